@@ -1,0 +1,60 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# pip's own options (an index, a proxy) come from the environment, as everywhere.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint format types image-check bench constraints clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/run ## Train the reference network on MNIST and classify a few digits
+	$(BIN)/traind demo
+
+serve: $(VENV)/run ## Start the API and a worker, and stay up
+	$(BIN)/traind serve
+
+test: $(VENV)/dev lint types ## Check style, types and imports, and run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev ## Check style and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev ## Check types, strictly
+	$(BIN)/mypy
+
+format: $(VENV)/dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+image-check: $(VENV)/dev ## Lint the container files and run the images' steps
+	scripts/image-check
+
+bench: $(VENV)/dev ## Run the benchmarks (minutes)
+	$(BIN)/python -m benchmarks
+
+constraints: $(VENV)/dev ## Choose the pinned versions anew
+	$(PIP) uv
+	$(BIN)/uv pip compile --universal --no-emit-index-url --no-annotate --no-header \
+		--extra dev --python-version 3.11 --upgrade --constraint constraints.in \
+		--output-file constraints.txt pyproject.toml
+
+clean: ## Remove what the targets made, trained models excepted
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "traind needs Python 3.11 or newer; try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[api,worker,cli]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/run

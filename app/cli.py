@@ -1,0 +1,115 @@
+"""The `traind` command."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app import demo as demonstration
+from app.client import Client, Problem
+from app.local import StartError, running
+from app.settings import Settings
+
+app = typer.Typer(help="Train networks as a service.", no_args_is_help=True, add_completion=False)
+console = Console()
+
+Url = Annotated[str, typer.Option(envvar="TRAIND_URL", help="Where the API answers.")]
+HERE = "http://127.0.0.1:8000"
+
+
+@app.command()
+def serve() -> None:
+    """Start the API and a worker, and stay up until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    settings = Settings()
+    try:
+        with running(settings) as service:
+            console.print(f"traind answers at {service.url}; see {service.url}/docs. Ctrl-C stops.")
+            while True:
+                service.keep_up()
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+@app.command()
+def demo() -> None:
+    """Train the reference job, classify a few test images, and stop everything."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if not demonstration.run(Settings(), console):
+        sys.exit(1)
+
+
+@app.command()
+def submit(
+    file: Annotated[
+        Path | None, typer.Argument(help="A JSON file; the reference job if none.")
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
+    url: Url = HERE,
+) -> None:
+    """Submit a job."""
+    spec: dict[str, Any] = json.loads(file.read_text()) if file else {}
+    with Client(url) as client:
+        job = client.submit(spec)
+        console.print(job["id"])
+        if watch:
+            demonstration.follow(client, job, console)
+
+
+@app.command()
+def jobs(url: Url = HERE) -> None:
+    """List the newest jobs."""
+    table = Table("id", "name", "status", "percent", "test accuracy")
+    with Client(url) as client:
+        for job in client.jobs():
+            percent = f"{job['progress']['percent']:.0f}" if job["progress"] else ""
+            accuracy = job["metrics"].get("test_accuracy")
+            table.add_row(
+                job["id"],
+                job["name"],
+                job["status"],
+                percent,
+                f"{accuracy:.2%}" if accuracy is not None else "",
+            )
+    console.print(table)
+
+
+@app.command()
+def watch(job: str, url: Url = HERE) -> None:
+    """Follow a job to its end."""
+    with Client(url) as client:
+        demonstration.follow(client, client.job(job), console)
+
+
+@app.command()
+def cancel(job: str, url: Url = HERE) -> None:
+    """Ask a job to stop."""
+    with Client(url) as client:
+        console.print(client.cancel(job)["status"])
+
+
+def main() -> None:
+    """Runs the command; what goes wrong is said in a line, not in a traceback."""
+    try:
+        app()
+    except (Problem, StartError) as error:
+        console.print(f"[red]{error}[/]", soft_wrap=True)
+        for each in getattr(error, "errors", []):
+            console.print(f"  {each.get('pointer') or each.get('parameter')}: {each['detail']}")
+        sys.exit(1)
+    except httpx.ConnectError:
+        console.print("[red]No traind answers there.[/] `traind serve` starts one.")
+        sys.exit(1)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

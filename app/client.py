@@ -1,0 +1,108 @@
+"""A Python client of the HTTP API, as the `traind` command uses it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+from httpx_sse import connect_sse
+
+ENDED = {"succeeded", "failed", "cancelled"}
+RECONNECTS = 20
+"""How often in a row an event stream is taken up again before its break is an error."""
+
+
+class Problem(Exception):
+    """What the API refused, in its own words. `code` is stable."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        self.status = status
+        self.code = document.get("code", "unknown")
+        self.errors = document.get("errors", [])
+        super().__init__(document.get("detail") or document.get("title") or f"HTTP {status}")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of an event stream: `kind` is the event's, or `progress`."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+class Client:
+    """Speaks to one traind service."""
+
+    def __init__(self, url: str, timeout: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Stores a job and returns it.
+
+        Raises:
+            Problem: the spec is refused; `errors` names the fields.
+        """
+        return self._json(self._http.post("/jobs", json=spec))
+
+    def job(self, job_id: str, wait: float = 0) -> dict[str, Any]:
+        """The job, at once or at its next change of state within `wait` seconds."""
+        return self._json(self._http.get(f"/jobs/{job_id}", params={"wait": wait} if wait else {}))
+
+    def jobs(self, **filters: Any) -> list[dict[str, Any]]:
+        """The newest jobs."""
+        found: list[dict[str, Any]] = self._json(self._http.get("/jobs", params=filters))["data"]
+        return found
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Asks a job to stop."""
+        return self._json(self._http.post(f"/jobs/{job_id}/cancel"))
+
+    def model(self, ref: str) -> dict[str, Any]:
+        """The model that an id or an alias names."""
+        return self._json(self._http.get(f"/models/{ref}"))
+
+    def predict(self, inputs: list[Any], model: str = "latest") -> list[dict[str, Any]]:
+        """A prediction for each input: nested or flat pixel lists, or base64 images."""
+        answer = self._json(self._http.post("/predict", json={"inputs": inputs, "model": model}))
+        predictions: list[dict[str, Any]] = answer["predictions"]
+        return predictions
+
+    def watch(self, job_id: str) -> Iterator[Message]:
+        """The job's events from the first to the last, taken up again where a stream breaks."""
+        last = "0"
+        breaks = 0
+        while breaks < RECONNECTS:
+            try:
+                headers = {"Last-Event-ID": last}
+                url = f"/jobs/{job_id}/events"
+                with connect_sse(self._http, "GET", url, headers=headers) as stream:
+                    if stream.response.is_error:
+                        stream.response.read()
+                        self._json(stream.response)
+                    for event in stream.iter_sse():
+                        last, breaks = event.id or last, 0
+                        message = Message(event.event, json.loads(event.data))
+                        yield message
+                        if message.data.get("data", {}).get("status") in ENDED:
+                            return
+            except httpx.TransportError:
+                pass
+            breaks += 1
+        raise httpx.ReadError(f"The event stream of {job_id} broke {RECONNECTS} times.")
+
+    @staticmethod
+    def _json(response: httpx.Response) -> dict[str, Any]:
+        try:
+            body: dict[str, Any] = response.json()
+        except ValueError:
+            body = {"detail": response.text[:200]}
+        if response.is_error:
+            raise Problem(response.status_code, body)
+        return body

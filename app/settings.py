@@ -1,0 +1,36 @@
+"""Every setting of traind, read from TRAIND_* environment variables by the entry points."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are and how much may run. Built by entry points, never at import."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRAIND_", frozen=True, use_attribute_docstrings=True
+    )
+
+    home: Path = Path(".traind")
+    """Everything the service writes: the database and the decoded datasets."""
+    database_url: str = ""
+    """SQLAlchemy address of the database; by default a SQLite file in the home folder."""
+    datasets: Path | None = None
+    """A folder in torchvision's layout (MNIST/raw/...), looked in before any download."""
+    host: str = "127.0.0.1"
+    """Address that the API listens on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port that the API listens on."""
+    slots: int = Field(default=1, ge=1, le=64)
+    """How many jobs one worker trains at once."""
+    engine: str = Field(default="local", pattern="^local$")
+    """Where a run executes: `local`, a process on the worker's machine."""
+    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    """Largest request body that the API reads, in bytes."""
+
+    @property
+    def database(self) -> str:
+        """Address of the database, with the default filled in."""
+        return self.database_url or f"sqlite:///{(self.home / 'traind.db').absolute()}"

@@ -1,0 +1,176 @@
+"""Jobs as their owners see them: submit, look up, list, ask to cancel."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from ulid import ULID
+
+from app.store import events
+from app.store.database import now
+from app.store.events import NewEvent
+from app.store.lifecycle import (
+    MOVES,
+    IdempotencyConflict,
+    IllegalMove,
+    JobNotFound,
+    Status,
+)
+from app.store.tables import jobs, models
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as stored. Times are microseconds since 1970 (UTC)."""
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    spec: dict[str, Any]
+    status: Status
+    created_at: int
+    started_at: int | None
+    first_step_at: int | None
+    ended_at: int | None
+    attempt: int
+    cancel_requested: bool
+    last_event: int
+    progress: dict[str, Any] | None
+    metrics: dict[str, Any]
+    failure: dict[str, str] | None
+    model_id: str | None
+
+
+_COLUMNS = [jobs.c[field.name] for field in fields(Job) if field.name != "model_id"]
+_SELECT = select(*_COLUMNS, models.c.id.label("model_id")).select_from(
+    jobs.outerjoin(models, models.c.job_id == jobs.c.id)
+)
+
+
+def _job(row: Row[*tuple[Any, ...]]) -> Job:
+    values = dict(row._mapping)
+    return Job(**values | {"status": Status(values["status"])})
+
+
+def submit(
+    connection: Connection,
+    spec: dict[str, Any],
+    idempotency_key: str | None = None,
+    request_digest: str | None = None,
+) -> tuple[Job, bool]:
+    """Stores a resolved spec as a queued job with its first event.
+
+    Returns the job and whether it is new: a repeated idempotency key gives the job that it made.
+
+    Raises:
+        IdempotencyConflict: the key was used for another request.
+    """
+    if idempotency_key is not None:
+        earlier = connection.execute(
+            select(jobs.c.id, jobs.c.request_digest).where(
+                jobs.c.idempotency_key == idempotency_key
+            )
+        ).one_or_none()
+        if earlier is not None:
+            if earlier.request_digest != request_digest:
+                raise IdempotencyConflict(idempotency_key)
+            return get(connection, earlier.id), False
+    job_id = f"job_{ULID()}"
+    connection.execute(
+        insert(jobs).values(
+            id=job_id,
+            name=spec["name"],
+            labels=spec["labels"],
+            spec=spec,
+            status=Status.QUEUED,
+            created_at=now(connection),
+            attempt=0,
+            losses=0,
+            cancel_requested=False,
+            last_event=0,
+            metrics={},
+            idempotency_key=idempotency_key,
+            request_digest=request_digest,
+        )
+    )
+    events.append(connection, job_id, [NewEvent("state", "queued", {"status": Status.QUEUED})])
+    return get(connection, job_id), True
+
+
+def get(connection: Connection, job_id: str) -> Job:
+    """The job with this id.
+
+    Raises:
+        JobNotFound: no job has it.
+    """
+    row = connection.execute(_SELECT.where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFound(job_id)
+    return _job(row)
+
+
+def newest(
+    connection: Connection,
+    limit: int,
+    after: str | None = None,
+    statuses: list[Status] | None = None,
+    labels: dict[str, str] | None = None,
+) -> list[Job]:
+    """Jobs, newest first, from behind the id `after`; those that match every filter."""
+    query = _SELECT.order_by(jobs.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(jobs.c.id < after)
+    if statuses:
+        query = query.where(jobs.c.status.in_(statuses))
+    for key, value in (labels or {}).items():
+        query = query.where(jobs.c.labels[key].as_string() == value)
+    return [_job(row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What changes while a job lives: enough to know whether to look again."""
+
+    status: Status
+    last_event: int
+    step: int
+
+
+def pulses(connection: Connection, job_ids: list[str]) -> dict[str, Pulse]:
+    """The pulse of each of these jobs, in one query."""
+    rows = connection.execute(
+        select(jobs.c.id, jobs.c.status, jobs.c.last_event, jobs.c.progress).where(
+            jobs.c.id.in_(job_ids)
+        )
+    )
+    return {
+        row.id: Pulse(Status(row.status), row.last_event, (row.progress or {}).get("step", 0))
+        for row in rows
+    }
+
+
+def request_cancel(connection: Connection, job_id: str) -> Job:
+    """Cancels a waiting job at once and asks a running one to stop; again is no error.
+
+    Raises:
+        JobNotFound: no job has this id.
+        IllegalMove: the job has succeeded or failed.
+    """
+    job = get(connection, job_id)
+    if job.status is Status.CANCELLED:
+        return job
+    if Status.CANCELLED not in MOVES[job.status]:
+        raise IllegalMove(job_id, job.status, "cancelling it")
+    if job.cancel_requested:
+        return job
+    if job.status is Status.RUNNING:
+        values: dict[str, Any] = {"cancel_requested": True}
+        event = NewEvent("state", "cancelling", {"status": job.status})
+    else:
+        values = {"status": Status.CANCELLED, "ended_at": now(connection)}
+        event = NewEvent("state", "cancelled", {"status": Status.CANCELLED})
+    connection.execute(
+        update(jobs).where(jobs.c.id == job_id, jobs.c.status == job.status).values(**values)
+    )
+    events.append(connection, job_id, [event])
+    return get(connection, job_id)

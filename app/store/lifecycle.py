@@ -1,0 +1,116 @@
+"""The states of a job, the allowed moves between them, and what can go wrong in the store."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    """Waits for a worker."""
+    RUNNING = "running"
+    """Held by a worker under a lease."""
+    PAUSED = "paused"
+    """Set aside by its owner, with its checkpoint."""
+    SUCCEEDED = "succeeded"
+    """Ended with a published model."""
+    FAILED = "failed"
+    """Ended with a reason."""
+    CANCELLED = "cancelled"
+    """Ended because its owner asked."""
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
+    Status.RUNNING: frozenset(
+        {Status.QUEUED, Status.PAUSED, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}
+    ),
+    Status.PAUSED: frozenset({Status.QUEUED, Status.CANCELLED}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+"""Every move a job may make; an ended job makes none."""
+
+ENDED = frozenset(status for status, moves in MOVES.items() if not moves)
+"""The states that a job never leaves."""
+
+
+class FailureCode(StrEnum):
+    """Why a job failed: a closed list that scripts can rely on."""
+
+    DIVERGED = "diverged"
+    """The loss became infinite or not a number."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The training process needed more memory than it may use."""
+    DATASET_UNAVAILABLE = "dataset_unavailable"
+    """The dataset could not be found, downloaded or read."""
+    WORKER_LOST = "worker_lost"
+    """The training process or its worker died, too many times."""
+    NO_PROGRESS = "no_progress"
+    """The training process made no step for too long."""
+    INTERNAL = "internal"
+    """A fault of traind itself."""
+
+
+class StoreError(Exception):
+    """What the store refuses; the message says why and what to do."""
+
+
+class JobNotFound(StoreError):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job {job_id!r}; GET /jobs lists them.")
+
+
+class ModelNotFound(StoreError):
+    """No model has this id or alias."""
+
+    def __init__(self, ref: str) -> None:
+        hint = (
+            "No model has been trained yet; POST /jobs trains one."
+            if ref == "latest"
+            else "GET /models lists ids and aliases."
+        )
+        super().__init__(f"There is no model {ref!r}. {hint}")
+
+
+class IllegalMove(StoreError):
+    """The job's state does not allow what was asked."""
+
+    def __init__(self, job_id: str, status: str, asked: str) -> None:
+        super().__init__(f"Job {job_id} is {status}; {asked} is not possible any more.")
+
+
+class IdempotencyConflict(StoreError):
+    """An Idempotency-Key came again with another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The Idempotency-Key {key!r} was used for a different request; use a new key."
+        )
+
+
+class LeaseLost(StoreError):
+    """The run no longer holds its job: its lease ran out, or the job was taken from it."""
+
+    def __init__(self, job_id: str, attempt: int) -> None:
+        super().__init__(f"Attempt {attempt} no longer holds job {job_id}; its write is refused.")
+
+
+class DatabaseBusy(StoreError):
+    """Others kept the database locked for too long."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is busy; try again in a few seconds.")
+
+
+class SchemaMismatch(StoreError):
+    """The database was made by another version of traind."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(
+            f"The database has schema {found}, this traind knows {expected}: "
+            "run the version that made it, or a newer one."
+        )

@@ -1,0 +1,57 @@
+"""The schema's history. `migrate` brings a database to the newest schema, one process at a time."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from filelock import FileLock
+from sqlalchemy import inspect, text
+
+from app.store.database import Database
+from app.store.lifecycle import SchemaMismatch
+
+SCHEMA = "0001"
+"""The newest schema: the last revision under versions/."""
+
+
+def migrate(database: Database) -> None:
+    """Creates or upgrades the schema; every entry point calls it at start.
+
+    Raises:
+        SchemaMismatch: the database was made by a newer traind.
+    """
+    if _found(database) == SCHEMA:
+        return
+    with _lock(database):  # WAL and the first schema: eight openers at once failed without it
+        found = _found(database)
+        if found is not None and found > SCHEMA:
+            raise SchemaMismatch(found, SCHEMA)
+        if found != SCHEMA:
+            _upgrade(database)
+
+
+def _found(database: Database) -> str | None:
+    with database.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        version = connection.execute(text("SELECT version_num FROM alembic_version"))
+        return version.scalar_one_or_none()
+
+
+def _lock(database: Database) -> AbstractContextManager[object]:
+    if database.path is None:
+        return nullcontext()
+    return FileLock(database.path.with_name(database.path.name + ".migrate.lock"), timeout=60)
+
+
+def _upgrade(database: Database) -> None:
+    # Imported here: alembic takes 0.2 s, and most starts have nothing to migrate.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    if database.path is not None:
+        database.use_write_ahead_log()
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,121 @@
+"""The rows. Times are whole microseconds since 1970 (UTC); "model" always means a trained one."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("first_step_at", BigInteger),
+    Column("ended_at", BigInteger),
+    # The lease: who runs it, until when, and the attempt that fences every write of the run.
+    Column("attempt", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),  # attempts that ended with a dead process
+    Column("worker", String(128)),
+    Column("lease_expires_at", BigInteger),
+    Column("cancel_requested", Boolean, nullable=False),
+    # What the run said last.
+    Column("last_event", BigInteger, nullable=False),
+    Column("progress", JSON(none_as_null=True)),
+    Column("metrics", JSON, nullable=False),
+    Column("failure", JSON(none_as_null=True)),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_digest", String(64)),
+    Index("ix_jobs_status_id", "status", "id"),
+    Index(
+        "ix_jobs_waiting",
+        "id",
+        sqlite_where=text("status = 'queued'"),
+        postgresql_where=text("status = 'queued'"),
+    ),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", BigInteger, primary_key=True),  # 1, 2, 3, ... within the job
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("value", Float, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("signature", JSON, nullable=False),  # input shape, pixel range, class names
+    Column("metrics", JSON, nullable=False),
+    Column("provenance", JSON, nullable=False),  # dataset digest, versions, threads
+    Column("weights_sha256", String(64), nullable=False),
+)
+
+model_files = Table(
+    "model_files",
+    metadata,
+    Column("model_id", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # weights (safetensors) or onnx
+    Column("sha256", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("model_id", ForeignKey("models.id"), nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("slots", Integer, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,99 @@
+"""Transactions under many processes, and a schema that starts and upgrades cleanly."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from app.store import migrations
+from app.store.database import Database
+from app.store.lifecycle import SchemaMismatch
+from app.store.tables import metadata
+
+PROCESSES = 4
+INCREMENTS = 100
+
+COUNT = """
+import sys
+from sqlalchemy import text
+from app.store import database
+store = database.connect(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    with store.write() as connection:
+        n = connection.execute(text("SELECT n FROM counter")).scalar_one()
+        connection.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
+"""
+OPEN = """
+import sys
+from app.store import database, migrations
+store = database.connect(sys.argv[1])
+migrations.migrate(store)
+"""
+
+
+def run_together(script: str, *arguments: str) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *arguments], stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(PROCESSES)
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+
+
+def test_no_update_is_lost_between_processes(store: Database, url: str) -> None:
+    with store.write() as connection:
+        connection.execute(text("CREATE TABLE counter (n INTEGER)"))
+        connection.execute(text("INSERT INTO counter VALUES (0)"))
+    run_together(COUNT, url, str(INCREMENTS))
+    with store.read() as connection:
+        assert (
+            connection.execute(text("SELECT n FROM counter")).scalar_one() == PROCESSES * INCREMENTS
+        )
+
+
+def test_processes_may_open_an_empty_database_together(tmp_path: Path) -> None:
+    for attempt in range(3):
+        run_together(OPEN, f"sqlite:///{tmp_path / str(attempt)}.db")
+
+
+def test_connections_are_set_up_as_measured(store: Database) -> None:
+    with store.read() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+    }
+
+
+def test_a_failed_transaction_changes_nothing(store: Database) -> None:
+    with pytest.raises(RuntimeError), store.write() as connection:
+        connection.execute(text("INSERT INTO workers VALUES ('w', 1, 1)"))
+        raise RuntimeError
+    with store.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM workers")).scalar_one() == 0
+
+
+def test_the_migrations_make_the_schema_that_the_code_uses(store: Database) -> None:
+    with store.read() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == migrations.SCHEMA
+
+
+def test_a_newer_database_is_refused(store: Database) -> None:
+    with store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaMismatch, match="9999"):
+        migrations.migrate(store)
