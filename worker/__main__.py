@@ -1,0 +1,34 @@
+"""`python -m worker`: runs a worker; `python -m worker --healthy`: says whether this host has one.
+
+The imports stand inside `main`, for the training processes import this module's package too and
+must not load the database.
+"""
+
+import argparse
+import logging
+import socket
+import sys
+
+
+def main() -> None:
+    """The worker's entry point."""
+    parser = argparse.ArgumentParser(prog="python -m worker", description="Trains queued jobs.")
+    parser.add_argument("--healthy", action="store_true", help="exit 0 if this host's worker lives")
+    arguments = parser.parse_args()
+
+    from app.settings import Settings  # noqa: PLC0415
+    from app.store import database, leases, migrations  # noqa: PLC0415
+    from worker.supervisor import Supervisor  # noqa: PLC0415
+
+    settings = Settings()
+    opened = database.connect(settings.database)
+    if arguments.healthy:
+        with opened.read() as connection:
+            sys.exit(0 if leases.any_alive(connection, socket.gethostname()) else 1)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    migrations.migrate(opened)
+    Supervisor(settings, opened).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What a worker and its training process say to each other: msgpack, typed, no pickle.
+
+The training process has no database: it reports, and its supervisor writes.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Order(msgspec.Struct, tag=True, frozen=True):
+    """The worker's first word: train this."""
+
+    spec: dict[str, Any]
+    datasets_home: str
+    """Folder of the decoded datasets."""
+    datasets_source: str | None
+    """Folder in torchvision's layout to look in before any download."""
+
+
+class Stop(msgspec.Struct, tag=True, frozen=True):
+    """Stop at the next step boundary. Reasons: `cancel`, `shutdown`."""
+
+    reason: str
+
+
+class Started(msgspec.Struct, tag=True, frozen=True):
+    """The run is set up. `environment` says what the weights depend on beside the spec."""
+
+    environment: dict[str, Any]
+
+
+class Step(msgspec.Struct, tag=True, frozen=True):
+    """Where the run is, at most every 100 ms. `step` counts from the job's start, of `steps`."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    samples_per_second: float
+    eta_seconds: float | None
+
+
+class RunningLoss(msgspec.Struct, tag=True, frozen=True):
+    """Mean loss of the last `log_every` mini-batches; `batch` counts within the epoch."""
+
+    epoch: int
+    batch: int
+    step: int
+    loss: float
+
+
+class Epoch(msgspec.Struct, tag=True, frozen=True):
+    """An epoch's end: loss and accuracy in training and, where there is a split, validation."""
+
+    epoch: int
+    step: int
+    seconds: float
+    metrics: dict[str, float]
+
+
+class Log(msgspec.Struct, tag=True, frozen=True):
+    """A line for the owner of the job."""
+
+    message: str
+
+
+class Finished(msgspec.Struct, tag=True, frozen=True):
+    """The run's fruit: what is needed to publish the model."""
+
+    signature: dict[str, Any]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+    weights_sha256: str
+    weights: bytes
+    onnx: bytes
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """The run cannot go on. `code` is one of the job's failure codes."""
+
+    code: str
+    message: str
+    advice: str
+    traceback: str = ""
+
+
+class Stopped(msgspec.Struct, tag=True, frozen=True):
+    """The run has stopped because it was told to."""
+
+    reason: str
+
+
+Report = Started | Step | RunningLoss | Epoch | Log | Finished | Failed | Stopped
+"""What a training process may say."""
+Command = Order | Stop
+"""What a worker may say to it."""
+
+encode = msgspec.msgpack.Encoder().encode
+decode_report = msgspec.msgpack.Decoder(Report).decode
+decode_command = msgspec.msgpack.Decoder(Command).decode

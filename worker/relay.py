@@ -1,0 +1,35 @@
+"""What the reports of a run become in the store: progress, events and points of its curves."""
+
+from typing import Any
+
+from app.store.events import NewEvent
+from app.store.metrics import Point
+from worker.messages import Epoch, Log, Report, RunningLoss, Started, Step
+
+
+def writes(reports: list[Report]) -> dict[str, Any]:
+    """Keyword arguments of `store.leases.record` for reports in the order in which they came."""
+    happened: list[NewEvent] = []
+    points: list[Point] = []
+    latest: dict[str, float] = {}
+    progress: dict[str, Any] | None = None
+    for report in reports:
+        match report:
+            case Started(environment=environment):
+                where = f"{environment['device']}, {environment['threads']} thread(s)"
+                happened.append(NewEvent("started", f"training on {where}", environment))
+            case Step():
+                progress = {name: getattr(report, name) for name in report.__struct_fields__}
+            case RunningLoss(epoch, batch, step, loss):
+                data = {"epoch": epoch, "batch": batch, "loss": loss}
+                happened.append(NewEvent("log", f"[{epoch}, {batch:5d}] loss: {loss:.3f}", data))
+                points.append(Point("running_loss", step, epoch, loss))
+            case Epoch(epoch, step, seconds, metrics):
+                measured = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+                data = {"epoch": epoch, "seconds": seconds, **metrics}
+                happened.append(NewEvent("epoch", f"epoch {epoch}: {measured}", data))
+                points += [Point(name, step, epoch, value) for name, value in metrics.items()]
+                latest |= metrics
+            case Log(message):
+                happened.append(NewEvent("log", message))
+    return {"progress": progress, "latest": latest, "happened": happened, "points": points}

@@ -1,0 +1,145 @@
+"""The entry of a training process: an order in, reports out, no database.
+
+Its supervisor holds the other end of the pipe. When that end closes the supervisor is dead, its
+lease will run out, and nothing that this process still does can count: it ends at once.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import torch
+
+from app.jobspec import JobSpec
+from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
+from worker.training.dataset import Dataset, load
+from worker.training.run import DeviceUnavailable, Diverged, Run, Stopping
+
+PRELOAD = [
+    "worker.training_process",
+    "torch._dynamo",  # the first optimizer imports it: over a second
+    "torch._inductor.config",
+    "torch.optim",
+    "torch.onnx",
+    "torch.onnx._internal.exporter._compat",
+    "torch.onnx._internal.exporter._registration",
+    "onnxscript",
+]
+"""What the server from which training processes are forked has loaded."""
+
+
+def main(connection: Connection) -> None:
+    """Trains what the first message orders and reports until the last word; never returns."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches the group: the worker decides
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # the kernel takes this process before the API
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    listener = Listener(connection)
+
+    def report(message: Report) -> None:
+        connection.send_bytes(encode(message))
+
+    with contextlib.suppress(BrokenPipeError):
+        report(_last_word(listener, report))
+    os._exit(0)  # a normal exit takes 0.6 s
+
+
+class Listener:
+    """Reads what the supervisor says while the run goes on."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        order = decode_command(connection.recv_bytes())
+        if not isinstance(order, Order):
+            raise TypeError(f"the first command is a {type(order).__name__}, not an order")
+        self.order = order
+        self._reason: str | None = None
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def stop_requested(self) -> str | None:
+        """Why the run is to stop, or None."""
+        return self._reason
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                command = decode_command(self._connection.recv_bytes())
+                if isinstance(command, Stop):
+                    self._reason = command.reason
+        os._exit(1)
+
+
+def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
+    """Runs the order; returns how it ended. Whatever goes wrong is put in words."""
+    try:
+        spec = JobSpec.model_validate(listener.order.spec)
+        dataset = open_dataset(spec.dataset.name, listener.order)
+        return Run(spec, dataset, report, listener.stop_requested).run()
+    except Stopping as stopping:
+        return Stopped(stopping.reason)
+    except DatasetUnavailable as unavailable:
+        return Failed("dataset_unavailable", str(unavailable), unavailable.advice)
+    except Diverged as diverged:
+        advice = "Lower training.optimizer.lr, for example to a tenth."
+        return Failed("diverged", str(diverged), advice)
+    except DeviceUnavailable as unavailable:
+        return Failed("internal", str(unavailable), "Set resources.device to auto or cpu.")
+    except Exception as error:  # the boundary of the process: its owner must hear of it
+        if _is_out_of_memory(error):
+            advice = "Try a smaller network or batch size."
+            return Failed("out_of_memory", "The run needed more memory than there is.", advice)
+        advice = "This is a fault of traind; please report it with the worker's log."
+        message = f"{type(error).__name__}: {error}"
+        return Failed("internal", message, advice, traceback.format_exc())
+
+
+class DatasetUnavailable(Exception):
+    """A dataset cannot be had; `advice` says what its owner can do."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+def open_dataset(name: str, order: Order) -> Dataset:
+    """Maps a decoded dataset, decoding it first, in a process of its own, where it is missing.
+
+    Raises:
+        DatasetUnavailable: it cannot be had.
+    """
+    home = Path(order.datasets_home)
+    if not (home / name).exists():
+        source = [order.datasets_source] if order.datasets_source else []
+        decoding = subprocess.run(
+            [sys.executable, "-m", "worker.datasets", name, str(home), *source],
+            capture_output=True,
+            check=False,
+        )
+        if decoding.returncode:
+            raise DatasetUnavailable(*_reason(name, decoding))
+    return load(home / name)
+
+
+def _reason(name: str, decoding: subprocess.CompletedProcess[bytes]) -> tuple[str, str]:
+    try:
+        told = msgspec.json.decode(decoding.stdout, type=dict[str, str])
+    except msgspec.DecodeError:
+        lines = decoding.stderr.decode(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else f"exit code {decoding.returncode}"
+        return f"Decoding {name} failed: {last}.", "The worker needs room for it on its disk."
+    return told["message"], told["advice"]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch says it on a CPU with a RuntimeError, on a GPU with a class of its own."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
