@@ -155,15 +155,12 @@ def _declare_missing_operators() -> None:
     import torch  # noqa: PLC0415
 
     if torch.version.cuda is None:
-        library = torch.library.Library("torchvision", "DEF")
-        _kept.append(library)
         for name in ("nms", "qnms"):
-            with contextlib.suppress(RuntimeError):  # declared already: the operators are there
-                library.define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
-
-
-_kept: list[object] = []
-"""A torch library forgets its schemas when it is collected."""
+            with contextlib.suppress(RuntimeError):  # declared already
+                torch.library.define(
+                    f"torchvision::{name}",
+                    "(Tensor dets, Tensor scores, float threshold) -> Tensor",
+                )
 
 
 def main(arguments: list[str]) -> int:

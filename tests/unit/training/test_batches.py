@@ -1,0 +1,99 @@
+"""Split, order and normalization of the training images."""
+
+from itertools import chain
+
+import pytest
+import torch
+
+from worker.training.batches import Images, split, stratified_order
+from worker.training.dataset import Dataset
+
+CPU = torch.device("cpu")
+
+
+def parts(digits: Dataset, limit: int | None = None, held_out: int = 144, seed: int = 0):  # noqa: ANN201
+    return split(
+        digits.train_images,
+        digits.train_labels,
+        digits.description,
+        limit=limit,
+        held_out=held_out,
+        seed=seed,
+        device=CPU,
+    )
+
+
+def rows(images: Images) -> list[tuple[int, ...]]:
+    return [tuple(image.flatten().tolist()) for batch, _ in images.in_order(500) for image in batch]
+
+
+def test_the_split_holds_out_the_same_share_of_each_class(digits: Dataset) -> None:
+    training, validation = parts(digits)
+    counts = [
+        torch.cat([labels for _, labels in part.in_order(500)]).bincount(minlength=10)
+        for part in (training, validation)
+    ]
+    assert counts[1].sum() == 144
+    share = counts[1] / (counts[0] + counts[1])
+    assert share.min() > 0.09
+    assert share.max() < 0.11
+
+
+def test_no_image_is_in_both_parts_and_none_is_lost(digits: Dataset) -> None:
+    training, validation = parts(digits)
+    whole, _ = parts(digits, held_out=0)
+    assert sorted(rows(training) + rows(validation)) == sorted(rows(whole))
+    assert len(training) + len(validation) == 1437
+
+
+def test_a_limit_takes_as_many_of_each_class(digits: Dataset) -> None:
+    training, validation = parts(digits, limit=100, held_out=10)
+    labels = torch.cat(
+        [labels for part in (training, validation) for _, labels in part.in_order(99)]
+    )
+    assert labels.bincount().tolist() == [10] * 10
+
+
+def test_the_seed_chooses_the_split(digits: Dataset) -> None:
+    assert rows(parts(digits)[1]) == rows(parts(digits)[1])
+    assert rows(parts(digits)[1]) != rows(parts(digits, seed=1)[1])
+
+
+def test_every_beginning_of_a_stratified_order_has_the_share_of_the_whole() -> None:
+    labels = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
+    order = stratified_order(labels, seed=3)
+    assert sorted(order.tolist()) == list(range(1000))
+    assert labels[order[:100]].bincount().tolist() == [90, 9, 1]
+
+
+def test_an_epoch_draws_every_image_once_in_an_order_of_its_own(digits: Dataset) -> None:
+    training, _ = parts(digits)
+    first, again, second = (
+        [labels.tolist() for _, labels in training.shuffled(100, 0, epoch)] for epoch in (1, 1, 2)
+    )
+    assert first == again
+    assert first != second
+    assert [len(batch) for batch in first] == [100] * 12 + [93]
+    assert sorted(chain(*first)) == sorted(chain(*second))
+
+
+def test_an_epoch_can_be_taken_up_at_any_batch(digits: Dataset) -> None:
+    training, _ = parts(digits)
+    whole = [labels.tolist() for _, labels in training.shuffled(100, 0, 1)]
+    rest = [labels.tolist() for _, labels in training.shuffled(100, 0, 1, first=7)]
+    assert rest == whole[7:]
+
+
+def test_drawing_batches_leaves_the_generator_of_training_alone(digits: Dataset) -> None:
+    before = torch.get_rng_state()
+    training, _ = parts(digits)
+    list(training.shuffled(100, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_training_pixels_are_normalized(digits: Dataset) -> None:
+    whole, _ = parts(digits, held_out=0)
+    pixels = torch.cat([batch for batch, _ in whole.in_order(500)])
+    assert pixels.dtype == torch.float32
+    assert pixels.mean().item() == pytest.approx(0, abs=1e-4)
+    assert pixels.std().item() == pytest.approx(1, abs=1e-3)

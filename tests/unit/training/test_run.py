@@ -1,0 +1,156 @@
+"""A whole run: what it reports, when it stops, and that it repeats exactly."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from app.jobspec import JobSpec, Model
+from tests.unit.training.runs import digits_spec, of, run
+from worker.messages import Epoch, Log, RunningLoss, Started, Step
+from worker.training import export
+from worker.training.dataset import Dataset
+from worker.training.run import DeviceUnavailable, Diverged, Run, Stopping
+
+OPTIMIZERS = [
+    {"name": "sgd", "lr": 0.05, "momentum": 0.0},
+    {"name": "sgd", "lr": 0.05, "weight_decay": 1e-4},
+    {"name": "adam", "lr": 0.003},
+    {"name": "adamw", "lr": 0.003, "weight_decay": 0.01},
+]
+
+
+def model(**fields: Any) -> Model:
+    return Model.model_validate(fields)
+
+
+@pytest.fixture(autouse=True)
+def _no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests look at the training; the graph has its own, and takes half a second."""
+    monkeypatch.setattr(export, "onnx", lambda *_: b"")
+
+
+def test_the_reference_settings_reach_95_percent_on_digits(digits: Dataset) -> None:
+    finished, _ = run(JobSpec.model_validate({"dataset": {"name": "digits"}}), digits)
+    assert finished.metrics["test_accuracy"] >= 0.95
+
+
+def test_a_tenth_of_mnist_reaches_90_percent(mnist: Dataset) -> None:
+    spec = JobSpec.model_validate(
+        {
+            "dataset": {"limit": 6000},
+            "training": {"epochs": 3, "batch_size": 32, "optimizer": {"lr": 0.01}},
+        }
+    )
+    finished, _ = run(spec, mnist)
+    assert finished.metrics["test_accuracy"] >= 0.90
+
+
+def test_running_losses_come_every_so_many_batches_counted_anew_each_epoch(
+    digits: Dataset,
+) -> None:
+    _, reports = run(digits_spec(log_every=15), digits)
+    lines = [(line.epoch, line.batch, line.step) for line in of(RunningLoss, reports)]
+    assert lines == [(1, 15, 15), (1, 30, 30), (2, 15, 56), (2, 30, 71)]
+
+
+def test_a_running_loss_is_the_mean_of_its_batches(digits: Dataset) -> None:
+    _, each = run(digits_spec(epochs=1, log_every=1), digits)
+    _, tens = run(digits_spec(epochs=1, log_every=10), digits)
+    losses = [line.loss for line in of(RunningLoss, each)]
+    for number, line in enumerate(of(RunningLoss, tens)):
+        assert line.loss == pytest.approx(np.mean(losses[number * 10 : number * 10 + 10]))
+
+
+def test_the_reports_tell_the_run_from_start_to_end(digits: Dataset) -> None:
+    finished, reports = run(digits_spec(), digits)
+    assert isinstance(reports[0], Started)
+    steps = of(Step, reports)
+    assert steps[0].step == 1
+    assert (steps[-1].step, steps[-1].steps, steps[-1].eta_seconds) == (82, 82, 0.0)
+    epochs = of(Epoch, reports)
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert set(epochs[0].metrics) == {
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+    }
+    assert reports[-1] == Log("Finished Training")
+    confusion = np.array(finished.metrics["confusion_matrix"])
+    assert confusion.sum() == len(digits.test_labels)
+    assert confusion.trace() / confusion.sum() == finished.metrics["test_accuracy"]
+    assert (confusion.sum(axis=1) == np.bincount(digits.test_labels)).all()
+
+
+def test_without_a_validation_split_there_are_no_validation_metrics(digits: Dataset) -> None:
+    spec = JobSpec.model_validate(
+        {"dataset": {"name": "digits", "validation_fraction": 0}, "training": {"epochs": 1}}
+    )
+    _, reports = run(spec, digits)
+    assert set(of(Epoch, reports)[0].metrics) == {"train_loss", "train_accuracy"}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda each: "-".join(map(str, each)))
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_every_network_learns_and_repeats_bit_for_bit(
+    digits: Dataset, activation: str, optimizer: dict[str, float]
+) -> None:
+    spec = JobSpec.model_validate(
+        {
+            "dataset": {"name": "digits"},
+            "model": {"hidden": [32, 16], "activation": activation, "dropout": 0.1},
+            "training": {"epochs": 2, "batch_size": 16, "optimizer": optimizer},
+        }
+    )
+    first, reports = run(spec, digits)
+    again, _ = run(spec, digits)
+    assert first.weights_sha256 == again.weights_sha256
+    losses = [epoch.metrics["train_loss"] for epoch in of(Epoch, reports)]
+    assert losses[1] < losses[0] < 2.5
+    other, _ = run(
+        spec.model_copy(update={"training": spec.training.model_copy(update={"seed": 1})}), digits
+    )
+    assert other.weights_sha256 != first.weights_sha256
+
+
+def test_evaluation_leaves_training_untouched(digits: Dataset) -> None:
+    """Dropout draws from the global generator: had validation drawn too, weights would differ."""
+    spec = digits_spec().model_copy(update={"model": model(dropout=0.5)})
+    with_validation, _ = run(spec, digits)
+    run_ = Run(spec, digits, lambda _: None, lambda: None)
+    run_._validation = run_._validation.__class__(
+        torch.empty(0, 1, 8, 8, dtype=torch.uint8),
+        torch.empty(0, dtype=torch.int64),
+        digits.description,
+        torch.device("cpu"),
+    )
+    assert run_.run().weights_sha256 == with_validation.weights_sha256
+
+
+def test_a_stop_takes_effect_after_the_step_at_which_it_is_asked(digits: Dataset) -> None:
+    asked = itertools.chain([None] * 4, itertools.repeat("cancel"))
+    calls = []
+
+    def stop() -> str | None:
+        calls.append(1)
+        return next(asked)
+
+    with pytest.raises(Stopping, match="cancel"):
+        run(digits_spec(), digits, stop)
+    assert len(calls) == 5
+
+
+def test_a_loss_that_is_no_number_ends_the_run(digits: Dataset) -> None:
+    spec = digits_spec(optimizer={"lr": 1000.0}, log_every=1)
+    with pytest.raises(Diverged, match="epoch 1"):
+        run(spec.model_copy(update={"model": model(hidden=[64] * 6)}), digits)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_device_that_is_not_there_is_refused(digits: Dataset) -> None:
+    spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "resources": {"device": "cuda"}})
+    with pytest.raises(DeviceUnavailable, match="cuda"):
+        run(spec, digits)
