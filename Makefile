@@ -34,8 +34,8 @@ format: $(VENV)/dev ## Format the code
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check
 
-bench: $(VENV)/dev ## Run the benchmarks (minutes)
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/dev ## Run the benchmarks (minutes); see benchmarks/README.md
+	$(BIN)/python -m benchmarks.start
 
 constraints: $(VENV)/dev ## Choose the pinned versions anew
 	$(PIP) uv

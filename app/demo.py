@@ -27,7 +27,8 @@ EMBEDDED = {"name": "digits", "dataset": {"name": "digits"}, "training": {"log_e
 
 def run(settings: Settings, console: Console) -> bool:
     """Runs the demonstration; returns whether a model was trained and answered."""
-    with running(_at_a_free_port(settings)) as service, Client(service.url) as client:
+    log = settings.home / "demo.log"
+    with running(_at_a_free_port(settings), log) as service, Client(service.url) as client:
         console.print(f"traind answers at [bold]{service.url}[/], its data is in {settings.home}/")
         for spec in (REFERENCE, EMBEDDED):
             job = train(client, spec, console)

@@ -49,6 +49,15 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _label_key(key: str) -> str:
+    # `label=key:value` filters by it, and SQLite's JSON paths have no escape for the other two.
+    if any(character in ':="\\' or character < " " for character in key):
+        raise PydanticCustomError(
+            "label_key", "a label's key must not contain : = \" \\ or control characters"
+        )
+    return key
+
+
 def _not_yet(*later: Any) -> BeforeValidator:
     """A validator that refuses what a later release will do, instead of ignoring it."""
 
@@ -62,7 +71,7 @@ def _not_yet(*later: Any) -> BeforeValidator:
 
 Text = AfterValidator(_without_nul)
 Name = Annotated[str, Field(max_length=128), Text]
-LabelKey = Annotated[str, Field(min_length=1, max_length=64), Text]
+LabelKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_label_key)]
 LabelValue = Annotated[str, Field(max_length=512), Text]
 Width = Annotated[int, Field(ge=1, le=8192)]
 NotYet = Annotated[None, _not_yet()]
@@ -227,6 +236,13 @@ class JobSpec(Part):
     def parameters(self) -> int:
         """Weights and biases of the network."""
         return sum(before * after + after for before, after in pairwise(self.layer_sizes))
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """About the size of a checkpoint: the weights and what the optimizer keeps of each."""
+        optimizer = self.training.optimizer
+        moments = 2 if optimizer.name != "sgd" else int(bool(optimizer.momentum))
+        return 4 * self.parameters * (1 + moments)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -28,14 +30,18 @@ class StartError(Exception):
 
 
 class Service:
-    """The processes of a local service. `port` 0 in the settings is replaced by a free one."""
+    """The processes of a local service. `port` 0 in the settings is replaced by a free one.
 
-    def __init__(self, settings: Settings) -> None:
+    Their own words go to this process's output, or into `log` where there is one.
+    """
+
+    def __init__(self, settings: Settings, log: Path | None = None) -> None:
         port = settings.port or _free_port(settings.host)
         self.settings = settings.model_copy(update={"port": port})
         self.url = f"http://{settings.host}:{port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._started_at: dict[str, float] = {}
+        self._log = log
 
     def start(self, *modules: str) -> None:
         """Starts the named modules, `app` (the API) and `worker`; returns when the API is ready.
@@ -44,9 +50,14 @@ class Service:
             StartError: a process ended, or the API did not become ready.
         """
         for module in modules:
-            self.processes[module] = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", module], env=self._environment(), stdin=subprocess.DEVNULL
-            )
+            with self._output() as output:
+                self.processes[module] = subprocess.Popen(
+                    [sys.executable, "-m", module],
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT if output else None,
+                )
             self._started_at[module] = time.monotonic()
         if "app" in modules:
             self._await_ready()
@@ -74,15 +85,19 @@ class Service:
             if code is None:
                 continue
             if time.monotonic() - self._started_at[module] < STEADY_SECONDS:
-                raise StartError(f"`python -m {module}` ended with exit code {code}.")
+                raise StartError(f"`python -m {module}` ended with code {code}; {self._told}.")
             self.start(module)
+
+    @property
+    def _told(self) -> str:
+        return f"{self._log} says why" if self._log else "its output above says why"
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             code = self.processes["app"].poll()
             if code is not None:
-                raise StartError(f"The API ended with exit code {code}.")
+                raise StartError(f"The API ended with exit code {code}; {self._told}.")
             try:
                 with urlopen(f"{self.url}/readyz", timeout=5):  # noqa: S310
                     return
@@ -90,15 +105,21 @@ class Service:
                 time.sleep(0.02)
         raise StartError(f"The API was not ready within {READY_SECONDS:.0f} s.")
 
+    def _output(self) -> AbstractContextManager[IO[bytes] | None]:
+        if self._log is None:
+            return nullcontext()
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        return self._log.open("ab")
+
     def _environment(self) -> dict[str, str]:
         settings = self.settings.model_dump(mode="json", exclude_none=True)
         return os.environ | {f"TRAIND_{name.upper()}": str(settings[name]) for name in settings}
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Service]:
+def running(settings: Settings, log: Path | None = None) -> Iterator[Service]:
     """The service, up while the block runs."""
-    service = Service(settings)
+    service = Service(settings, log)
     try:
         service.start("app", "worker")
         yield service

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.store.lifecycle import DatabaseBusy
 
-__all__ = ["Connection", "Database", "connect", "now"]
+__all__ = ["Connection", "Database", "OperationalError", "connect", "now"]
 
 try:  # pysqlite3 carries a SQLite without the WAL-reset corruption bug
     from pysqlite3 import dbapi2 as pysqlite

@@ -1,6 +1,8 @@
 """How fast a run is, how long it will take, and when it is time to say so."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app.jobspec import JobSpec
 from worker.messages import Step
@@ -18,6 +20,8 @@ class Pace:
         self._spec = spec
         self._spoke_at = float("-inf")
         self._window: list[tuple[float, int]] = []
+        self._rate = 0.0
+        self._aside = 0.0
 
     def due(self, epoch: int, step: int) -> Step | None:
         """Where the run is, if it is time to say so; the first step is said at once."""
@@ -27,11 +31,13 @@ class Pace:
 
     def now(self, epoch: int, step: int) -> Step:
         """Where the run is after `step` steps, counted from the job's start."""
-        at = self._spoke_at = time.monotonic()
+        self._spoke_at = time.monotonic()
+        at = self._spoke_at - self._aside
         seen = self._samples(step)
         self._window = [(t, n) for t, n in self._window if at - t < WINDOW_SECONDS] + [(at, seen)]
         since, before = self._window[0]
-        rate = (seen - before) / (at - since) if at > since else 0.0
+        if at > since:
+            self._rate = (seen - before) / (at - since)
         steps = self._spec.steps
         remaining = self._samples(steps) - seen
         return Step(
@@ -39,13 +45,16 @@ class Pace:
             epochs=self._spec.training.epochs,
             step=step,
             steps=steps,
-            samples_per_second=rate,
-            eta_seconds=remaining / rate if rate else 0.0 if step == steps else None,
+            samples_per_second=self._rate,
+            eta_seconds=remaining / self._rate if self._rate else None,
         )
 
-    def pause(self) -> None:
-        """Keeps time that is not spent on steps, such as an evaluation, out of the rate."""
-        self._window.clear()
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Keeps the time of what is no step, such as an evaluation, out of the rate."""
+        began = time.monotonic()
+        yield
+        self._aside += time.monotonic() - began
 
     def _samples(self, step: int) -> int:
         epochs, batches = divmod(step, self._spec.steps_per_epoch)

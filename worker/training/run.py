@@ -117,12 +117,12 @@ class Run:
             "train_accuracy": seen.accuracy(),
         }
         if len(self._validation):
-            validation = self._evaluate(self._validation)
+            with self._pace.aside():
+                validation = self._evaluate(self._validation)
             metrics["validation_loss"] = finite(validation.loss, epoch, batch)
             metrics["validation_accuracy"] = validation.accuracy
         self._report(Epoch(epoch, self._step, time.monotonic() - started_at, metrics))
         self._report(self._pace.now(epoch, self._step))
-        self._pace.pause()
 
     def _evaluate(self, images: Images) -> Evaluation:
         classes = len(self._dataset.description.classes)

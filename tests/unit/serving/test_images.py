@@ -1,0 +1,110 @@
+"""Images become the model's pixels: grey, its size, its range; anything else is refused."""
+
+import base64
+import io
+import time
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.serving.images import InvalidInput, Signature, from_base64, from_file, from_numbers
+
+MNIST = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"))
+DIGITS = Signature((1, 8, 8), (0.0, 16.0), list("0123456789"))
+RAMP = np.linspace(0, 255, 784).round().astype(np.uint8).reshape(28, 28)
+
+
+def file(image: Image.Image, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_a_grey_image_of_the_right_size_is_taken_as_it_is() -> None:
+    pixels = from_file(file(Image.fromarray(RAMP)), MNIST)
+    assert pixels.dtype == np.float32
+    np.testing.assert_array_equal(pixels, RAMP[None])
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGB", "RGBA", "I;16"])
+def test_every_kind_of_png_keeps_its_brightness(mode: str) -> None:
+    white = Image.new("L", (28, 28), 255)
+    if mode == "I;16":
+        white = Image.fromarray(np.full((28, 28), 65535, np.uint16))
+    else:
+        white = white.convert(mode)
+    np.testing.assert_allclose(from_file(file(white), DIGITS), 16.0, atol=0.01)
+
+
+def test_sixteen_bit_greys_keep_their_order() -> None:
+    deep = Image.fromarray(RAMP.astype(np.uint16) * 257)
+    np.testing.assert_allclose(from_file(file(deep), MNIST), RAMP[None], atol=0.01)
+
+
+def test_a_larger_image_is_averaged_to_the_size_of_the_model() -> None:
+    chequered = np.indices((280, 280)).sum(axis=0) % 2 * 255
+    pixels = from_file(file(Image.fromarray(chequered.astype(np.uint8))), MNIST)
+    assert pixels.shape == (1, 28, 28)
+    assert 120 < pixels.min() <= pixels.max() < 135
+
+
+def test_numbers_are_taken_in_the_range_of_the_model() -> None:
+    np.testing.assert_array_equal(from_numbers([[0.0] * 8] * 7 + [[16.0] * 8], DIGITS)[0, 7], 16.0)
+    for wrong in (-0.01, 16.01, 1e300, float("inf"), float("nan")):
+        with pytest.raises(InvalidInput, match="from 0 to 16"):
+            from_numbers([wrong] + [0.0] * 63, DIGITS)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few kilobytes that announces, and holds, a huge image."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
+    rows = zlib.compress(bytes(1_000_000), 9)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(4097, 1), (1, 4097), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+def test_an_image_that_is_too_large_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
+    began = time.monotonic()
+    with pytest.raises(InvalidInput):
+        from_file(bomb(*size), MNIST)
+    assert time.monotonic() - began < 0.2
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_no_damaged_file_raises_anything_but_invalid_input(kind: str) -> None:
+    whole = file(Image.fromarray(RAMP), kind)
+    random = np.random.default_rng(0)
+    for _ in range(500):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), random.integers(1, 6)):
+            damaged[place] = random.integers(0, 256)
+        content = bytes(damaged[: random.integers(1, len(whole) + 1)])
+        try:
+            pixels = from_file(content, MNIST)
+        except InvalidInput:
+            continue
+        assert pixels.shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "WEBP", "PPM"])
+def test_other_formats_reach_no_decoder(kind: str) -> None:
+    with pytest.raises(InvalidInput, match="is not a PNG or JPEG image"):
+        from_file(file(Image.fromarray(RAMP), kind), MNIST)
+
+
+def test_a_data_url_must_hold_what_it_says() -> None:
+    encoded = base64.b64encode(file(Image.fromarray(RAMP))).decode()
+    np.testing.assert_array_equal(from_base64(f"data:image/png;base64,{encoded}", MNIST)[0], RAMP)
+    with pytest.raises(InvalidInput, match="is not a JPEG image"):
+        from_base64(f"data:image/jpeg;base64,{encoded}", MNIST)
+    with pytest.raises(InvalidInput, match="base64"):
+        from_base64(f"data:image/gif;base64,{encoded}", MNIST)
