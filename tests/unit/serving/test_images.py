@@ -57,13 +57,14 @@ def test_numbers_are_taken_in_the_range_of_the_model() -> None:
             from_numbers([wrong] + [0.0] * 63, DIGITS)
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    body = kind + data
+    return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few kilobytes that announces, and holds, a huge image."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
-        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
     rows = zlib.compress(bytes(1_000_000), 9)
     return (
@@ -77,6 +78,13 @@ def test_an_image_that_is_too_large_is_refused_before_it_is_decoded(size: tuple[
     with pytest.raises(InvalidInput):
         from_file(bomb(*size), MNIST)
     assert time.monotonic() - began < 0.2
+
+
+def test_a_text_that_inflates_to_gigabytes_is_refused() -> None:
+    whole = file(Image.fromarray(RAMP))
+    text = chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(20_000_000), 9))
+    with pytest.raises(InvalidInput, match="damaged"):
+        from_file(whole[:-12] + text + whole[-12:], MNIST)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

@@ -1,0 +1,53 @@
+"""`python -m app`: runs the API."""
+
+import logging
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from app.main import create_app
+from app.settings import Settings
+
+SHUTDOWN_SECONDS = 5
+"""How long a stopping API waits for the requests in flight."""
+
+
+class Server(uvicorn.Server):
+    """Ends open event streams before it waits for requests: they would end with their jobs."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops, having told every stream to end."""
+        if watcher := self.lifespan.state.get("watcher"):
+            watcher.close()
+        await super().shutdown(sockets)
+
+
+def main() -> None:
+    """The API's entry point."""
+    for planned in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has stopped
+        signal.signal(planned, _exit)
+    settings = Settings()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    Server(config).run()
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

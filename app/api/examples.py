@@ -1,0 +1,129 @@
+"""Bodies and answers as they are, shown by /docs."""
+
+from fastapi.openapi.models import Example
+
+from app.jobspec import JobSpec
+
+JOB_ID = "job_01KB0F5T3Y7Q1W8ZC2N4R6M9XD"
+MODEL_ID = "model_01KB0F8M2E5V9K3T7H1G4P6JSA"
+
+SPECS: dict[str, Example] = {
+    "reference": {
+        "summary": "The reference: MNIST, 784-500-10, ReLU, SGD, 10 epochs",
+        "value": {},
+    },
+    "digits": {
+        "summary": "Small digits that need no download",
+        "value": {"name": "small digits", "dataset": {"name": "digits"}},
+    },
+    "deeper": {
+        "summary": "Two hidden layers, Adam, larger batches, a label",
+        "value": {
+            "name": "two layers",
+            "labels": {"team": "vision"},
+            "model": {"hidden": [256, 128], "dropout": 0.2},
+            "training": {
+                "epochs": 5,
+                "batch_size": 64,
+                "optimizer": {"name": "adam", "lr": 0.001},
+            },
+        },
+    },
+}
+
+PROGRESS = {
+    "epoch": 10,
+    "epochs": 10,
+    "step": 135000,
+    "steps": 135000,
+    "percent": 100.0,
+    "samples_per_second": 11000.0,
+    "eta_seconds": 0.0,
+}
+METRICS = {
+    "train_loss": 0.0134,
+    "train_accuracy": 0.9985,
+    "validation_loss": 0.0712,
+    "validation_accuracy": 0.981,
+    "test_loss": 0.0631,
+    "test_accuracy": 0.9817,
+}
+SPEC = JobSpec().model_dump(mode="json")
+JOB = {
+    "id": JOB_ID,
+    "name": "reference",
+    "status": "succeeded",
+    "attempt": 1,
+    "labels": {},
+    "created_at": "2026-11-23T18:00:00.123Z",
+    "started_at": "2026-11-23T18:00:00.131Z",
+    "first_step_at": "2026-11-23T18:00:00.190Z",
+    "ended_at": "2026-11-23T18:01:31.020Z",
+    "cancel_requested": False,
+    "spec": SPEC,
+    "progress": PROGRESS,
+    "metrics": METRICS,
+    "failure": None,
+    "model": MODEL_ID,
+}
+EVENT = {
+    "id": 17,
+    "at": "2026-11-23T18:00:03.456Z",
+    "kind": "log",
+    "message": "[1,  2000] loss: 0.312",
+    "data": {"epoch": 1, "batch": 2000, "loss": 0.312},
+}
+POINT = {"name": "train_loss", "step": 13500, "epoch": 1, "value": 0.2931}
+PLAN = {
+    "spec": SPEC,
+    "parameters": 397510,
+    "layer_sizes": [784, 500, 10],
+    "steps_per_epoch": 13500,
+    "steps": 135000,
+    "training_images": 54000,
+    "validation_images": 6000,
+    "checkpoint_bytes": 3180080,
+}
+MODEL = {
+    "id": MODEL_ID,
+    "job": JOB_ID,
+    "name": "reference",
+    "aliases": ["latest"],
+    "created_at": "2026-11-23T18:01:31.020Z",
+    "input_shape": [1, 28, 28],
+    "pixel_range": [0, 255],
+    "classes": [str(digit) for digit in range(10)],
+    "metrics": {"test_loss": 0.0631, "test_accuracy": 0.9817},
+    "confusion_matrix": [[980 if a == b else 0 for b in range(10)] for a in range(10)],
+    "weights_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "spec": SPEC,
+    "provenance": {"torch": "2.13.0", "threads": 1},
+}
+PROBABILITIES = [0.0, 0.0, 0.0001, 0.0012, 0.0, 0.0, 0.0, 0.998, 0.0, 0.0007]
+PREDICTIONS = {
+    "model": MODEL_ID,
+    "predictions": [
+        {
+            "label": "7",
+            "index": 7,
+            "confidence": 0.998,
+            "probabilities": PROBABILITIES,
+            "top": [
+                {"label": "7", "index": 7, "confidence": 0.998},
+                {"label": "3", "index": 3, "confidence": 0.0012},
+            ],
+        }
+    ],
+}
+PNG_BASE64 = (
+    "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcCAAAAABXZoBIAAAAIElEQVR42mNgGEqAEUL9xy6MDcCUMuEzdlRygCSHFgAA"
+    "8VwCHf2CfU4AAAAASUVORK5CYII="
+)
+PROBLEM = {
+    "type": "urn:traind:problem:invalid_request",
+    "title": "The request is not valid",
+    "status": 422,
+    "detail": "/training/optimizer/lr: must be above 0.",
+    "code": "invalid_request",
+    "errors": [{"pointer": "/training/optimizer/lr", "detail": "must be above 0"}],
+}

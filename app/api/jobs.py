@@ -1,0 +1,139 @@
+"""Training jobs: submit, foresee, list, follow, cancel."""
+
+import json
+from asyncio import get_running_loop
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
+
+from app.api import examples
+from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
+from app.api.problems import documented
+from app.api.schemas import Job, Page, Plan
+from app.api.state import TheDatabase, TheWatcher
+from app.api.strict_json import StrictRoute
+from app.jobspec import JobSpec, Text
+from app.store import jobs
+from app.store.database import Database
+from app.store.lifecycle import ENDED, IdempotencyConflict, IllegalMove, JobNotFound
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
+
+MAX_WAIT_SECONDS = 60.0
+
+Spec = Annotated[JobSpec, Body(openapi_examples=examples.SPECS)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="Repeat it with the same body, and the answer is the job of the first time.",
+        min_length=1,
+        max_length=255,
+    ),
+    Text,
+]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Submit a job",
+    responses={
+        200: {"model": Job, "description": "The job that this Idempotency-Key made before"},
+        201: {
+            "description": "The job, stored and queued",
+            "headers": {"Location": {"schema": {"type": "string"}, "description": "Its address."}},
+        },
+        **documented(413, 415, IdempotencyConflict),
+    },
+)
+def submit(
+    response: Response,
+    database: TheDatabase,
+    spec: Spec = JobSpec(),  # noqa: B008 (immutable)
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Stores a job for a worker to train. `{}` or no body is the reference job."""
+    resolved = spec.model_dump(mode="json")
+    digest = sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
+    with database.write() as connection:
+        job, new = jobs.submit(connection, resolved, idempotency_key, digest)
+    response.status_code = 201 if new else 200
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return Job.of(job)
+
+
+@router.post("/validate", summary="Say what would run", responses=documented(413, 415))
+def validate(spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
+    """Checks a specification and says what it means. Stores nothing."""
+    return Plan(
+        spec=spec.model_dump(mode="json"),
+        parameters=spec.parameters,
+        layer_sizes=spec.layer_sizes,
+        steps_per_epoch=spec.steps_per_epoch,
+        steps=spec.steps,
+        training_images=spec.dataset.training_images,
+        validation_images=spec.dataset.validation_images,
+        checkpoint_bytes=spec.checkpoint_bytes,
+    )
+
+
+@router.get("", summary="List jobs, newest first")
+def list_jobs(
+    database: TheDatabase,
+    limit: PageSize = 20,
+    after: After = None,
+    statuses: StatusFilter = [],  # noqa: B006 (FastAPI copies it)
+    labels: LabelFilter = [],  # noqa: B006
+) -> Page[Job]:
+    """Jobs that match every filter."""
+    wanted = dict(label_of(text) for text in labels)
+    with database.read() as connection:
+        found = jobs.newest(connection, limit + 1, after, statuses, wanted)
+    more = len(found) > limit
+    data = [Job.of(job) for job in found[:limit]]
+    return Page(data=data, next=data[-1].id if more else None)
+
+
+@router.get("/{job_id}", summary="Look at a job", responses=documented(JobNotFound))
+async def get_job(
+    job_id: JobId,
+    database: TheDatabase,
+    watcher: TheWatcher,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=MAX_WAIT_SECONDS,
+            allow_inf_nan=False,
+            description="Answer at the next change of state, or after this many seconds.",
+        ),
+    ] = 0.0,
+) -> Job:
+    """A job with its specification, progress, latest metrics, failure and model."""
+    if not wait:
+        return Job.of(await run_in_threadpool(_get, database, job_id))
+    deadline = get_running_loop().time() + wait
+    with watcher.watch(job_id) as watch:  # before the first look, so that no change is missed
+        job = await run_in_threadpool(_get, database, job_id)
+        unchanged = job.status not in ENDED
+        while unchanged and not watch.closed:
+            if not await watch.changed(deadline - get_running_loop().time()):
+                break
+            unchanged = watch.pulse is None or watch.pulse.status is job.status
+    return Job.of(await run_in_threadpool(_get, database, job_id))
+
+
+@router.post(
+    "/{job_id}/cancel", summary="Cancel a job", responses=documented(JobNotFound, IllegalMove)
+)
+def cancel(job_id: JobId, database: TheDatabase) -> Job:
+    """Ends a waiting job at once and asks a running one to stop. To repeat it is no error."""
+    with database.write() as connection:
+        return Job.of(jobs.request_cancel(connection, job_id))
+
+
+def _get(database: Database, job_id: str) -> jobs.Job:
+    with database.read() as connection:
+        return jobs.get(connection, job_id)

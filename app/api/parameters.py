@@ -1,0 +1,64 @@
+"""Parameters that several routes take."""
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+from app.api import examples
+from app.jobspec import LabelKey, LabelValue, Text
+from app.store.lifecycle import Status
+
+MAX_INTEGER = 2**63 - 1
+"""Largest integer of the database."""
+
+JobId = Annotated[str, Path(description="Id of the job.", examples=[examples.JOB_ID]), Text]
+ModelRef = Annotated[
+    str, Path(description="Id or alias of the model.", examples=["latest", examples.MODEL_ID]), Text
+]
+PageSize = Annotated[int, Query(ge=1, le=100, description="Most items to answer.")]
+After = Annotated[
+    str | None, Query(description="The `next` of the page before.", max_length=64), Text
+]
+
+_label = TypeAdapter(tuple[LabelKey, LabelValue])
+
+
+def _split(statuses: Any) -> Any:
+    if not isinstance(statuses, list):
+        return statuses
+    return [name for each in statuses for name in str(each).split(",")]
+
+
+def _labels(filters: list[str]) -> list[str]:
+    pairs = [label_of(text) for text in filters]
+    if len(dict(pairs)) < len(pairs):
+        raise PydanticCustomError("label_twice", "must name each key once")
+    return filters
+
+
+def label_of(text: str) -> tuple[str, str]:
+    """The key and the value of `key:value` or `key=value`."""
+    separator = min((mark for mark in ":=" if mark in text), key=text.index, default="")
+    if not separator:
+        raise PydanticCustomError("label_filter", "must look like key:value")
+    key, _, value = text.partition(separator)
+    return _label.validate_python((key, value))
+
+
+StatusFilter = Annotated[
+    list[Status],
+    BeforeValidator(_split),
+    Query(alias="status", description="Only jobs in these states; repeat it or use commas."),
+]
+LabelFilter = Annotated[
+    list[str],
+    AfterValidator(_labels),
+    Query(
+        alias="label",
+        max_length=16,
+        description="Only jobs with this label, `key:value` or `key=value`; repeat it for more.",
+        examples=[["team:vision"]],
+    ),
+]

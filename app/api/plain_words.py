@@ -1,0 +1,91 @@
+"""From pydantic's validation errors to which field is wrong and what it must be."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from app.jobspec import JobSpec, Part
+
+TAG = re.compile(r"\[key\]|(literal|list|dict)\[.*\]")
+WORDS = {
+    "missing": "is required",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "must be a finite number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "string_unicode": "must be valid Unicode, without lone surrogates",
+    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} items, not {actual_length}",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "none_required": "must be null or left out",
+    "extra_forbidden": "is not known here; the fields are {known}",
+}
+"""Our wording for pydantic's error types; the others keep pydantic's."""
+
+
+def explain(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Each error as its place (`pointer`, `parameter` or `header`) and what must change.
+
+    What the client sent is left out: it may be large, not JSON, or secret.
+    """
+    return [{**_place(error), "detail": _detail(error)} for error in errors]
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer (RFC 6901) such as /training/optimizer/lr."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+def _place(error: Mapping[str, Any]) -> dict[str, str]:
+    source, *path = error["loc"]
+    if source == "body":
+        # A validator of the whole spec says itself which field it means.
+        named = error.get("ctx", {}).get("field")
+        fields = named.split(".") if named else [part for part in path if not _is_tag(part)]
+        return {"pointer": pointer(fields)}
+    place = "header" if source == "header" else "parameter"
+    return {place: str(path[0])}
+
+
+def _is_tag(part: str | int) -> bool:
+    """Whether pydantic put it into the path itself: which of a union's types it tried, or a key."""
+    return isinstance(part, str) and TAG.fullmatch(part) is not None
+
+
+def _detail(error: Mapping[str, Any]) -> str:
+    words = WORDS.get(error["type"])
+    if words is None:
+        return str(error["msg"])
+    facts = {
+        name: f"{value:g}" if isinstance(value, float) else value
+        for name, value in error.get("ctx", {}).items()
+    }
+    known = ", ".join(_siblings(error["loc"])) if "{known}" in words else ""
+    return words.format(**facts, known=known)
+
+
+def _siblings(location: Sequence[str | int]) -> list[str]:
+    """The fields of the part of a spec in which an error lies."""
+    part: type[BaseModel] = JobSpec
+    for name in location[1:-1]:
+        annotation = part.model_fields[str(name)].annotation
+        nested = (annotation, *get_args(annotation))  # a part that may be null is a union
+        part = next(each for each in nested if isinstance(each, type) and issubclass(each, Part))
+    return list(part.model_fields)

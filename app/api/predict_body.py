@@ -1,0 +1,116 @@
+"""Reads the body of POST /predict: pixel lists go from bytes to floats without a detour."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+
+from app.api.plain_words import pointer
+from app.api.problems import InvalidBody
+from app.serving.images import InvalidInput, Pixels, Signature, from_base64, from_numbers
+
+MAX_INPUTS = 1024
+"""Most inputs of one request."""
+
+MAX_CLASSES = 10_000
+"""Highest top_k; a model with fewer classes lists all of them."""
+
+Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
+
+
+class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A JSON body. Null means what the query says."""
+
+    inputs: msgspec.Raw
+    model: Ref | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=1, le=MAX_CLASSES)] | None = None
+
+
+_body = msgspec.json.Decoder(PredictBody)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+_nested: dict[int, msgspec.json.Decoder[Any]] = {
+    1: msgspec.json.Decoder(list[float]),
+    2: msgspec.json.Decoder(list[list[float]]),
+    3: msgspec.json.Decoder(list[list[list[float]]]),
+}
+_opening = re.compile(rb"[\s\[]*")
+_place = re.compile(r" - at `\$(.*)`$")
+
+
+def read(body: bytes) -> PredictBody:
+    """The body, with its inputs still in JSON.
+
+    Raises:
+        InvalidBody: not JSON, or a field is missing, unknown or of another type.
+    """
+    try:
+        return _body.decode(body)
+    except msgspec.ValidationError as error:
+        detail, path = _explained(error)
+        raise InvalidBody(f"{detail}.", path) from error
+    except RecursionError as error:
+        raise InvalidBody("The body is nested too deeply.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidBody(f"The body is not valid JSON: {error}.") from error
+
+
+def pixels(inputs: msgspec.Raw, signature: Signature) -> list[Pixels]:
+    """The model's input for each of one or many.
+
+    Raises:
+        InvalidInput: with the index of the input that is wrong.
+    """
+    many = _separate(bytes(inputs), signature)
+    if not 1 <= len(many) <= MAX_INPUTS:
+        raise InvalidBody(f"inputs has {len(many)} items; send 1 to {MAX_INPUTS}.", "/inputs")
+    return [_one(each, index, signature) for index, each in enumerate(many)]
+
+
+def _separate(inputs: bytes, signature: Signature) -> list[bytes]:
+    """One or many? A list may also be a single image, if it has the shape of one."""
+    channels, height, width = signature.input_shape
+    depth = _depth(inputs)
+    if depth == 0:
+        return [inputs]
+    items = [bytes(item) for item in _items.decode(inputs)]
+    if not items:
+        return []
+    if depth == 1:
+        single = not items[0].startswith(b'"')
+    elif depth == 2:
+        an_image = channels == 1 and len(items) == height
+        single = an_image and len(_items.decode(items[0])) == width != channels * height * width
+    else:
+        single = depth == 3 and channels > 1
+    return [inputs] if single else items
+
+
+def _one(value: bytes, index: int, signature: Signature) -> Pixels:
+    try:
+        if value.startswith(b'"'):
+            return from_base64(_text.decode(value), signature)
+        # Deeper lists, and what is no list, fail in the decoder that comes nearest.
+        decoder = _nested[min(max(_depth(value), 1), len(_nested))]
+        return from_numbers(decoder.decode(value), signature)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, index) from error
+    except msgspec.ValidationError as error:
+        detail, path = _explained(error)
+        raise InvalidInput(f"{detail}{path and ' at ' + path}", index) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"is not valid JSON: {error}", index) from error
+
+
+def _depth(value: bytes) -> int:
+    """How many lists open before the first element."""
+    opening = _opening.match(value)
+    return opening[0].count(b"[") if opening else 0
+
+
+def _explained(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What msgspec found, and where, as a JSON pointer."""
+    message = str(error)
+    place = _place.search(message)
+    path = re.findall(r"[^.\[\]]+", place[1]) if place else []
+    return message[: place.start()] if place else message, pointer(path)

@@ -1,0 +1,219 @@
+"""From an error to its `application/problem+json` document (RFC 9457): one table."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from app.api import examples
+from app.api.plain_words import explain
+from app.api.schemas import described
+from app.serving.images import InvalidInput
+from app.store.database import OperationalError
+from app.store.lifecycle import (
+    DatabaseBusy,
+    IdempotencyConflict,
+    IllegalMove,
+    JobNotFound,
+    ModelNotFound,
+)
+
+
+class Wrong(BaseModel):
+    """One thing that is wrong with a request."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    pointer: str | None = None
+    """The field of the body, as a JSON pointer."""
+    parameter: str | None = None
+    """The parameter of the path or the query."""
+    header: str | None = None
+    """The header."""
+    detail: str
+    """What it must be."""
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = described(examples.PROBLEM)
+
+    type: str
+    """A name of the kind of problem, as a URN."""
+    title: str
+    """The kind of problem, for people."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What is wrong here, and what to do."""
+    code: str
+    """The kind of problem, for programs; codes never change."""
+    errors: list[Wrong]
+    """Each thing that is wrong, where the request has several parts."""
+
+
+class Kind(NamedTuple):
+    """What kind of problem an error is. `code` never changes."""
+
+    status: int
+    code: str
+    title: str
+
+
+class InvalidBody(HTTPException):
+    """The body cannot be read as what it claims to be; the message says where and why."""
+
+    def __init__(self, detail: str, pointer: str = "") -> None:
+        super().__init__(422, detail)
+        self.pointer = pointer
+
+
+DOMAIN: dict[type[Exception], Kind] = {
+    JobNotFound: Kind(404, "job_not_found", "No such job"),
+    ModelNotFound: Kind(404, "model_not_found", "No such model"),
+    IllegalMove: Kind(409, "illegal_move", "The job's state does not allow it"),
+    IdempotencyConflict: Kind(422, "idempotency_conflict", "Key used for another request"),
+    InvalidInput: Kind(422, "invalid_input", "An input cannot be classified"),
+    InvalidBody: Kind(422, "invalid_body", "The body cannot be read"),
+    RequestValidationError: Kind(422, "invalid_request", "The request is not valid"),
+    DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
+    OperationalError: Kind(503, "database_unavailable", "The database does not answer"),
+    Exception: Kind(500, "internal", "A fault of traind itself"),
+}
+"""Every error that a request may end with, beside those of HTTP itself."""
+
+HTTP: dict[int, Kind] = {
+    400: Kind(400, "bad_request", "The request cannot be read"),
+    404: Kind(404, "not_found", "No such page"),
+    405: Kind(405, "method_not_allowed", "The page does not take this method"),
+    413: Kind(413, "body_too_large", "The body is too large"),
+    415: Kind(415, "unsupported_media_type", "The body's type is not supported"),
+}
+
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+JSON, PROBLEM_JSON = "application/json", "application/problem+json"
+RETRY_AFTER = {"Retry-After": "2"}
+
+
+def problem(
+    kind: Kind,
+    detail: str,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer that tells the client what is wrong and what to do."""
+    document = {
+        "type": f"urn:traind:problem:{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": kind.code,
+        "errors": list(errors),
+    }
+    return JSONResponse(document, kind.status, headers, media_type=PROBLEM_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application a problem document."""
+    for error in DOMAIN:
+        app.add_exception_handler(error, _domain_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(InvalidBody, _domain_error)
+
+
+def describe(app: FastAPI) -> None:
+    """Gives error answers their media type in the API's description."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        fresh = app.openapi_schema is None
+        description = plain()
+        if fresh:
+            for operations in description["paths"].values():
+                for operation in operations.values():
+                    for status, response in operation["responses"].items():
+                        if status >= "400":
+                            response["content"] = {PROBLEM_JSON: response["content"][JSON]}
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+async def _domain_error(request: Request, error: Exception) -> Response:
+    kind = next(DOMAIN[cause] for cause in type(error).__mro__ if cause in DOMAIN)
+    headers = RETRY_AFTER if kind.status == 503 else None
+    return problem(kind, *_facts(request, error, kind), headers)
+
+
+def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[dict[str, str]]]:
+    """The problem's detail, and its list of errors."""
+    match error:
+        case RequestValidationError():
+            errors = explain(error.errors())
+            return _summary(errors), errors
+        case InvalidInput(message=message, index=index):
+            pointer = "" if index is None else f"/inputs/{index}"
+            return f"{pointer or 'The image'}: {message}.", [
+                {"pointer": pointer, "detail": message}
+            ]
+        case InvalidBody(detail=detail, pointer=pointer):
+            return detail, [{"pointer": pointer, "detail": detail}]
+        case _ if kind.code == "database_unavailable":
+            return "The database does not answer; try again in a few seconds.", []
+        case _ if kind.status == 500:
+            return f"{request.method} {request.url.path} failed; the log of the API says why.", []
+    return str(error), []
+
+
+def _summary(errors: list[dict[str, str]]) -> str:
+    first, *others = errors
+    where = first.get("pointer") or first.get("parameter") or first.get("header") or "The body"
+    more = f" (and {len(others)} more, see errors)" if others else ""
+    return f"{where}: {first['detail']}{more}."
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = HTTPStatus(error.status_code)
+    kind = HTTP.get(status, Kind(status, status.phrase.lower().replace(" ", "_"), status.phrase))
+    detail, headers = error.detail, dict(error.headers or {})
+    if status == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {request.url.path}; /docs lists what there is."
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+        detail = f"{request.url.path} takes {headers['Allow']}, not {request.method}."
+    return problem(kind, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods of every route with this path; the router's own answer names the first's only."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
+
+
+def documented(*errors: type[Exception] | int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may end with these errors, by class or HTTP status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        kind = HTTP[error] if isinstance(error, int) else DOMAIN[error]
+        known = responses.get(kind.status)
+        description = f"{known['description']}; {kind.title}" if known else kind.title
+        responses[kind.status] = {"model": Problem, "description": description}
+    return responses
+
+
+EVERYWHERE = documented(RequestValidationError, DatabaseBusy)
+"""What every route may answer."""

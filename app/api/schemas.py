@@ -1,0 +1,269 @@
+"""What the API answers: every field with its meaning and its unit."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from app.api import examples
+from app.store import events as stored_events
+from app.store import jobs, metrics, trained_models
+from app.store.lifecycle import FailureCode, Status
+
+Item = TypeVar("Item")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(microseconds: int) -> str:
+    """A stored time as the API writes it, such as 2026-11-23T18:00:00.123Z."""
+    moment = EPOCH + timedelta(microseconds=microseconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _time(microseconds: int | None) -> str | None:
+    return None if microseconds is None else rfc3339(microseconds)
+
+
+def described(example: Any) -> ConfigDict:
+    """Configuration of a model whose fields' docstrings and example /docs shows."""
+    return ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [example]})
+
+
+class Progress(BaseModel):
+    """Where a run is."""
+
+    model_config = described(examples.PROGRESS)
+
+    epoch: int
+    """The epoch that is being trained, from 1."""
+    epochs: int
+    """Epochs of the whole job."""
+    step: int
+    """Optimizer steps (mini-batches) done, counted from the job's start."""
+    steps: int
+    """Optimizer steps of the whole job."""
+    percent: float
+    """Share of the steps that are done, 0 to 100."""
+    samples_per_second: float
+    """Training images a second, lately."""
+    eta_seconds: float | None
+    """Seconds until the last step, at this speed; null until the speed is known."""
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Self:
+        """The progress that a run has reported."""
+        percent = 100.0 * stored["step"] / max(1, stored["steps"])
+        return cls(**stored | {"percent": round(percent, 2)})
+
+
+class Failure(BaseModel):
+    """Why a job failed."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    code: FailureCode
+    """The kind of failure, from a closed list."""
+    message: str
+    """What happened."""
+    advice: str
+    """What to change."""
+
+
+class Job(BaseModel):
+    """A training job."""
+
+    model_config = described(examples.JOB)
+
+    id: str
+    """`job_` and 26 characters; ids sort by the time of submission."""
+    name: str
+    """Free text of its owner."""
+    status: Status
+    """Where the job is in its life."""
+    attempt: int
+    """How many times a worker has taken it up; 0 while it waits for the first."""
+    labels: dict[str, str]
+    """Pairs to filter by."""
+    created_at: str
+    """When it was submitted (RFC 3339, UTC)."""
+    started_at: str | None
+    """When its latest attempt began (RFC 3339, UTC)."""
+    first_step_at: str | None
+    """When its latest attempt had done its first optimizer step (RFC 3339, UTC)."""
+    ended_at: str | None
+    """When it succeeded, failed or was cancelled (RFC 3339, UTC)."""
+    cancel_requested: bool
+    """Whether its owner has asked a running job to stop."""
+    spec: dict[str, Any]
+    """What it trains: every field of the specification, defaults filled in."""
+    progress: Progress | None
+    """Where its latest attempt is; null before the first report."""
+    metrics: dict[str, float | None]
+    """Latest value of each metric. Losses are in nats, accuracies run from 0 to 1."""
+    failure: Failure | None
+    """Why it failed; null unless it did."""
+    model: str | None
+    """Id of the model that it made; null until it has succeeded."""
+
+    @classmethod
+    def of(cls, job: jobs.Job) -> Self:
+        """The job as it is stored."""
+        return cls(
+            id=job.id,
+            name=job.name,
+            status=job.status,
+            attempt=job.attempt,
+            labels=job.labels,
+            created_at=rfc3339(job.created_at),
+            started_at=_time(job.started_at),
+            first_step_at=_time(job.first_step_at),
+            ended_at=_time(job.ended_at),
+            cancel_requested=job.cancel_requested,
+            spec=job.spec,
+            progress=Progress.of(job.progress) if job.progress else None,
+            metrics=job.metrics,
+            failure=Failure(**job.failure) if job.failure else None,
+            model=job.model_id,
+        )
+
+
+class Plan(BaseModel):
+    """What a specification would run, without storing it."""
+
+    model_config = described(examples.PLAN)
+
+    spec: dict[str, Any]
+    """The specification with every default filled in."""
+    parameters: int
+    """Trainable numbers: weights and biases."""
+    layer_sizes: list[int]
+    """Units of each layer, input and output included."""
+    steps_per_epoch: int
+    """Mini-batches in an epoch."""
+    steps: int
+    """Optimizer steps of the whole job."""
+    training_images: int
+    """Images that each epoch trains on."""
+    validation_images: int
+    """Images held out for validation."""
+    checkpoint_bytes: int
+    """Size of one checkpoint in bytes, about: weights and optimizer state."""
+
+
+class Event(BaseModel):
+    """Something that happened to a job."""
+
+    model_config = described(examples.EVENT)
+
+    id: int
+    """Its number within the job: 1, 2, 3, ... without gaps."""
+    at: str
+    """When it was recorded (RFC 3339, UTC)."""
+    kind: str
+    """`state`, `started`, `log`, `epoch` or `warning`."""
+    message: str
+    """What happened, for people."""
+    data: dict[str, Any]
+    """The same as facts, for programs."""
+
+    @classmethod
+    def of(cls, event: stored_events.Event) -> Self:
+        """The event as it is stored."""
+        return cls(**vars(event) | {"at": rfc3339(event.at)})
+
+
+class LiveProgress(BaseModel):
+    """The data of a `progress` message in an event stream."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    progress: Progress
+    """Where the run is."""
+    metrics: dict[str, float | None]
+    """Latest value of each metric."""
+
+
+class MetricPoint(BaseModel):
+    """One measured value."""
+
+    model_config = described(examples.POINT)
+
+    name: str
+    """Name of the curve, such as `running_loss` or `validation_accuracy`."""
+    step: int
+    """Optimizer steps done when it was measured."""
+    epoch: int
+    """The epoch in which it was measured, from 1."""
+    value: float | None
+    """A loss in nats or an accuracy from 0 to 1; null where it was not a finite number."""
+
+    @classmethod
+    def of(cls, point: metrics.Point) -> Self:
+        """The point as it is stored."""
+        return cls(**vars(point))
+
+
+class TrainedModel(BaseModel):
+    """A trained model."""
+
+    model_config = described(examples.MODEL)
+
+    id: str
+    """`model_` and 26 characters; ids sort by the time of publication."""
+    job: str
+    """Id of the job that made it."""
+    name: str
+    """Name of that job."""
+    aliases: list[str]
+    """Names that mean this model now; `latest` is kept on the newest."""
+    created_at: str
+    """When it was published (RFC 3339, UTC)."""
+    input_shape: list[int]
+    """Channels, height and width of an input, in pixels."""
+    pixel_range: list[float]
+    """Darkest and brightest value of a pixel in arrays sent to /predict."""
+    classes: list[str]
+    """Name of each class, in the order of the probabilities."""
+    metrics: dict[str, float | None]
+    """Results on the test images. Losses are in nats, accuracies run from 0 to 1."""
+    confusion_matrix: list[list[int]]
+    """Test images by true class (rows) and predicted class (columns)."""
+    weights_sha256: str
+    """SHA-256 of the weights, in hexadecimal: equal weights have equal digests."""
+    spec: dict[str, Any]
+    """The specification that it was trained with."""
+    provenance: dict[str, Any]
+    """What the weights depend on beside the specification: dataset digest, versions, threads."""
+
+    @classmethod
+    def of(cls, model: trained_models.Model) -> Self:
+        """The model as it is stored."""
+        scalars = {
+            name: value
+            for name, value in model.metrics.items()
+            if isinstance(value, int | float | None)
+        }
+        return cls(
+            id=model.id,
+            job=model.job_id,
+            name=model.name,
+            aliases=model.aliases,
+            created_at=rfc3339(model.created_at),
+            **{name: model.signature[name] for name in ("input_shape", "pixel_range", "classes")},
+            metrics=scalars,
+            confusion_matrix=model.metrics.get("confusion_matrix", []),
+            weights_sha256=model.weights_sha256,
+            spec=model.spec,
+            provenance=model.provenance,
+        )
+
+
+class Page(BaseModel, Generic[Item]):
+    """A part of a list."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    data: list[Item]
+    """The items, in order."""
+    next: str | None
+    """Send it as `after` to get what follows; null at the end."""

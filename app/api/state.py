@@ -1,0 +1,35 @@
+"""What the lifespan builds and every handler may use."""
+
+from typing import Annotated, TypedDict, cast
+
+from fastapi import Depends, Request
+
+from app.api.watch import Watcher
+from app.serving.catalog import Catalog
+from app.store.database import Database
+
+
+class State(TypedDict):
+    """The parts of a running API."""
+
+    database: Database
+    catalog: Catalog
+    watcher: Watcher
+
+
+# Coroutines, because FastAPI calls plain functions in a thread.
+async def _database(request: Request) -> Database:
+    return cast(Database, request.state.database)
+
+
+async def _catalog(request: Request) -> Catalog:
+    return cast(Catalog, request.state.catalog)
+
+
+async def _watcher(request: Request) -> Watcher:
+    return cast(Watcher, request.state.watcher)
+
+
+TheDatabase = Annotated[Database, Depends(_database)]
+TheCatalog = Annotated[Catalog, Depends(_catalog)]
+TheWatcher = Annotated[Watcher, Depends(_watcher)]

@@ -1,0 +1,109 @@
+"""Tells open requests that a job has changed: one look at the database for all of them.
+
+A waiting request or an open stream holds no thread and asks the database nothing by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.store import jobs
+from app.store.database import Database
+from app.store.jobs import Pulse
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.1
+"""Between two looks, while anybody watches."""
+RETRY_SECONDS = 1.0
+"""After a look that failed."""
+
+
+class Watch:
+    """One reader's view of one job. The first look counts as a change."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.pulse: Pulse | None = None
+        self.closed = False
+        self._changed = asyncio.Event()
+
+    def see(self, pulse: Pulse | None) -> None:
+        """Wakes the reader if this is not what the last look saw."""
+        if pulse != self.pulse:
+            self.pulse = pulse
+            self._changed.set()
+
+    def close(self) -> None:
+        """Wakes the reader for good: the service stops."""
+        self.closed = True
+        self._changed.set()
+
+    async def changed(self, seconds: float) -> bool:
+        """Whether the job changed, or the watch was closed, within that many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        if not self.closed:
+            self._changed.clear()
+        return True
+
+
+class Watcher:
+    """Every watch of this process, and the task that looks on their behalf."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._watches: set[Watch] = set()
+        self._wanted = asyncio.Event()
+        self._closed = False
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Watch]:
+        """A watch that counts while the block runs."""
+        watch = Watch(job_id)
+        if self._closed:
+            watch.close()
+        self._watches.add(watch)
+        self._wanted.set()
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    @property
+    def open_watches(self) -> int:
+        """How many requests watch a job now."""
+        return len(self._watches)
+
+    def close(self) -> None:
+        """Wakes every reader, so that streams end and a shutdown is quick."""
+        self._closed = True
+        for watch in self._watches:
+            watch.close()
+
+    async def run(self) -> None:
+        """Looks until cancelled; sleeps while nobody watches."""
+        while True:
+            if not self._watches:
+                self._wanted.clear()
+                await self._wanted.wait()
+            try:
+                pulses = await asyncio.to_thread(
+                    self._look, {watch.job_id for watch in self._watches}
+                )
+            except Exception:  # a busy database must not end the watch of every stream
+                logger.exception("could not look at the watched jobs")
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for watch in self._watches:
+                if watch.job_id in pulses:
+                    watch.see(pulses[watch.job_id])
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _look(self, job_ids: set[str]) -> dict[str, Pulse]:
+        with self._database.read() as connection:
+            return jobs.pulses(connection, list(job_ids))

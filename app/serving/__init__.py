@@ -1,0 +1,1 @@
+"""From a stored model to an answer, with ONNX Runtime and without torch."""

@@ -1,0 +1,116 @@
+"""What holds for every route: problems, health, documentation, start and stop."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.local import Service
+from app.settings import Settings
+from app.store import leases
+from tests.service.conftest import Api, problem_of
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/jobs/job_x/nothing", "/static-offline-docs/x.js"])
+def test_an_unknown_page_is_a_404_problem(api: Api, path: str) -> None:
+    assert path in problem_of(api.http.get(path), 404, "not_found")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/jobs", "GET, POST"),
+        ("PUT", "/predict", "POST"),
+        ("POST", "/models/latest", "GET"),
+        ("PATCH", "/healthz", "GET"),
+    ],
+)
+def test_another_method_is_a_405_problem_that_names_all_methods(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    answer = api.http.request(method, path)
+    assert allowed in problem_of(answer, 405, "method_not_allowed")["detail"]
+    assert answer.headers["allow"] == allowed
+
+
+def test_health_and_readiness(api: Api) -> None:
+    assert api.http.get("/healthz").json() == {"status": "alive"}
+    ready = {"status": "ready", "database": "ok", "worker_alive": False}
+    assert api.http.get("/readyz").json() == ready
+    with api.database.write() as connection:
+        leases.register(connection, "host/1", 1)
+    assert api.http.get("/readyz").json() == ready | {"worker_alive": True}
+    with api.database.write() as connection:
+        leases.leave(connection, "host/1")
+
+
+def test_the_documentation_needs_no_other_host(api: Api) -> None:
+    page = api.http.get("/docs").text
+    assert "http://" not in page.replace(api.service.url, "")
+    assert "https://" not in page
+    assert api.http.get("/static-offline-docs/swagger-ui-bundle.js").status_code == 200
+
+
+def test_every_route_is_described_with_examples_and_problems(api: Api) -> None:
+    description = api.http.get("/openapi.json").json()
+    schemas = description["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            assert operation["description"], where
+            assert {"422", "503"} <= operation["responses"].keys(), where
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"], where
+    for name, schema in schemas.items():
+        for field, about in schema.get("properties", {}).items():
+            assert about.get("description") or "$ref" in about, f"{name}.{field}"
+    for name in ("Job", "Plan", "Event", "TrainedModel", "Predictions", "Problem", "MetricPoint"):
+        assert schemas[name]["examples"], name
+    jobs = description["paths"]["/jobs"]["post"]["requestBody"]["content"]["application/json"]
+    assert jobs["examples"]["reference"]["value"] == {}
+    bodies = description["paths"]["/predict"]["post"]["requestBody"]["content"]
+    assert set(bodies) == {"application/json", "image/png", "image/jpeg"}
+
+
+def test_the_process_loads_neither_torch_nor_the_trainer() -> None:
+    code = (
+        "import json, sys; import app.__main__; from app.main import create_app; "
+        "from app.settings import Settings; create_app(Settings()); "
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = set(json.loads(run.stdout))
+    assert {"app", "fastapi", "onnxruntime"} <= loaded
+    assert not loaded & {"torch", "torchvision", "worker", "sklearn", "onnx", "alembic"}
+
+
+def test_start_and_stop_are_quick_even_with_open_streams(tmp_path: Path) -> None:
+    service = Service(Settings(home=tmp_path, port=0))
+    began = time.monotonic()
+    service.start("app")
+    ready = time.monotonic() - began
+    try:
+        job = httpx.post(f"{service.url}/jobs").json()["id"]
+        with httpx.stream(
+            "GET", f"{service.url}/jobs/{job}/events", headers={"Accept": "text/event-stream"}
+        ) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: state"
+            process = psutil.Process(service.processes["app"].pid)
+            began = time.monotonic()
+            process.terminate()
+            rest = list(lines)
+            assert service.processes["app"].wait(10) == 0
+            assert time.monotonic() - began < 2
+            assert "id: 1" in rest
+    finally:
+        service.stop()
+    assert ready < 5  # about 1 s alone on this machine; tests run beside training

@@ -1,0 +1,300 @@
+"""/jobs: submit, foresee, list, wait, cancel; and every way to be refused."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.store import events, leases
+from app.store.events import NewEvent
+from app.store.lifecycle import FailureCode
+from tests.service.conftest import Api, banded_model, problem_of
+
+JSON = {"Content-Type": "application/json"}
+
+
+def test_an_empty_body_and_empty_json_are_the_reference_job(api: Api) -> None:
+    for answer in (api.http.post("/jobs"), api.http.post("/jobs", json={})):
+        assert answer.status_code == 201
+        job = answer.json()
+        assert answer.headers["location"] == f"/jobs/{job['id']}"
+        assert job["status"] == "queued"
+        assert job["spec"]["model"]["hidden"] == [500]
+        assert job["spec"]["training"]["optimizer"]["momentum"] == 0.9
+        assert job["created_at"].endswith("Z")
+        assert api.http.get(answer.headers["location"]).json() == job
+
+
+def test_validate_says_what_would_run_and_stores_nothing(api: Api) -> None:
+    before = api.rows()
+    plan = api.http.post("/jobs/validate", json={}).json()
+    assert plan["parameters"] == 397_510
+    assert plan["layer_sizes"] == [784, 500, 10]
+    assert plan["steps_per_epoch"] == 13_500
+    assert plan["steps"] == 135_000
+    assert (plan["training_images"], plan["validation_images"]) == (54_000, 6_000)
+    assert plan["checkpoint_bytes"] == 397_510 * 8
+    assert plan["spec"]["dataset"]["name"] == "mnist"
+    assert api.rows() == before
+
+
+REFUSED: list[tuple[str, str, str, str]] = [
+    ("lr", '{"training": {"optimizer": {"lr": -1}}}', "/training/optimizer/lr", "must be above 0"),
+    ("type", '{"training": {"epochs": "ten"}}', "/training/epochs", "must be a whole number"),
+    ("unknown", '{"epoch": 3}', "/epoch", "the fields are name, labels"),
+    ("nested unknown", '{"model": {"hiden": []}}', "/model/hiden", "the fields are kind, "),
+    ("escaped", '{"a/b~c": 1}', "/a~1b~0c", "is not known"),
+    ("literal", '{"dataset": {"name": "imagenet"}}', "/dataset/name", "'digits', 'mnist'"),
+    ("later", '{"resources": {"workers": 2}}', "/resources/workers", "not supported yet"),
+    ("layers", '{"model": {"hidden": [10, 0]}}', "/model/hidden/1", "must be at least 1"),
+    ("size", '{"model": {"hidden": [8192, 8192]}}', "/model/hidden", "fewer or smaller"),
+    ("steps", '{"training": {"epochs": 10000, "batch_size": 1}}', "/training/epochs", "fewer"),
+    ("label", '{"labels": {"a:b": "c"}}', "/labels/a:b", "must not contain"),
+    ("number label", '{"labels": {"a": 1}}', "/labels/a", "must be a text"),
+    ("NUL", '{"name": "a\\u0000b"}', "/name", "NUL"),
+    ("surrogate", '{"name": "\\ud800"}', "/name", "Unicode"),
+    ("surrogate field", '{"\\ud800": 1}', "", "Unicode"),
+    ("huge", '{"training": {"seed": 1' + "0" * 100 + "}}", "/training/seed", "must be below"),
+    ("a list", "[]", "", "must be an object"),
+    ("NaN", '{"training": {"optimizer": {"lr": NaN}}}', "", "NaN is not a JSON value"),
+    ("infinity", '{"training": {"optimizer": {"lr": -Infinity}}}', "", "not a JSON value"),
+    ("1e999", '{"training": {"optimizer": {"lr": 1e999}}}', "/training/optimizer/lr", "finite"),
+    ("not JSON", "{'name': 1}", "", "not valid JSON"),
+    ("twice", '{"name": "a", "name": "b"}', "", "'name' appears twice"),
+    ("deep", "[" * 100_000, "", "nested too deeply"),
+    ("digits", "1" * 5000, "", "not valid JSON"),
+]
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/validate"])
+@pytest.mark.parametrize(
+    ("body", "pointer", "advice"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_a_wrong_spec_names_its_field_and_is_not_stored(
+    api: Api, path: str, body: str, pointer: str, advice: str
+) -> None:
+    before = api.rows()
+    answer = api.http.post(path, content=body, headers=JSON)
+    document = answer.json()
+    problem_of(answer, 422, document["code"])
+    assert [error["pointer"] for error in document["errors"]] == [pointer]
+    assert advice in document["errors"][0]["detail"]
+    assert document["errors"][0]["detail"].rstrip(".") in document["detail"]
+    assert "input" not in document["errors"][0]
+    assert api.rows() == before
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{\x00}\x00", b'{"name": "\xff"}'])
+def test_bytes_that_are_not_utf8_are_refused(api: Api, content: bytes) -> None:
+    answer = api.http.post("/jobs", content=content, headers=JSON)
+    if answer.status_code != 201:  # {} in UTF-16 is JSON to Python
+        problem_of(answer, 422, "invalid_body")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_another_content_type_is_refused(api: Api, kind: str) -> None:
+    before = api.rows()
+    answer = api.http.post("/jobs", content="{}", headers={"Content-Type": kind})
+    assert "application/json" in problem_of(answer, 415, "unsupported_media_type")["detail"]
+    assert api.rows() == before
+
+
+def test_a_body_over_the_limit_is_refused_by_its_header_and_by_its_bytes(api: Api) -> None:
+    before = api.rows()
+    large = b" " * (3 * 2**20)
+    announced = api.http.post("/jobs", content=large, headers=JSON)
+    problem_of(announced, 413, "body_too_large")
+
+    def chunks() -> Iterator[bytes]:
+        for start in range(0, len(large), 2**16):
+            yield large[start : start + 2**16]
+
+    for path in ("/jobs", "/predict"):
+        streamed = api.http.post(path, content=chunks(), headers=JSON)
+        assert "bytes" in problem_of(streamed, 413, "body_too_large")["detail"]
+    assert api.rows() == before
+
+
+def test_an_announced_large_body_is_refused_before_it_is_sent(api: Api) -> None:
+    address = (api.http.base_url.host, api.http.base_url.port or 80)
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_repeated_idempotency_key_gives_the_same_job(api: Api) -> None:
+    key = {"Idempotency-Key": "once"}
+    first = api.http.post("/jobs", json={"name": "a", "labels": {"x": "1", "y": "2"}}, headers=key)
+    again = api.http.post("/jobs", json={"labels": {"y": "2", "x": "1"}, "name": "a"}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == first.json()["id"]
+    assert again.headers["location"] == first.headers["location"]
+    before = api.rows()
+    other = api.http.post("/jobs", json={"name": "b"}, headers=key)
+    problem_of(other, 422, "idempotency_conflict")
+    assert api.rows() == before
+
+
+def test_keys_sent_at_once_make_one_job(api: Api) -> None:
+    found: list[str] = []
+
+    def send() -> None:
+        headers = {"Idempotency-Key": "at once"}
+        found.append(httpx.post(f"{api.service.url}/jobs", headers=headers).json()["id"])
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(set(found)) == 1
+
+
+def pages(api: Api, path: str, **params: Any) -> list[Any]:
+    found = []
+    while True:
+        page = api.http.get(path, params=params).json()
+        found.append(page["data"])
+        if page["next"] is None:
+            return found
+        params["after"] = page["next"]
+
+
+def test_pages_hold_every_job_once_newest_first(api: Api) -> None:
+    made = [api.submit({"labels": {"paging": "yes"}}) for _ in range(5)]
+    for separator in ":=":
+        found = pages(api, "/jobs", label=f"paging{separator}yes", limit=2)
+        assert [len(page) for page in found] == [2, 2, 1]
+        assert [job["id"] for page in found for job in page] == made[::-1]
+
+
+def test_jobs_are_filtered_by_state_and_by_every_label(api: Api) -> None:
+    both = api.submit({"labels": {"team": "vision", "a.b'[0]": "x=1:2"}})
+    one = api.submit({"labels": {"team": "vision"}})
+    api.http.post(f"/jobs/{one}/cancel")
+
+    def found(*filters: tuple[str, str]) -> set[str]:
+        answer = api.http.get("/jobs", params=httpx.QueryParams([*filters, ("limit", "100")]))
+        assert answer.status_code == 200, answer.text
+        return {job["id"] for job in answer.json()["data"]} & {both, one}
+
+    assert found(("label", "team:vision")) == {both, one}
+    assert found(("label", "team:vision"), ("label", "a.b'[0]:x=1:2")) == {both}
+    assert found(("label", "team:vision"), ("status", "queued")) == {both}
+    assert found(("status", "queued,cancelled")) == {both, one}
+    assert found(("status", "queued"), ("status", "cancelled")) == {both, one}
+    assert found(("label", "team:Vision")) == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "advice"),
+    [
+        ("limit=0", "limit", "at least 1"),
+        ("limit=101", "limit", "at most 100"),
+        ("limit=ten", "limit", "whole number"),
+        ("status=done", "status", "'queued', 'running'"),
+        ("label=team", "label", "key:value"),
+        ('label=a"b:c', "label", "must not contain"),
+        ("label=%00:c", "label", "must not contain"),
+        ("label=a:1&label=a:2", "label", "once"),
+        ("after=%00", "after", "NUL"),
+    ],
+)
+def test_a_wrong_query_names_its_parameter(
+    api: Api, query: str, parameter: str, advice: str
+) -> None:
+    document = problem_of(api.http.get(f"/jobs?{query}"), 422, "invalid_request")
+    assert document["errors"][0]["parameter"] == parameter
+    assert advice in document["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("query", ["wait=-1", "wait=61", "wait=nan", "wait=x"])
+def test_a_wrong_wait_is_refused(api: Api, query: str) -> None:
+    problem_of(api.http.get(f"/jobs/{api.submit()}?{query}"), 422, "invalid_request")
+
+
+def test_progress_metrics_failure_and_model_are_shown(api: Api) -> None:
+    job_id = api.submit()
+    lease = api.start(job_id)
+    progress = {
+        "epoch": 2, "epochs": 10, "step": 20_000, "steps": 135_000,
+        "samples_per_second": 9000.0, "eta_seconds": 51.1,
+    }  # fmt: skip
+    latest = {"train_loss": 0.3, "validation_loss": float("nan")}
+    with api.database.write() as connection:
+        leases.record(connection, lease, progress=progress, latest=latest, first_step=True)
+    job = api.http.get(f"/jobs/{job_id}").json()
+    assert job["status"] == "running"
+    assert job["progress"] == progress | {"percent": 14.81}
+    assert job["metrics"] == {"train_loss": 0.3, "validation_loss": None}
+    assert job["first_step_at"] >= job["started_at"] >= job["created_at"]
+    with api.database.write() as connection:
+        leases.fail(connection, lease, code=FailureCode.DIVERGED, message="m", advice="a")
+    job = api.http.get(f"/jobs/{job_id}").json()
+    assert job["failure"] == {"code": "diverged", "message": "m", "advice": "a"}
+    model = api.http.get(f"/models/{api.publish()}").json()
+    assert api.http.get(f"/jobs/{model['job']}").json()["model"] == model["id"]
+
+
+def later(action: Any, seconds: float) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+def test_wait_answers_at_the_change_of_state_and_not_before(api: Api) -> None:
+    job_id = api.submit()
+
+    def log() -> None:
+        with api.database.write() as connection:
+            events.append(connection, job_id, [NewEvent("log", "no change of state")])
+
+    timers = [later(log, 0.2), later(lambda: api.start(job_id), 0.6)]
+    began = time.monotonic()
+    job = api.http.get(f"/jobs/{job_id}", params={"wait": 10}).json()
+    took = time.monotonic() - began
+    for timer in timers:
+        timer.join()
+    assert job["status"] == "running"
+    assert 0.5 < took < 1.5
+
+
+def test_wait_ends_after_its_seconds_and_at_once_for_an_ended_job(api: Api) -> None:
+    job_id = api.submit()
+    began = time.monotonic()
+    assert api.http.get(f"/jobs/{job_id}?wait=0.4").json()["status"] == "queued"
+    assert 0.3 < time.monotonic() - began < 1.5
+    api.http.post(f"/jobs/{job_id}/cancel")
+    began = time.monotonic()
+    assert api.http.get(f"/jobs/{job_id}?wait=10").json()["status"] == "cancelled"
+    assert time.monotonic() - began < 1
+
+
+def test_cancel_may_be_repeated_but_an_ended_job_stays(api: Api) -> None:
+    waiting, running = api.submit(), api.submit()
+    lease = api.start(running)
+    for _ in range(2):
+        answer = api.http.post(f"/jobs/{waiting}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        answer = api.http.post(f"/jobs/{running}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (200, "running")
+        assert answer.json()["cancel_requested"]
+    with api.database.write() as connection:
+        leases.succeed(connection, lease, banded_model())
+    problem_of(api.http.post(f"/jobs/{running}/cancel"), 409, "illegal_move")
+    assert api.http.get(f"/jobs/{running}").json()["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "path", ["/jobs/job_x", "/jobs/job_x?wait=5", "/jobs/job_x/events", "/jobs/job_x/metrics"]
+)
+def test_an_unknown_job_is_a_404_problem(api: Api, path: str) -> None:
+    began = time.monotonic()
+    document = problem_of(api.http.get(path), 404, "job_not_found")
+    assert "GET /jobs" in document["detail"]
+    assert time.monotonic() - began < 2

@@ -1,0 +1,233 @@
+"""Real processes, a real database file, real signals: a job from POST to prediction."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from sqlalchemy import update
+
+from app.client import Client, Problem
+from app.local import Service
+from app.settings import Settings
+from app.store import database
+from app.store.tables import jobs
+
+DIGITS = {"dataset": {"name": "digits"}, "training": {"log_every": 100}}
+LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 2000, "batch_size": 32}}
+"""A job that outlasts any test: minutes of training."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), port=0)
+    service = Service(settings)
+    try:
+        service.start("app", "worker")
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Client]:
+    service.start(*(name for name, each in service.processes.items() if each.poll() is not None))
+    with Client(service.url) as client:
+        yield client
+        for job in client.jobs(status="running") + client.jobs(status="queued"):
+            client.cancel(job["id"])
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """What the condition gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def ended(client: Client, job: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        job = client.job(job["id"], wait=5)
+        if job["status"] in {"succeeded", "failed", "cancelled"}:
+            return job
+    raise AssertionError(f"{job['id']} is still {job['status']}")
+
+
+def started(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    return until(
+        lambda: (
+            (found := client.job(job["id"]))["status"] == "running" and found["progress"] and found
+        )
+    )
+
+
+def training_process(service: Service) -> psutil.Process:
+    """The process that trains: a child of the fork server, which is a child of the worker."""
+    worker = psutil.Process(service.processes["worker"].pid)
+    servers = worker.children()
+    return next(child for server in servers for child in server.children())
+
+
+def states(client: Client, job: dict[str, Any]) -> list[str]:
+    return [
+        message.data["message"] for message in client.watch(job["id"]) if message.kind == "state"
+    ]
+
+
+def test_the_main_job_end_to_end(service: Service, client: Client) -> None:
+    job = client.submit(DIGITS)
+    messages = list(client.watch(job["id"]))
+    kinds = [message.kind for message in messages]
+    assert "progress" in kinds
+    lines = [message.data["message"] for message in messages if message.kind == "log"]
+    assert lines[0].startswith("[1,   100] loss: ")
+    assert lines[-1] == "Finished Training"
+    assert sum(kind == "epoch" for kind in kinds) == 10
+    job = ended(client, job)
+    assert job["status"] == "succeeded"
+    assert job["progress"]["percent"] == 100.0
+    assert job["metrics"]["test_accuracy"] >= 0.95
+
+    model = client.model("latest")
+    assert model["id"] == job["model"]
+    matrix = np.array(model["confusion_matrix"])
+    assert matrix.sum() == 360
+    assert matrix.trace() / 360 == pytest.approx(job["metrics"]["test_accuracy"])
+
+    folder = service.settings.home / "datasets" / "digits"
+    images = np.load(folder / "test_images.npy")
+    labels = np.load(folder / "test_labels.npy")
+    said = client.predict([image.ravel().tolist() for image in images], "latest")
+    right = np.mean([p["index"] == label for p, label in zip(said, labels, strict=True)])
+    assert right == pytest.approx(job["metrics"]["test_accuracy"])
+
+
+def test_the_same_spec_trains_the_same_weights(client: Client) -> None:
+    spec = DIGITS | {"training": {"epochs": 1, "batch_size": 32}}
+    first, second = (ended(client, client.submit(spec)) for _ in range(2))
+    digests = {client.model(job["model"])["weights_sha256"] for job in (first, second)}
+    assert len(digests) == 1
+
+
+def test_a_cancelled_run_stops_within_a_second(client: Client) -> None:
+    job = client.submit(LONG)
+    started(client, job)
+    asked = time.monotonic()
+    client.cancel(job["id"])
+    job = ended(client, job)
+    assert job["status"] == "cancelled"
+    assert time.monotonic() - asked < 1.5
+    assert job["model"] is None
+
+
+def test_a_killed_training_process_is_replaced_and_the_job_ends_well(
+    service: Service, client: Client
+) -> None:
+    job = client.submit(DIGITS | {"training": {"epochs": 60, "batch_size": 8}})
+    started(client, job)
+    training_process(service).kill()
+    job = ended(client, job)
+    assert job["status"] == "succeeded"
+    assert job["attempt"] == 2
+    assert any("killed by SIGKILL" in state for state in states(client, job))
+
+
+def test_a_job_that_loses_every_process_fails_with_a_reason_and_the_next_one_runs(
+    service: Service, client: Client
+) -> None:
+    job = client.submit(LONG)
+    for attempt in (1, 2, 3):
+        until(lambda attempt=attempt: client.job(job["id"])["attempt"] == attempt)
+        started(client, job)
+        training_process(service).kill()
+        until(lambda attempt=attempt: client.job(job["id"])["attempt"] != attempt or attempt == 3)
+    job = ended(client, job)
+    assert job["failure"]["code"] == "worker_lost"
+    assert "SIGKILL" in job["failure"]["message"]
+    assert ended(client, client.submit(DIGITS))["status"] == "succeeded"
+
+
+def test_sigterm_puts_the_running_job_back_and_the_next_worker_finishes_it(
+    service: Service, client: Client
+) -> None:
+    job = client.submit(DIGITS | {"training": {"epochs": 60, "batch_size": 8}})
+    started(client, job)
+    service.processes["worker"].send_signal(signal.SIGTERM)
+    assert service.processes["worker"].wait(10) == 0
+    assert client.job(job["id"])["status"] == "queued"
+    service.start("worker")
+    assert ended(client, job)["status"] == "succeeded"
+
+
+def test_a_killed_worker_leaves_no_training_process_and_loses_no_job(
+    service: Service, client: Client
+) -> None:
+    job = client.submit(DIGITS | {"training": {"epochs": 60, "batch_size": 8}})
+    started(client, job)
+    orphan = training_process(service)
+    service.processes["worker"].kill()
+    service.processes["worker"].wait()
+    psutil.wait_procs([orphan], timeout=5)
+    assert not orphan.is_running()
+    expire_leases(service)
+    service.start("worker")
+    job = ended(client, job)
+    assert job["status"] == "succeeded"
+    assert any("stopped responding" in state for state in states(client, job))
+
+
+def test_a_killed_api_loses_nothing_and_the_job_goes_on(service: Service, client: Client) -> None:
+    job = client.submit(DIGITS | {"training": {"epochs": 60, "batch_size": 8}})
+    started(client, job)
+    service.processes["app"].kill()
+    service.processes["app"].wait()
+    service.start("app")
+    assert ended(client, job)["status"] == "succeeded"
+
+
+def test_a_dataset_that_cannot_be_had_says_where_to_put_it(
+    client: Client,
+) -> None:
+    job = ended(client, client.submit({"dataset": {"name": "kmnist"}, "training": {"epochs": 1}}))
+    if job["status"] == "succeeded":
+        pytest.skip("this machine reaches the dataset's mirrors")
+    assert job["failure"]["code"] == "dataset_unavailable"
+    assert "KMNIST" in job["failure"]["advice"]
+    assert "TRAIND_DATASETS" in job["failure"]["advice"]
+
+
+def test_a_training_process_has_no_database_open(service: Service, client: Client) -> None:
+    job = client.submit(LONG)
+    started(client, job)
+    child = training_process(service)
+    opened = [fd.readlink().name for fd in Path(f"/proc/{child.pid}/fd").iterdir()]
+    assert not [name for name in opened if name.startswith("traind.db")]
+    mapped = Path(f"/proc/{child.pid}/maps").read_text()
+    assert "sqlite" not in mapped
+    assert "torchvision" not in mapped
+    assert "libtorch" in mapped
+
+
+def test_a_refused_spec_is_not_stored(client: Client) -> None:
+    before = [job["id"] for job in client.jobs()]
+    with pytest.raises(Problem) as refusal:
+        client.submit({"training": {"optimizer": {"lr": -1}}})
+    assert refusal.value.errors[0]["pointer"] == "/training/optimizer/lr"
+    assert [job["id"] for job in client.jobs()] == before
+
+
+def expire_leases(service: Service) -> None:
+    """Lets the leases of a dead worker run out now instead of in half a minute."""
+    store = database.connect(service.settings.database)
+    with store.write() as connection:
+        connection.execute(update(jobs).values(lease_expires_at=1))
+    store.close()

@@ -1,0 +1,274 @@
+"""POST /predict and /models: arrays, images, names; and every way to be refused."""
+
+import base64
+import io
+import json
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.service.conftest import Api, band, banded_graph, problem_of
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def model(api: Api) -> str:
+    return api.publish()
+
+
+def image(
+    index: int, kind: str = "PNG", size: tuple[int, int] = (28, 28), mode: str = "L"
+) -> bytes:
+    drawn = Image.fromarray(np.array(band(index), np.uint8)).convert(mode)
+    buffer = io.BytesIO()
+    drawn.resize(size, Image.Resampling.NEAREST).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def said(api: Api, inputs: Any, **fields: Any) -> list[int]:
+    answer = api.http.post("/predict", json={"inputs": inputs, **fields})
+    assert answer.status_code == 200, answer.text
+    return [prediction["index"] for prediction in answer.json()["predictions"]]
+
+
+def flat(index: int) -> list[int]:
+    return [pixel for row in band(index) for pixel in row]
+
+
+ONE = {
+    "nested": [band(7)],
+    "rows": band(7),
+    "flat": flat(7),
+    "base64": text(image(7)),
+    "data URL": "data:image/png;base64," + text(image(7)),
+    "JPEG": text(image(7, "JPEG")),
+    "another size": text(image(7, size=(300, 150))),
+    "colour": text(image(7, mode="RGB")),
+    "wrapped": "\n".join(text(image(7))[i : i + 20] for i in range(0, len(text(image(7))), 20)),
+}
+
+
+@pytest.mark.parametrize("one", ONE.values(), ids=ONE.keys())
+def test_every_form_of_one_input_gives_its_class_alone_and_in_a_list(
+    api: Api, model: str, one: Any
+) -> None:
+    assert said(api, one, model=model) == [7]
+    assert said(api, [one], model=model) == [7]
+    assert said(api, [one, flat(2), one], model=model) == [7, 2, 7]
+
+
+def test_the_answer_names_the_model_and_ranks_the_classes(api: Api, model: str) -> None:
+    answer = api.http.post(
+        "/predict", json={"inputs": [band(3)], "model": model, "top_k": 2}
+    ).json()
+    assert answer["model"] == model
+    (prediction,) = answer["predictions"]
+    assert prediction["label"] == "class 3"
+    assert len(prediction["probabilities"]) == 10
+    assert sum(prediction["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert prediction["confidence"] == prediction["probabilities"][3] > 0.5
+    assert prediction["top"][0]["index"] == 3
+    assert len(prediction["top"]) == 2
+    plain = api.http.post("/predict", json={"inputs": [band(3)], "model": model}).json()
+    assert "top" not in plain["predictions"][0]
+
+
+def test_answers_come_in_the_order_of_the_inputs_and_equal_those_of_one_at_a_time(
+    api: Api, model: str
+) -> None:
+    random = np.random.default_rng(0)
+    inputs = random.integers(0, 256, (64, 784)).tolist()
+
+    def probabilities(some: Any) -> Any:
+        answer = api.http.post("/predict", json={"inputs": some, "model": model}).json()
+        return np.array([each["probabilities"] for each in answer["predictions"]])
+
+    together = probabilities(inputs)
+    alone = np.concatenate([probabilities([one]) for one in inputs])
+    np.testing.assert_allclose(together, alone, atol=2e-6)
+    assert len({row.tobytes() for row in together}) == 64
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_an_image_as_the_body(api: Api, model: str, kind: str) -> None:
+    answer = api.http.post(
+        f"/predict?model={model}&top_k=3",
+        content=image(5, kind, size=(56, 56)),
+        headers={"Content-Type": f"image/{kind.lower()}"},
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"][0]["index"] == 5
+    assert len(answer.json()["predictions"][0]["top"]) == 3
+
+
+def test_pixels_are_in_the_range_of_the_model(api: Api) -> None:
+    digits = api.publish(shape=(1, 8, 8))
+    small = band(5, (8, 8), 16)
+    predicted = api.http.post("/predict", json={"inputs": [small], "model": digits}).json()
+    (best,) = predicted["predictions"]
+    drawn = Image.fromarray((np.array(small) * 255 // 16).astype(np.uint8))
+    buffer = io.BytesIO()
+    drawn.save(buffer, "PNG")
+    from_image = api.http.post(
+        f"/predict?model={digits}", content=buffer.getvalue(), headers={"Content-Type": "image/png"}
+    ).json()
+    assert from_image["predictions"][0]["probabilities"] == pytest.approx(best["probabilities"])
+    document = problem_of(
+        api.http.post("/predict", json={"inputs": [[17] * 64], "model": digits}),
+        422,
+        "invalid_input",
+    )
+    assert "from 0 to 16" in document["detail"]
+
+
+GOOD = flat(1)
+ZEROS = [0] * 784
+CUT = image(1)[:-30]
+WRONG: list[tuple[str, str, str, str]] = [
+    ("NaN", json.dumps({"inputs": [GOOD, [float("nan")] * 784]}), "invalid_body", ""),
+    ("infinite", '{"inputs": [[1e999]]}', "invalid_input", "/inputs/0"),
+    ("too bright", json.dumps({"inputs": [GOOD, [256, *ZEROS[1:]]]}), "invalid_input", "/inputs/1"),
+    ("too dark", json.dumps({"inputs": [GOOD, [-1, *ZEROS[1:]]]}), "invalid_input", "/inputs/1"),
+    ("short", json.dumps({"inputs": [GOOD, GOOD, ZEROS[1:]]}), "invalid_input", "/inputs/2"),
+    ("27 rows", json.dumps({"inputs": [band(1)[1:]]}), "invalid_input", "/inputs/0"),
+    ("ragged", json.dumps({"inputs": [[*band(1)[1:], [0]]]}), "invalid_input", "/inputs/0"),
+    ("text pixels", json.dumps({"inputs": [["0"] * 784]}), "invalid_input", "/inputs/0"),
+    ("true pixels", json.dumps({"inputs": [[True] * 784]}), "invalid_input", "/inputs/0"),
+    ("null pixels", json.dumps({"inputs": [[None] * 784]}), "invalid_input", "/inputs/0"),
+    ("an object", json.dumps({"inputs": [{}]}), "invalid_input", "/inputs/0"),
+    ("a number", json.dumps({"inputs": 5}), "invalid_input", "/inputs/0"),
+    ("null", json.dumps({"inputs": None}), "invalid_input", "/inputs/0"),
+    ("five deep", json.dumps({"inputs": [[[band(1)]]]}), "invalid_input", "/inputs/0"),
+    ("none", json.dumps({"inputs": []}), "invalid_body", "/inputs"),
+    ("too many", json.dumps({"inputs": [[0]] * 1025}), "invalid_body", "/inputs"),
+    ("corrupt PNG", json.dumps({"inputs": [text(b"\x89PNG\r\n\x1a\n" + bytes(50))]}),
+     "invalid_input", "/inputs/0"),
+    ("cut PNG", json.dumps({"inputs": [text(CUT)]}), "invalid_input", "/inputs/0"),
+    ("GIF", json.dumps({"inputs": [text(image(1, "GIF"))]}), "invalid_input", "/inputs/0"),
+    ("mislabelled", json.dumps({"inputs": ["data:image/png;base64," + text(image(1, "JPEG"))]}),
+     "invalid_input", "/inputs/0"),
+    ("no base64", json.dumps({"inputs": [GOOD, "äöü"]}), "invalid_input", "/inputs/1"),
+    ("empty text", json.dumps({"inputs": [""]}), "invalid_input", "/inputs/0"),
+    ("surrogate", '{"inputs": ["\\ud800"]}', "invalid_body", ""),
+    ("no inputs", '{"model": "latest"}', "invalid_body", ""),
+    ("unknown field", '{"inputs": [[0]], "topk": 3}', "invalid_body", ""),
+    ("top_k 0", '{"inputs": [[0]], "top_k": 0}', "invalid_body", "/top_k"),
+    ("top_k huge", '{"inputs": [[0]], "top_k": 1' + "0" * 100 + "}", "invalid_body", "/top_k"),
+    ("model 3", '{"inputs": [[0]], "model": 3}', "invalid_body", "/model"),
+    ("model NUL", '{"inputs": [[0]], "model": "a\\u0000"}', "invalid_body", "/model"),
+    ("a list", "[1]", "invalid_body", ""),
+    ("empty", "", "invalid_body", ""),
+    ("deep", '{"inputs": ' + "[" * 100_000, "invalid_body", ""),
+    ("deep in one", '{"inputs": [' + "[" * 300 + "]" * 300 + "]}", "invalid_input", "/inputs/0"),
+    ("cut JSON", '{"inputs": [[1, 2', "invalid_body", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "pointer"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG]
+)
+def test_wrong_inputs_name_the_input_and_store_nothing(
+    api: Api, model: str, body: str, code: str, pointer: str
+) -> None:
+    before = api.rows()
+    answer = api.http.post(f"/predict?model={model}", content=body, headers=JSON)
+    document = problem_of(answer, 422, code)
+    assert [error["pointer"] for error in document["errors"]] == [pointer]
+    assert api.rows() == before
+
+
+def test_a_wrong_shape_says_what_was_expected(api: Api, model: str) -> None:
+    answer = api.http.post("/predict", json={"inputs": [[0] * 783], "model": model})
+    detail = problem_of(answer, 422, "invalid_input")["detail"]
+    assert "[783]" in detail
+    assert "[1, 28, 28] or [28, 28], or 784 numbers in a row" in detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "advice"),
+    [
+        ("image/png", CUT, "damaged or cut off PNG"),
+        ("image/png", image(1, "JPEG"), "is not a PNG image"),
+        ("image/jpeg", image(1), "is not a JPEG image"),
+        ("image/jpeg", image(1, "JPEG")[:-200], "JPEG"),
+        ("image/png", b"", "is empty"),
+        ("image/png", image(1, size=(4097, 1)), "at most 4096 x 4096"),
+    ],
+)
+def test_a_wrong_image_body_is_refused(
+    api: Api, model: str, kind: str, content: bytes, advice: str
+) -> None:
+    url = f"/predict?model={model}"
+    answer = api.http.post(url, content=content, headers={"Content-Type": kind})
+    assert advice in problem_of(answer, 422, "invalid_input")["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "image/gif", "multipart/form-data; boundary=x", ""])
+def test_another_kind_of_body_is_refused(api: Api, kind: str) -> None:
+    answer = api.http.post("/predict", content=b"x", headers={"Content-Type": kind})
+    assert "image/png" in problem_of(answer, 415, "unsupported_media_type")["detail"]
+
+
+def test_an_unknown_model_is_a_404_problem(api: Api) -> None:
+    answer = api.http.post("/predict", json={"inputs": [[0]], "model": "nobody"})
+    assert "GET /models" in problem_of(answer, 404, "model_not_found")["detail"]
+    for path in ("", "/weights", "/onnx"):
+        problem_of(api.http.get(f"/models/model_x{path}"), 404, "model_not_found")
+
+
+def test_latest_follows_a_new_model_on_the_next_request(api: Api) -> None:
+    first = api.publish()
+    assert said(api, [band(4)]) == [4]
+    second = api.publish(shift=1)
+    assert said(api, [band(4)]) == [5]
+    assert said(api, [band(4)], model=first) == [4]
+    assert api.http.get("/models/latest").json()["id"] == second
+    assert api.http.get(f"/models/{first}").json()["aliases"] == []
+
+
+def test_more_models_than_are_kept_loaded_all_answer(api: Api) -> None:
+    shifted = [api.publish(shift=shift) for shift in range(10)]
+    for _ in range(2):
+        answers = [said(api, [band(0)], model=name)[0] for name in shifted]
+        assert answers == list(range(10))
+
+
+def test_a_model_shows_what_it_takes_and_how_it_was_made(api: Api) -> None:
+    model_id = api.publish()
+    model = api.http.get("/models/latest").json()
+    assert model["id"] == model_id
+    assert model["aliases"] == ["latest"]
+    assert model["input_shape"] == [1, 28, 28]
+    assert model["pixel_range"] == [0, 255]
+    assert model["classes"][3] == "class 3"
+    assert model["metrics"] == {"test_loss": 0.1, "test_accuracy": 0.9}
+    assert model["confusion_matrix"] == [[1, 0], [0, 1]]
+    assert model["spec"]["model"]["hidden"] == [500]
+    assert model["provenance"] == {"torch": "none"}
+    assert model["created_at"].endswith("Z")
+    listed = api.http.get("/models?limit=1").json()
+    assert listed["data"] == [model]
+    older = api.http.get(f"/models?limit=1&after={listed['next']}").json()
+    assert older["data"][0]["id"] < model_id
+
+
+def test_downloads_are_the_published_bytes_and_are_not_sent_twice(api: Api) -> None:
+    model_id = api.publish()
+    graph = banded_graph(0, (1, 28, 28), 255.0)
+    answer = api.http.get("/models/latest/onnx")
+    assert answer.content == graph
+    assert answer.headers["etag"] == f'"{sha256(graph).hexdigest()}"'
+    assert answer.headers["content-disposition"] == f'attachment; filename="{model_id}.onnx"'
+    again = api.http.get("/models/latest/onnx", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    weights = api.http.get(f"/models/{model_id}/weights")
+    assert weights.content == b"weights " + graph[:64]
+    assert weights.headers["content-disposition"].endswith('.safetensors"')
