@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import events, health, jobs, metrics, models, predictions, problems
+from app.api import events, health, jobs, metrics, models, predictions, presets, problems
 from app.api.body_limit import BodyLimit
 from app.api.state import State
 from app.api.watch import Watcher
@@ -48,6 +48,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     problems.install(app)
     problems.describe(app)
-    for resource in (jobs, events, metrics, models, predictions, health):
+    for resource in (jobs, presets, events, metrics, models, predictions, health):
         app.include_router(resource.router)
     return app

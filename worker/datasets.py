@@ -11,11 +11,13 @@ import socket
 import sys
 import tempfile
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import torch
 from filelock import FileLock
 
 from worker.training.dataset import ARRAYS, Array, Description
@@ -106,10 +108,7 @@ def _digits() -> tuple[dict[str, Array], list[str], int]:
 
 def _idx(name: str, home: Path, source: Path | None) -> tuple[dict[str, Array], list[str], int]:
     """MNIST and its family, by torchvision: from `source`, or downloaded once."""
-    _declare_missing_operators()
-    from torchvision import datasets  # noqa: PLC0415
-
-    kind = getattr(datasets, TORCHVISION[name])
+    kind = getattr(_torchvision_datasets(), TORCHVISION[name])
     train, test = _open(kind, source, home / "downloads")
     arrays = {
         "train_images": train.data.numpy()[:, None],
@@ -146,21 +145,22 @@ def _open(kind: Any, source: Path | None, downloads: Path) -> list[Any]:
     )
 
 
-def _declare_missing_operators() -> None:
-    """Lets `import torchvision` pass beside a CPU build of torch.
+def _torchvision_datasets() -> Any:
+    """torchvision's datasets, also beside a build of torch that its operators do not fit.
 
-    The registry's torchvision is linked to CUDA: its operators do not load there, and the import
-    stops where it describes them. Datasets use none of them, so declared schemas are enough.
+    The registry's torchvision is linked to CUDA: beside a CPU build of torch its operators do not
+    load, and the import stops where it describes them. Datasets use none of them, so declared
+    schemas are enough. Where the operators load, declaring them again would abort the process.
     """
-    import torch  # noqa: PLC0415
-
-    if torch.version.cuda is None:
-        for name in ("nms", "qnms"):
-            with contextlib.suppress(RuntimeError):  # declared already
-                torch.library.define(
-                    f"torchvision::{name}",
-                    "(Tensor dets, Tensor scores, float threshold) -> Tensor",
-                )
+    try:
+        return import_module("torchvision.datasets")
+    except RuntimeError as error:
+        if "nms does not exist" not in str(error):
+            raise
+    for name in ("nms", "qnms"):
+        schema = "(Tensor dets, Tensor scores, float threshold) -> Tensor"
+        torch.library.define(f"torchvision::{name}", schema)
+    return import_module("torchvision.datasets")
 
 
 def main(arguments: list[str]) -> int:

@@ -16,10 +16,15 @@ class Order(msgspec.Struct, tag=True, frozen=True):
     """Folder of the decoded datasets."""
     datasets_source: str | None
     """Folder in torchvision's layout to look in before any download."""
+    checkpoint: bytes | None = None
+    """Where to go on from; from the first step if there is none."""
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):
-    """Stop at the next step boundary. Reasons: `cancel`, `shutdown`."""
+    """Stop at the next step boundary, with a checkpoint unless the reason is `cancel`.
+
+    Reasons: `cancel`, `pause`, `shutdown`.
+    """
 
     reason: str
 
@@ -65,6 +70,22 @@ class Log(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
+class Resumed(msgspec.Struct, tag=True, frozen=True):
+    """The run goes on from a checkpoint. `differences` say why it may not be bit-exact."""
+
+    step: int
+    differences: list[str]
+
+
+class Checkpoint(msgspec.Struct, tag=True, frozen=True):
+    """All that is needed to go on from `step`, as `training.checkpoint` writes it."""
+
+    step: int
+    best: bool
+    """Whether the validation loss is the least so far."""
+    content: bytes
+
+
 class Finished(msgspec.Struct, tag=True, frozen=True):
     """The run's fruit: what is needed to publish the model."""
 
@@ -91,7 +112,9 @@ class Stopped(msgspec.Struct, tag=True, frozen=True):
     reason: str
 
 
-Report = Started | Step | RunningLoss | Epoch | Log | Finished | Failed | Stopped
+Report = (
+    Started | Resumed | Checkpoint | Step | RunningLoss | Epoch | Log | Finished | Failed | Stopped
+)
 """What a training process may say."""
 Command = Order | Stop
 """What a worker may say to it."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.store.events import NewEvent
 from app.store.metrics import Point
-from worker.messages import Epoch, Log, Report, RunningLoss, Started, Step
+from worker.messages import Checkpoint, Epoch, Log, Report, Resumed, RunningLoss, Started, Step
 
 
 def writes(reports: list[Report]) -> dict[str, Any]:
@@ -13,6 +13,7 @@ def writes(reports: list[Report]) -> dict[str, Any]:
     points: list[Point] = []
     latest: dict[str, float] = {}
     progress: dict[str, Any] | None = None
+    checkpoint: tuple[int, bool, bytes] | None = None
     for report in reports:
         match report:
             case Started(environment=environment):
@@ -30,6 +31,21 @@ def writes(reports: list[Report]) -> dict[str, Any]:
                 happened.append(NewEvent("epoch", f"epoch {epoch}: {measured}", data))
                 points += [Point(name, step, epoch, value) for name, value in metrics.items()]
                 latest |= metrics
+            case Resumed(step, differences):
+                exactly = "bit-exact" if not differences else "not bit-exact"
+                message = f"resumed, {exactly}, from step {step}"
+                if differences:
+                    message += f": {'; '.join(differences)}"
+                kind = "warning" if differences else "resumed"
+                happened.append(NewEvent(kind, message, {"step": step, "changed": differences}))
+            case Checkpoint(step, best, content):
+                checkpoint = step, best or (checkpoint is not None and checkpoint[1]), content
             case Log(message):
                 happened.append(NewEvent("log", message))
-    return {"progress": progress, "latest": latest, "happened": happened, "points": points}
+    return {
+        "progress": progress,
+        "latest": latest,
+        "happened": happened,
+        "points": points,
+        "checkpoint": checkpoint,
+    }

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 
 from app.settings import Settings
@@ -30,8 +30,8 @@ STANDING_SECONDS = 0.2
 """How often a worker asks whether its jobs are to be cancelled."""
 CANCEL_GRACE_SECONDS = 0.6
 """How long a cancelled run may take to stop by itself: nothing is lost by killing it."""
-SHUTDOWN_GRACE_SECONDS = 10.0
-"""How long a run may take to stop when its worker does."""
+SHUTDOWN_GRACE_SECONDS = 8.0
+"""How long a run may take to reach a step boundary and send its checkpoint."""
 NO_PROGRESS_SECONDS = 300.0
 """How long a run may say nothing; a download of a dataset is the longest silence."""
 
@@ -151,6 +151,8 @@ class Supervisor:
                 )
             case Stopped("cancel"):
                 leases.cancel(connection, lease)
+            case Stopped("pause"):
+                leases.pause(connection, lease)
             case Stopped(reason):
                 leases.requeue(connection, lease, reason)
             case _:
@@ -174,6 +176,8 @@ class Supervisor:
     def _settle_death(self, connection: Connection, held: Held, death: str) -> None:
         if held.stopping == "cancel":
             leases.cancel(connection, held.lease)
+        elif held.stopping == "pause":
+            leases.pause(connection, held.lease)
         elif held.stopping is not None:
             leases.requeue(connection, held.lease, held.stopping)
         elif held.hung:
@@ -208,8 +212,10 @@ class Supervisor:
                 standing = found[held.lease.job_id]
                 if not standing.held:
                     held.run.kill()
-                elif standing.cancel_requested:
+                elif standing.wanted == "cancel":
                     held.stop("cancel", CANCEL_GRACE_SECONDS)
+                elif standing.wanted == "pause":
+                    held.stop("pause", SHUTDOWN_GRACE_SECONDS)
         for held in self._held:
             if self._stop and held.stopping is None:
                 held.stop("shutdown", SHUTDOWN_GRACE_SECONDS)
@@ -232,8 +238,9 @@ class Supervisor:
                 spec=lease.spec,
                 datasets_home=str(self._settings.home / "datasets"),
                 datasets_source=str(source) if source else None,
+                checkpoint=lease.checkpoint,
             )
-            self._held.append(Held(lease, local.Run(order)))
+            self._held.append(Held(replace(lease, checkpoint=None), local.Run(order)))
             log.info("%s: attempt %d", lease.job_id, lease.attempt)
 
     def _drop(self, held: Held) -> None:

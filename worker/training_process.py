@@ -82,7 +82,8 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     try:
         spec = JobSpec.model_validate(listener.order.spec)
         dataset = open_dataset(spec.dataset.name, listener.order)
-        return Run(spec, dataset, report, listener.stop_requested).run()
+        run = Run(spec, dataset, report, listener.stop_requested)
+        return run.run(listener.order.checkpoint)
     except Stopping as stopping:
         return Stopped(stopping.reason)
     except DatasetUnavailable as unavailable:

@@ -16,6 +16,10 @@ SPECS: dict[str, Example] = {
         "summary": "Small digits that need no download",
         "value": {"name": "small digits", "dataset": {"name": "digits"}},
     },
+    "preset": {
+        "summary": "A recipe, with a field of one's own on top",
+        "value": {"preset": "mnist-fast", "training": {"seed": 7}},
+    },
     "deeper": {
         "summary": "Two hidden layers, Adam, larger batches, a label",
         "value": {
@@ -60,12 +64,15 @@ JOB = {
     "first_step_at": "2026-11-23T18:00:00.190Z",
     "ended_at": "2026-11-23T18:01:31.020Z",
     "cancel_requested": False,
+    "pause_requested": False,
+    "retry_of": None,
     "spec": SPEC,
     "progress": PROGRESS,
     "metrics": METRICS,
     "failure": None,
     "model": MODEL_ID,
 }
+PRESET = {"name": "reference", "about": "The textbook's own: what `{}` means.", "spec": SPEC}
 EVENT = {
     "id": 17,
     "at": "2026-11-23T18:00:03.456Z",

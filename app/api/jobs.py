@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from app.api import examples
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
-from app.api.schemas import Job, Page, Plan
+from app.api.schemas import Job, Page, Plan, Retry
 from app.api.state import TheDatabase, TheWatcher
 from app.api.strict_json import StrictRoute
 from app.jobspec import JobSpec, Text
@@ -132,6 +132,46 @@ def cancel(job_id: JobId, database: TheDatabase) -> Job:
     """Ends a waiting job at once and asks a running one to stop. To repeat it is no error."""
     with database.write() as connection:
         return Job.of(jobs.request_cancel(connection, job_id))
+
+
+@router.post(
+    "/{job_id}/pause", summary="Pause a job", responses=documented(JobNotFound, IllegalMove)
+)
+def pause(job_id: JobId, database: TheDatabase) -> Job:
+    """Sets a waiting job aside at once; a running one stops at a step boundary, checkpoint kept."""
+    with database.write() as connection:
+        return Job.of(jobs.request_pause(connection, job_id))
+
+
+@router.post(
+    "/{job_id}/resume",
+    summary="Resume a paused job",
+    responses=documented(JobNotFound, IllegalMove),
+)
+def resume(job_id: JobId, database: TheDatabase) -> Job:
+    """Queues a paused job again. It goes on from its checkpoint, to the same weights."""
+    with database.write() as connection:
+        return Job.of(jobs.resume(connection, job_id))
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=201,
+    summary="Try an ended job again",
+    responses=documented(413, 415, JobNotFound, IllegalMove),
+)
+def retry(
+    job_id: JobId,
+    response: Response,
+    database: TheDatabase,
+    wanted: Retry = Retry(),  # noqa: B008 (immutable)
+) -> Job:
+    """Submits the job's specification again, as a job of its own that names the first."""
+    from_checkpoint = wanted.begin == "checkpoint"
+    with database.write() as connection:
+        again = jobs.retry(connection, job_id, from_checkpoint=from_checkpoint)
+    response.headers["Location"] = f"/jobs/{again.id}"
+    return Job.of(again)
 
 
 def _get(database: Database, job_id: str) -> jobs.Job:

@@ -1,7 +1,7 @@
 """What the API answers: every field with its meaning and its unit."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -94,6 +94,10 @@ class Job(BaseModel):
     """When it succeeded, failed or was cancelled (RFC 3339, UTC)."""
     cancel_requested: bool
     """Whether its owner has asked a running job to stop."""
+    pause_requested: bool
+    """Whether its owner has asked a running job to pause."""
+    retry_of: str | None
+    """Id of the job of which this is another try."""
     spec: dict[str, Any]
     """What it trains: every field of the specification, defaults filled in."""
     progress: Progress | None
@@ -119,12 +123,38 @@ class Job(BaseModel):
             first_step_at=_time(job.first_step_at),
             ended_at=_time(job.ended_at),
             cancel_requested=job.cancel_requested,
+            pause_requested=job.pause_requested,
+            retry_of=job.retry_of,
             spec=job.spec,
             progress=Progress.of(job.progress) if job.progress else None,
             metrics=job.metrics,
             failure=Failure(**job.failure) if job.failure else None,
             model=job.model_id,
         )
+
+
+class Preset(BaseModel):
+    """A recipe to start from."""
+
+    model_config = described(examples.PRESET)
+
+    name: str
+    """What `preset` in a job's specification names it by."""
+    about: str
+    """What to expect of it."""
+    spec: dict[str, Any]
+    """The specification that it means, every default filled in."""
+
+
+class Retry(BaseModel):
+    """Where another try begins."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+    begin: Literal["start", "checkpoint"] = "start"
+    """`start`, or `checkpoint`: the newest checkpoint of the first try, where there is one."""
 
 
 class Plan(BaseModel):
@@ -160,7 +190,7 @@ class Event(BaseModel):
     at: str
     """When it was recorded (RFC 3339, UTC)."""
     kind: str
-    """`state`, `started`, `log`, `epoch` or `warning`."""
+    """`state`, `started`, `resumed`, `log`, `epoch` or `warning`."""
     message: str
     """What happened, for people."""
     data: dict[str, Any]

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
-from app.store import events
+from app.store import checkpoints, events
 from app.store.database import now
 from app.store.events import NewEvent
 from app.store.lifecycle import (
+    ENDED,
     MOVES,
     IdempotencyConflict,
     IllegalMove,
@@ -34,6 +35,8 @@ class Job:
     ended_at: int | None
     attempt: int
     cancel_requested: bool
+    pause_requested: bool
+    retry_of: str | None
     last_event: int
     progress: dict[str, Any] | None
     metrics: dict[str, Any]
@@ -57,6 +60,7 @@ def submit(
     spec: dict[str, Any],
     idempotency_key: str | None = None,
     request_digest: str | None = None,
+    retry_of: str | None = None,
 ) -> tuple[Job, bool]:
     """Stores a resolved spec as a queued job with its first event.
 
@@ -91,6 +95,7 @@ def submit(
             metrics={},
             idempotency_key=idempotency_key,
             request_digest=request_digest,
+            retry_of=retry_of,
         )
     )
     events.append(connection, job_id, [NewEvent("state", "queued", {"status": Status.QUEUED})])
@@ -159,18 +164,72 @@ def request_cancel(connection: Connection, job_id: str) -> Job:
     job = get(connection, job_id)
     if job.status is Status.CANCELLED:
         return job
-    if Status.CANCELLED not in MOVES[job.status]:
-        raise IllegalMove(job_id, job.status, "cancelling it")
+    _check(job, Status.CANCELLED, "cancelling it")
     if job.cancel_requested:
         return job
     if job.status is Status.RUNNING:
-        values: dict[str, Any] = {"cancel_requested": True}
-        event = NewEvent("state", "cancelling", {"status": job.status})
-    else:
-        values = {"status": Status.CANCELLED, "ended_at": now(connection)}
-        event = NewEvent("state", "cancelled", {"status": Status.CANCELLED})
-    connection.execute(
-        update(jobs).where(jobs.c.id == job_id, jobs.c.status == job.status).values(**values)
-    )
-    events.append(connection, job_id, [event])
-    return get(connection, job_id)
+        return _change(connection, job, "cancelling", cancel_requested=True)
+    at = now(connection)
+    return _change(connection, job, "cancelled", status=Status.CANCELLED, ended_at=at)
+
+
+def request_pause(connection: Connection, job_id: str) -> Job:
+    """Sets a waiting job aside at once and asks a running one to stop; again is no error.
+
+    Raises:
+        JobNotFound: no job has this id.
+        IllegalMove: the job has ended, or is about to be cancelled.
+    """
+    job = get(connection, job_id)
+    if job.status is Status.PAUSED or job.pause_requested:
+        return job
+    _check(job, Status.PAUSED, "pausing it")
+    if job.cancel_requested:
+        raise IllegalMove(job_id, "being cancelled", "pausing it")
+    if job.status is Status.RUNNING:
+        return _change(connection, job, "pausing", pause_requested=True)
+    return _change(connection, job, "paused", status=Status.PAUSED)
+
+
+def resume(connection: Connection, job_id: str) -> Job:
+    """Queues a paused job again, or takes back a pause that has not happened yet.
+
+    Raises:
+        JobNotFound: no job has this id.
+        IllegalMove: the job is not paused.
+    """
+    job = get(connection, job_id)
+    if job.pause_requested:
+        return _change(connection, job, "not pausing any more", pause_requested=False)
+    if job.status is not Status.PAUSED:
+        raise IllegalMove(job_id, job.status, "resuming it")
+    return _change(connection, job, "queued", status=Status.QUEUED)
+
+
+def retry(connection: Connection, job_id: str, *, from_checkpoint: bool) -> Job:
+    """Queues another try of an ended job, as a job of its own that names the first.
+
+    Raises:
+        JobNotFound: no job has this id.
+        IllegalMove: the job has not ended.
+    """
+    job = get(connection, job_id)
+    if job.status not in ENDED:
+        raise IllegalMove(job_id, job.status, "retrying it before it has ended")
+    again, _ = submit(connection, job.spec, retry_of=job_id)
+    if from_checkpoint:
+        checkpoints.copy_newest(connection, job_id, again.id)
+    return again
+
+
+def _check(job: Job, status: Status, asked: str) -> None:
+    if status not in MOVES[job.status]:
+        raise IllegalMove(job.id, job.status, asked)
+
+
+def _change(connection: Connection, job: Job, message: str, **values: Any) -> Job:
+    changed = update(jobs).where(jobs.c.id == job.id, jobs.c.status == job.status)
+    connection.execute(changed.values(**values))
+    status = values.get("status", job.status)
+    events.append(connection, job.id, [NewEvent("state", message, {"status": status})])
+    return get(connection, job.id)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, delete, insert, or_, select, update
 
-from app.store import events, metrics, trained_models
+from app.store import checkpoints, events, metrics, trained_models
 from app.store.database import now
 from app.store.events import NewEvent
 from app.store.lifecycle import FailureCode, LeaseLost, Status
@@ -36,6 +36,8 @@ class Lease:
     job_id: str
     attempt: int
     spec: dict[str, Any]
+    checkpoint: bytes | None = None
+    """Where the run goes on from."""
 
 
 def register(connection: Connection, worker: str, slots: int) -> None:
@@ -88,20 +90,23 @@ def claim(connection: Connection, worker: str) -> Lease | None:
             lease_expires_at=at + LEASE,
             started_at=at,
             first_step_at=None,
-            progress=None,
-            metrics={},
         )
         .returning(jobs.c.id, jobs.c.attempt, jobs.c.spec)
     ).one_or_none()
     if row is None:
         return None
-    metrics.forget_after(connection, row.id, step=-1)
+    checkpoint = checkpoints.newest(connection, row.id)
+    resumes_at = checkpoints.newest_step(connection, row.id)
+    metrics.forget_after(connection, row.id, -1 if resumes_at is None else resumes_at)
+    if checkpoint is None:
+        fresh = update(jobs).where(jobs.c.id == row.id).values(progress=None, metrics={})
+        connection.execute(fresh)
     events.append(
         connection,
         row.id,
         [NewEvent("state", "running", {"status": Status.RUNNING, "attempt": row.attempt})],
     )
-    return Lease(row.id, row.attempt, row.spec)
+    return Lease(row.id, row.attempt, row.spec, checkpoint)
 
 
 def heartbeat(connection: Connection, leases: list[Lease]) -> None:
@@ -113,25 +118,32 @@ def heartbeat(connection: Connection, leases: list[Lease]) -> None:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a lease stands: whether it holds and whether the owner wants the run to stop."""
+    """How a lease stands: whether it holds, and what the owner wants: `cancel` or `pause`."""
 
     held: bool
-    cancel_requested: bool
+    wanted: str | None
 
 
 def standings(connection: Connection, leases: list[Lease]) -> dict[str, Standing]:
     """How each of these leases stands, by job id."""
     rows = connection.execute(
-        select(jobs.c.id, jobs.c.attempt, jobs.c.status, jobs.c.cancel_requested).where(
-            jobs.c.id.in_([lease.job_id for lease in leases])
-        )
+        select(
+            jobs.c.id,
+            jobs.c.attempt,
+            jobs.c.status,
+            jobs.c.cancel_requested,
+            jobs.c.pause_requested,
+        ).where(jobs.c.id.in_([lease.job_id for lease in leases]))
     )
     found = {row.id: row for row in rows}
 
     def standing(lease: Lease) -> Standing:
         row = found.get(lease.job_id)
         held = row is not None and row.status == Status.RUNNING and row.attempt == lease.attempt
-        return Standing(held, row is not None and row.cancel_requested)
+        if row is None:
+            return Standing(False, None)
+        wanted = "cancel" if row.cancel_requested else "pause" if row.pause_requested else None
+        return Standing(held, wanted)
 
     return {lease.job_id: standing(lease) for lease in leases}
 
@@ -145,8 +157,11 @@ def record(
     first_step: bool = False,
     happened: list[NewEvent] | None = None,
     points: list[Point] | None = None,
+    checkpoint: tuple[int, bool, bytes] | None = None,
 ) -> None:
     """Writes what a run has reported, all of it or nothing.
+
+    `checkpoint` is its step, whether it is the best so far, and its content.
 
     Raises:
         LeaseLost: the run does not hold the job any more.
@@ -161,6 +176,9 @@ def record(
         values["first_step_at"] = now(connection)
     _fenced(connection, lease, happened or [], **values)
     metrics.append(connection, lease.job_id, points or [])
+    if checkpoint is not None:
+        step, best, content = checkpoint
+        checkpoints.keep(connection, lease.job_id, step, content, best=best)
 
 
 def requeue(connection: Connection, lease: Lease, reason: str) -> None:
@@ -170,6 +188,17 @@ def requeue(connection: Connection, lease: Lease, reason: str) -> None:
         lease,
         [NewEvent("state", f"queued: {reason}", {"status": Status.QUEUED})],
         **_released(Status.QUEUED),
+    )
+
+
+def pause(connection: Connection, lease: Lease) -> None:
+    """Sets the job aside because its owner asked, with its newest checkpoint."""
+    _fenced(
+        connection,
+        lease,
+        [NewEvent("state", "paused", {"status": Status.PAUSED})],
+        pause_requested=False,
+        **_released(Status.PAUSED),
     )
 
 
@@ -188,7 +217,12 @@ def requeue_expired(connection: Connection) -> int:
     at = now(connection)
     rows = connection.execute(
         select(
-            jobs.c.id, jobs.c.attempt, jobs.c.losses, jobs.c.worker, jobs.c.cancel_requested
+            jobs.c.id,
+            jobs.c.attempt,
+            jobs.c.losses,
+            jobs.c.worker,
+            jobs.c.cancel_requested,
+            jobs.c.pause_requested,
         ).where(
             jobs.c.status == Status.RUNNING,
             or_(jobs.c.lease_expires_at < at, jobs.c.lease_expires_at > at + LEASE),
@@ -198,6 +232,8 @@ def requeue_expired(connection: Connection) -> int:
         lease = Lease(row.id, row.attempt, {})
         if row.cancel_requested:
             cancel(connection, lease)
+        elif row.pause_requested:
+            pause(connection, lease)
         else:
             _settle_loss(
                 connection, lease, row.losses + 1, f"the worker {row.worker} stopped responding"
@@ -234,6 +270,7 @@ def succeed(connection: Connection, lease: Lease, model: TrainedModel) -> str:
         **_released(Status.SUCCEEDED),
         ended_at=now(connection),
     )
+    checkpoints.drop(connection, lease.job_id)
     return model_id
 
 

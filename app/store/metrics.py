@@ -18,9 +18,13 @@ class Point:
 
 
 def append(connection: Connection, job_id: str, points: list[Point]) -> None:
-    """Records points of one job."""
-    if points:
-        connection.execute(insert(metrics), [{"job_id": job_id, **vars(point)} for point in points])
+    """Records points of one job; a resumed run may measure again what a dead one had measured."""
+    if not points:
+        return
+    keys = [(point.name, point.step) for point in points]
+    again = tuple_(metrics.c.name, metrics.c.step).in_(keys)
+    connection.execute(delete(metrics).where(metrics.c.job_id == job_id, again))
+    connection.execute(insert(metrics), [{"job_id": job_id, **vars(point)} for point in points])
 
 
 def forget_after(connection: Connection, job_id: str, step: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -44,6 +45,7 @@ jobs = Table(
     Column("worker", String(128)),
     Column("lease_expires_at", BigInteger),
     Column("cancel_requested", Boolean, nullable=False),
+    Column("pause_requested", Boolean, nullable=False, server_default=false()),
     # What the run said last.
     Column("last_event", BigInteger, nullable=False),
     Column("progress", JSON(none_as_null=True)),
@@ -51,6 +53,7 @@ jobs = Table(
     Column("failure", JSON(none_as_null=True)),
     Column("idempotency_key", String(255), unique=True),
     Column("request_digest", String(64)),
+    Column("retry_of", String(40)),  # the job of which this one is another try
     Index("ix_jobs_status_id", "status", "id"),
     Index(
         "ix_jobs_waiting",
@@ -79,6 +82,16 @@ metrics = Table(
     Column("step", BigInteger, primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("value", Float, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("best", Boolean, nullable=False),  # the validation loss was the least so far
+    Column("created_at", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 models = Table(
@@ -118,4 +131,5 @@ workers = Table(
     Column("name", String(128), primary_key=True),
     Column("slots", Integer, nullable=False),
     Column("heartbeat_at", BigInteger, nullable=False),
+    Column("speed", JSON(none_as_null=True)),  # what its calibration measured
 )

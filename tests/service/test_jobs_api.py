@@ -45,7 +45,7 @@ def test_validate_says_what_would_run_and_stores_nothing(api: Api) -> None:
 REFUSED: list[tuple[str, str, str, str]] = [
     ("lr", '{"training": {"optimizer": {"lr": -1}}}', "/training/optimizer/lr", "must be above 0"),
     ("type", '{"training": {"epochs": "ten"}}', "/training/epochs", "must be a whole number"),
-    ("unknown", '{"epoch": 3}', "/epoch", "the fields are name, labels"),
+    ("unknown", '{"epoch": 3}', "/epoch", "the fields are preset, name"),
     ("nested unknown", '{"model": {"hiden": []}}', "/model/hiden", "the fields are kind, "),
     ("escaped", '{"a/b~c": 1}', "/a~1b~0c", "is not known"),
     ("literal", '{"dataset": {"name": "imagenet"}}', "/dataset/name", "'digits', 'mnist'"),

@@ -79,7 +79,7 @@ def test_connections_are_set_up_as_measured(store: Database) -> None:
 
 def test_a_failed_transaction_changes_nothing(store: Database) -> None:
     with pytest.raises(RuntimeError), store.write() as connection:
-        connection.execute(text("INSERT INTO workers VALUES ('w', 1, 1)"))
+        connection.execute(text("INSERT INTO workers VALUES ('w', 1, 1, NULL)"))
         raise RuntimeError
     with store.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM workers")).scalar_one() == 0

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobspec import MAX_PARAMETERS, JobSpec
+from app.jobspec import JobSpec
+from app.jobspec.presets import PRESETS
 
 
 def spec(path: str, value: Any) -> dict[str, Any]:
@@ -45,6 +46,21 @@ ACCEPTED = [
     ("training.seed", 2**63 - 1),
     ("resources.threads", 64),
     ("resources.device", "cpu"),
+    ("dataset.augment", {"shift": 16, "rotation": 180, "scale": 0.5, "elastic": 8, "noise": 1}),
+    ("model.activation", "gelu"),
+    ("model", {"kind": "cnn", "channels": [256, 1], "kernel": 7, "hidden": [64]}),
+    ("training.loss.name", "mse"),
+    ("training.loss.class_weights", "balanced"),
+    ("training.loss.class_weights", [1.0] * 10),
+    ("training.optimizer.name", "rmsprop"),
+    ("training.optimizer.nesterov", True),
+    ("training.gradient_clipping", 1e-9),
+    ("training.schedule", {"name": "cosine", "warmup": 0.9}),
+    ("training.schedule", {"name": "reduce_on_plateau", "patience": 0, "factor": 0.999}),
+    ("training.early_stopping", {"patience": 1, "min_delta": 1}),
+    ("training.precision", "bfloat16"),
+    ("training.checkpoint_seconds", 0.5),
+    ("preset", "mnist-best"),
 ]
 
 REFUSED = [
@@ -97,17 +113,39 @@ REFUSED = [
     ("resources.threads", 65, "resources.threads"),
     ("resources.device", "tpu", "resources.device"),
     ("resources.workers", 0, "resources.workers"),
+    ("preset", "imagenet-best", "preset"),
+    ("dataset.augment", {"shift": 16.1}, "dataset.augment.shift"),
+    ("dataset.augment", {"rotation": 181}, "dataset.augment.rotation"),
+    ("dataset.augment", {"scale": 0.6}, "dataset.augment.scale"),
+    ("dataset.augment", {"elastic": -1}, "dataset.augment.elastic"),
+    ("dataset.augment", {"noise": 1.1}, "dataset.augment.noise"),
+    ("dataset.augment", {"flip": True}, "dataset.augment.flip"),
+    ("model.channels", [8], "model.channels"),
+    ("model.kernel", 3, "model.kernel"),
+    ("model", {"kind": "cnn", "channels": []}, "model.channels"),
+    ("model", {"kind": "cnn", "channels": [257]}, "model.channels.0"),
+    ("model", {"kind": "cnn", "channels": [4] * 5}, "model.channels"),
+    ("model", {"kind": "cnn", "kernel": 4}, "model.kernel"),
+    ("training.loss", {"name": "mse", "label_smoothing": 0.1}, "training.loss.label_smoothing"),
+    ("training.loss", {"name": "mse", "class_weights": "balanced"}, "training.loss.class_weights"),
+    ("training.loss.class_weights", [-1.0] * 10, "training.loss.class_weights"),
+    ("training.optimizer", {"name": "adam", "nesterov": True}, "training.optimizer.nesterov"),
+    ("training.optimizer", {"momentum": 0, "nesterov": True}, "training.optimizer.nesterov"),
+    ("training.optimizer", {"name": "adagrad", "momentum": 0.9}, "training.optimizer.momentum"),
+    ("training.gradient_clipping", 0, "training.gradient_clipping"),
+    ("training.schedule", {"name": "exponential"}, "training.schedule.name"),
+    ("training.schedule", {"name": "cosine", "factor": 0.5}, "training.schedule.factor"),
+    ("training.schedule", {"name": "step", "factor": 1.0}, "training.schedule.factor"),
+    ("training.schedule", {"name": "step", "patience": 1}, "training.schedule.patience"),
+    ("training.schedule", {"warmup": 0.91}, "training.schedule.warmup"),
+    ("training.early_stopping", {"patience": 0}, "training.early_stopping.patience"),
+    ("training.early_stopping", {"metric": "train_loss"}, "training.early_stopping.metric"),
+    ("training.gradient", "manual", "training.gradient"),
+    ("training.precision", "float16", "training.precision"),
+    ("training.checkpoint_seconds", 0.4, "training.checkpoint_seconds"),
 ]
 
 NOT_YET = [
-    ("dataset.augment", {"shift": 2}),
-    ("model.kind", "cnn"),
-    ("model.activation", "gelu"),
-    ("training.loss.name", "mse"),
-    ("training.optimizer.name", "rmsprop"),
-    ("training.schedule", {"name": "cosine"}),
-    ("training.early_stopping", {"patience": 3}),
-    ("training.precision", "bfloat16"),
     ("resources.workers", 2),
 ]
 
@@ -149,21 +187,71 @@ def test_what_comes_later_is_refused_and_not_ignored(path: str, value: Any) -> N
 
 def test_momentum_belongs_to_sgd() -> None:
     optimizer = {"name": "adam", "momentum": 0.9}
-    with pytest.raises(ValidationError, match="only sgd takes a momentum"):
+    with pytest.raises(ValidationError, match="only sgd and rmsprop take a momentum"):
         JobSpec.model_validate(spec("training.optimizer", optimizer))
     adam = JobSpec.model_validate(spec("training.optimizer.name", "adam"))
     assert adam.training.optimizer.momentum is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        (spec("model.hidden", [8192, 8192]), "model.hidden"),
-        ({"training": {"epochs": 10_000, "batch_size": 1}}, "training.epochs"),
-    ],
-)
-def test_a_job_too_large_for_the_service_is_refused(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(ValidationError, match="the limit is") as refusal:
-        JobSpec.model_validate(changes)
+NO_VALIDATION = {"dataset": {"validation_fraction": 0}}
+DOES_NOT_FIT = [
+    (spec("model.hidden", [8192, 8192]), "model.hidden", "the limit is"),
+    ({"training": {"epochs": 10_000, "batch_size": 1}}, "training.epochs", "the limit is"),
+    (
+        spec("model", {"kind": "cnn", "channels": [4] * 4}) | spec("dataset.name", "digits"),
+        "model.channels",
+        "nothing of it would be left",
+    ),
+    (NO_VALIDATION | spec("training.early_stopping", {}), "training.early_stopping", "above 0"),
+    (
+        NO_VALIDATION | spec("training.schedule", {"name": "reduce_on_plateau"}),
+        "training.schedule",
+        "above 0",
+    ),
+    (spec("training.loss.class_weights", [1.0] * 9), "training.loss.class_weights", "10 classes"),
+    (spec("training.loss.class_weights", [0.0] * 10), "training.loss.class_weights", "above 0"),
+    (
+        spec("model.batch_norm", True) | spec("training.batch_size", 1),
+        "training.batch_size",
+        "two images",
+    ),
+    (
+        spec("model", {"kind": "cnn"}) | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+    (
+        spec("model.batch_norm", True) | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "words"), DOES_NOT_FIT)
+def test_parts_that_do_not_fit_together_are_refused(
+    fields: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words) as refusal:
+        JobSpec.model_validate(fields)
     assert refusal.value.errors()[0]["ctx"]["field"] == field
-    assert MAX_PARAMETERS == 20_000_000
+
+
+def test_the_parameters_of_convolutions_are_counted() -> None:
+    cnn = JobSpec.model_validate({"model": {"kind": "cnn", "hidden": [128], "batch_norm": True}})
+    first, second = 1 * 16 * 25 + 16, 16 * 32 * 25 + 32
+    dense, output = 32 * 7 * 7 * 128 + 128, 128 * 10 + 10
+    assert cnn.parameters == first + second + dense + output + 2 * (16 + 32 + 128)
+    assert cnn.layer_sizes == [1568, 128, 10]
+
+
+def test_a_preset_fills_in_what_the_spec_leaves_out() -> None:
+    fast = JobSpec.model_validate({"preset": "mnist-fast", "training": {"epochs": 1}})
+    assert fast.training.epochs == 1
+    assert fast.training.batch_size == PRESETS["mnist-fast"].spec["training"]["batch_size"]
+    assert JobSpec.model_validate(fast.model_dump(mode="json")) == fast
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_valid_spec(name: str) -> None:
+    assert JobSpec.model_validate({"preset": name}).preset == name

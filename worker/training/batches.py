@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worker.training.augmentation import Augmentation
 from worker.training.dataset import Array, Description
 
 _SPLIT = 2**32 - 1
@@ -25,11 +26,16 @@ class Images:
         self, images: Tensor, labels: Tensor, description: Description, device: torch.device
     ) -> None:
         self._images = images.to(device)
+        self._highest = highest = description.pixel_range[1]
         self._labels = labels.to(device)
-        highest = description.pixel_range[1]
         # (pixel / highest - mean) / std, as one multiplication and one addition
         self._scale = 1.0 / (highest * description.std)
         self._shift = -description.mean / description.std
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 (N,)."""
+        return self._labels
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -45,13 +51,30 @@ class Images:
             yield self.draw(indices)
 
     def shuffled(
-        self, size: int, seed: int, epoch: int, first: int = 0
+        self,
+        size: int,
+        seed: int,
+        epoch: int,
+        first: int = 0,
+        augmentation: Augmentation | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch from the batch `first` on; the last may be smaller."""
         order = torch.randperm(len(self), generator=_generator(seed, epoch))
         order = order.to(self._labels.device)
         for batch in range(first, ceil(len(self) / size)):
-            yield self.draw(order[batch * size : (batch + 1) * size])
+            indices = order[batch * size : (batch + 1) * size]
+            if augmentation is None:
+                yield self.draw(indices)
+            else:
+                yield self._distorted(indices, augmentation, _generator(seed, epoch, batch))
+
+    def _distorted(
+        self, indices: Tensor, augmentation: Augmentation, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        pixels = self._images.index_select(0, indices).to(torch.float32).div_(self._highest)
+        images = augmentation(pixels, generator)
+        scale, shift = self._scale * self._highest, self._shift
+        return images.mul(scale).add_(shift), self._labels.index_select(0, indices)
 
 
 def split(
@@ -92,6 +115,7 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
     return position.argsort(stable=True)
 
 
-def _generator(seed: int, epoch: int) -> torch.Generator:
-    state = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+def _generator(*numbers: int) -> torch.Generator:
+    """A generator of its own for each sequence of numbers, such as seed, epoch, batch."""
+    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state)

@@ -3,43 +3,82 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from app.jobspec import JobSpec
+from app.jobspec import JobSpec, Model
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "none": nn.Identity,
 }
 
 
 def build(spec: JobSpec) -> nn.Sequential:
-    """Fully connected layers from pixels, shape (B, C, H, W), to logits, shape (B, classes).
+    """From pixels, shape (B, C, H, W), to logits, shape (B, classes).
 
     Draws the initial weights from torch's global generator.
     """
-    layers: list[nn.Module] = [nn.Flatten()]
-    *hidden, output = pairwise(spec.layer_sizes)
-    for before, after in hidden:
-        layers += [_linear(before, after, spec.model.activation)]
-        layers += [ACTIVATIONS[spec.model.activation]()]
-        if spec.model.dropout:
-            layers += [nn.Dropout(spec.model.dropout)]
-    layers += [_linear(*output, "linear")]
+    model = spec.model
+    layers: list[nn.Module] = []
+    for before, after in pairwise(model.feature_shapes(spec.dataset.facts.input_shape)):
+        layers += _convolution(model, before[0], after[0])
+    layers += [nn.Flatten()]
+    *hidden, (last, classes) = pairwise(spec.layer_sizes)
+    for inputs, units in hidden:
+        layers += _hidden(model, inputs, units)
+    layers += [_initialized(nn.Linear(last, classes), "none")]
     return nn.Sequential(*layers)
 
 
-def _linear(before: int, after: int, activation: str) -> nn.Linear:
-    """A layer whose initial weights keep the signal's variance through the activation after it.
+class Bfloat16(nn.Module):
+    """A network whose products run in bfloat16, its weights, sums and outputs in float32."""
 
-    He et al. 2015 for ReLU, Glorot and Bengio 2010 for the others; biases start at zero.
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self._net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, float32 (B, classes)."""
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            logits: Tensor = self._net(images)
+        return logits.float()
+
+
+def _convolution(model: Model, before: int, after: int) -> list[nn.Module]:
+    kernel = model.kernel or 1
+    layers: list[nn.Module] = [
+        _initialized(nn.Conv2d(before, after, kernel, padding=kernel // 2), model.activation)
+    ]
+    if model.batch_norm:
+        layers += [nn.BatchNorm2d(after)]
+    return [*layers, ACTIVATIONS[model.activation](), nn.MaxPool2d(2)]
+
+
+def _hidden(model: Model, inputs: int, units: int) -> list[nn.Module]:
+    layers: list[nn.Module] = [_initialized(nn.Linear(inputs, units), model.activation)]
+    if model.batch_norm:
+        layers += [nn.BatchNorm1d(units)]
+    layers += [ACTIVATIONS[model.activation]()]
+    return [*layers, nn.Dropout(model.dropout)] if model.dropout else layers
+
+
+def _initialized(layer: nn.Linear | nn.Conv2d, activation: str) -> nn.Linear | nn.Conv2d:
+    """Initial weights that keep the signal's variance through the activation; biases of zero.
+
+    He et al. 2015 for the rectifiers (gelu counts as one), Glorot and Bengio 2010 for the others.
     """
-    layer = nn.Linear(before, after)
-    if activation == "relu":
+    if activation in {"relu", "gelu"}:
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    elif activation == "leaky_relu":
+        nn.init.kaiming_uniform_(layer.weight, a=0.01, nonlinearity="leaky_relu")
     else:
         gain = nn.init.calculate_gain("tanh" if activation == "tanh" else "linear")
         nn.init.xavier_uniform_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer

@@ -3,20 +3,26 @@
 import math
 import platform
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from app.jobspec import JobSpec
-from worker.messages import Epoch, Finished, Log, Report, RunningLoss, Started
-from worker.training import export, networks, optimization
+from worker.messages import Checkpoint, Epoch, Finished, Log, Report, Resumed, RunningLoss, Started
+from worker.training import backpropagation, checkpoint, export, networks, optimization
+from worker.training.augmentation import Augmentation
 from worker.training.batches import Images, split
+from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
 from worker.training.evaluation import Evaluation, evaluate
 from worker.training.loop import Step, train
+from worker.training.optimization import LearningRate, Plateau
 from worker.training.progress import Pace
+from worker.training.tally import Tally
 
 
 class Stopping(Exception):
@@ -27,12 +33,31 @@ class Stopping(Exception):
         self.reason = reason
 
 
+@dataclass
+class Position:
+    """A boundary between two steps: `batch` are done of `epoch`, `step` in all."""
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+
+
+@dataclass
+class Best:
+    """What early stopping waits for, the least validation loss, and the weights to restore."""
+
+    waiting: Plateau = field(default_factory=Plateau)
+    loss: Plateau = field(default_factory=Plateau)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+
 class Diverged(Exception):
     """The loss is infinite or not a number."""
 
-    def __init__(self, epoch: int, batch: int) -> None:
+    def __init__(self, at: Position) -> None:
         super().__init__(
-            f"The loss became infinite or not a number by mini-batch {batch} of epoch {epoch}."
+            "The loss became infinite or not a number by "
+            f"mini-batch {at.batch} of epoch {at.epoch} (step {at.step})."
         )
 
 
@@ -44,7 +69,7 @@ class DeviceUnavailable(Exception):
 
 
 class Run:
-    """A job's training from its first step to its model.
+    """A job's training from its first step, or from a checkpoint, to its model.
 
     `report` takes each message; `stop_requested` gives a reason to stop, or None, and is asked
     after every step.
@@ -65,8 +90,8 @@ class Run:
         torch.set_num_threads(spec.resources.threads)  # the number changes the last bits
         torch.manual_seed(spec.training.seed)
         self._net = networks.build(spec).to(self._device)
-        self._criterion = optimization.criterion(spec.training.loss)
-        self._optimizer = optimization.optimizer(spec.training.optimizer, self._net.parameters())
+        self._optimizer = optimization.optimizer(spec.training, self._net.parameters())
+        self._rate = LearningRate(spec)
         self._training, self._validation = split(
             dataset.train_images,
             dataset.train_labels,
@@ -76,10 +101,16 @@ class Run:
             seed=spec.training.seed,
             device=self._device,
         )
+        classes = len(dataset.description.classes)
+        counts = self._training.labels.bincount(minlength=classes)
+        self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
-        self._step = 0
+        self._position = Position()
+        self._tally = Tally(self._device)
+        self._best = Best()
+        self._kept_at = time.monotonic()
 
-    def run(self) -> Finished:
+    def run(self, resume_from: bytes | None = None) -> Finished:
         """Trains, measures, and returns the model with what is known of it.
 
         Raises:
@@ -87,42 +118,162 @@ class Run:
             Diverged: the loss is not finite.
         """
         self._report(Started(self._environment()))
-        for epoch in range(1, self._spec.training.epochs + 1):
-            self._train_epoch(epoch)
+        if resume_from is not None:
+            self._resume(resume_from)
+        while self._position.epoch <= self._spec.training.epochs and not self._has_waited():
+            self._train_epoch()
+        if self._best.weights:
+            self._net.load_state_dict(self._best.weights)
         self._report(Log("Finished Training"))
         return self._finish()
 
-    def _train_epoch(self, epoch: int) -> None:
+    def _train_epoch(self) -> None:
+        """Trains what is left of the epoch, validates, and moves to the next."""
         started_at = time.monotonic()
-        training = self._spec.training
-        batches = self._training.shuffled(training.batch_size, training.seed, epoch)
-        running, seen = Sums(self._device), Sums(self._device)
-        for batch, step in enumerate(
-            train(self._net, self._criterion, self._optimizer, batches), start=1
-        ):
-            self._step += 1
-            running.add(step)
-            seen.add(step)
-            if batch % training.log_every == 0:
-                loss = finite(running.mean_batch_loss(), epoch, batch)
-                self._report(RunningLoss(epoch, batch, self._step, loss))
-                running = Sums(self._device)
-            if progress := self._pace.due(epoch, self._step):
-                finite(seen.mean_loss(), epoch, batch)
+        training, at = self._spec.training, self._position
+        self._set_rate()
+        for step in self._steps():
+            at.batch += 1
+            at.step += 1
+            self._tally.add(step)
+            if at.batch % training.log_every == 0:
+                loss = self._finite(self._tally.running_loss(training.log_every))
+                self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
+            if progress := self._pace.due(at.epoch, at.step):
+                self._finite(self._tally.mean_loss())
                 self._report(progress)
+                self._keep_if_due()
             if reason := self._stop_requested():
-                raise Stopping(reason)
+                self._stop(reason)
+            self._set_rate()
+        metrics = self._measure()
+        self._report(Epoch(at.epoch, at.step, time.monotonic() - started_at, metrics))
+        self._report(self._pace.now(at.epoch, at.step))
+        best = self._judge(metrics)
+        at.epoch, at.batch = at.epoch + 1, 0
+        self._tally = Tally(self._device)
+        self._keep(best)
+
+    def _steps(self) -> Iterator[Step]:
+        """The loop over the rest of the epoch, by autograd or with the chain rule written out."""
+        training, at = self._spec.training, self._position
+        batches = self._training.shuffled(
+            training.batch_size, training.seed, at.epoch, at.batch, self._augmentation()
+        )
+        low = training.precision == "bfloat16"
+        if self._uses_chain_rule():
+            precision = torch.bfloat16 if low else torch.float32
+            return backpropagation.train(
+                self._net, self._criterion, self._optimizer, batches, precision
+            )
+        net = networks.Bfloat16(self._net) if low else self._net
+        return train(net, self._criterion, self._optimizer, batches)
+
+    def _uses_chain_rule(self) -> bool:
+        wanted = self._spec.training.gradient
+        written_out = self._spec.model.kind == "mlp" and not self._spec.model.batch_norm
+        faster = written_out and self._device.type == "cpu"
+        return wanted == "chain_rule" or (wanted == "auto" and faster)
+
+    def _augmentation(self) -> Augmentation | None:
+        augment = self._spec.dataset.augment
+        shape = self._dataset.description.input_shape
+        return Augmentation(augment, shape, self._device) if augment else None
+
+    def _set_rate(self) -> None:
+        rate = self._rate.at(self._position.step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+
+    def _measure(self) -> dict[str, float]:
+        """The epoch's metrics."""
         metrics = {
-            "train_loss": finite(seen.mean_loss(), epoch, batch),
-            "train_accuracy": seen.accuracy(),
+            "train_loss": self._finite(self._tally.mean_loss()),
+            "train_accuracy": self._tally.accuracy(),
+            "learning_rate": self._rate.at(self._position.step - 1),
         }
         if len(self._validation):
             with self._pace.aside():
                 validation = self._evaluate(self._validation)
-            metrics["validation_loss"] = finite(validation.loss, epoch, batch)
+            metrics["validation_loss"] = self._finite(validation.loss)
             metrics["validation_accuracy"] = validation.accuracy
-        self._report(Epoch(epoch, self._step, time.monotonic() - started_at, metrics))
-        self._report(self._pace.now(epoch, self._step))
+        return metrics
+
+    def _judge(self, metrics: dict[str, float]) -> bool:
+        """Lets schedule and early stopping see the metrics; returns whether they are the best."""
+        loss = metrics.get("validation_loss")
+        self._rate.epoch_ended(loss)
+        if loss is None:
+            return False
+        stopping = self._spec.training.early_stopping
+        if stopping is not None:
+            better = loss if stopping.metric == "validation_loss" else -metrics[stopping.metric]
+            if self._best.waiting.improves(better, stopping.min_delta):
+                self._best.weights = checkpoint.network_state(self._net)
+        return self._best.loss.improves(loss)
+
+    def _has_waited(self) -> bool:
+        stopping = self._spec.training.early_stopping
+        return stopping is not None and self._best.waiting.waited >= stopping.patience
+
+    def _stop(self, reason: str) -> NoReturn:
+        if reason != "cancel":
+            self._keep(best=False)
+        raise Stopping(reason)
+
+    def _keep_if_due(self) -> None:
+        if time.monotonic() - self._kept_at >= self._spec.training.checkpoint_seconds:
+            self._keep(best=False)
+
+    def _keep(self, best: bool) -> None:
+        """Reports a checkpoint of this very boundary between two steps."""
+        snapshot = Snapshot(
+            values={
+                "position": asdict(self._position),
+                "rate": self._rate.state(),
+                "waiting": asdict(self._best.waiting),
+                "loss": asdict(self._best.loss),
+                "environment": self._environment(),
+            },
+            tensors={
+                "net": self._net.state_dict(),
+                "optimizer": checkpoint.optimizer_state(self._optimizer),
+                "best": self._best.weights,
+                "tally": self._tally.state(),
+                "random": {"torch": torch.get_rng_state()},
+            },
+        )
+        if self._device.type == "cuda":
+            snapshot.tensors["random"]["cuda"] = torch.cuda.get_rng_state()
+        self._report(Checkpoint(self._position.step, best, snapshot.encode()))
+        self._kept_at = time.monotonic()
+
+    def _resume(self, content: bytes) -> None:
+        snapshot = Snapshot.decode(content)
+        values, tensors = snapshot.values, snapshot.tensors
+        self._position = Position(**values["position"])
+        self._rate.restore(values["rate"])
+        self._best = Best(
+            Plateau(**values["waiting"]), Plateau(**values["loss"]), tensors.get("best", {})
+        )
+        self._net.load_state_dict(tensors["net"])
+        checkpoint.restore_optimizer(self._optimizer, tensors.get("optimizer", {}))
+        self._tally.restore(tensors["tally"])
+        torch.set_rng_state(tensors["random"]["torch"])
+        if "cuda" in tensors["random"] and self._device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random"]["cuda"])
+        changed = checkpoint.differences(values["environment"], self._environment())
+        self._report(Resumed(self._position.step, changed))
+
+    def _finite(self, loss: float) -> float:
+        """The loss itself.
+
+        Raises:
+            Diverged: it is infinite or not a number.
+        """
+        if not math.isfinite(loss):
+            raise Diverged(self._position)
+        return loss
 
     def _evaluate(self, images: Images) -> Evaluation:
         classes = len(self._dataset.description.classes)
@@ -142,7 +293,7 @@ class Run:
             "pixel_range": description.pixel_range,
             "classes": description.classes,
         }
-        provenance = self._environment() | {"dataset_sha256": description.sha256}
+        provenance = self._environment()
         metadata = {"spec": self._spec.model_dump(mode="json"), **signature}
         metadata |= {"mean": description.mean, "std": description.std}
         return Finished(
@@ -167,38 +318,9 @@ class Run:
             "numpy": np.__version__,
             "python": platform.python_version(),
             "cpu": torch.backends.cpu.get_cpu_capability(),
+            "dataset_sha256": self._dataset.description.sha256,
+            "gradient": "chain_rule" if self._uses_chain_rule() else "autograd",
         }
-
-
-class Sums:
-    """Loss and right answers of some steps, summed as tensors: reading one would wait for it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._batches = 0
-        self._samples = 0
-        self._batch_loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._sample_loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._right = torch.zeros((), dtype=torch.int64, device=device)
-
-    def add(self, step: Step) -> None:
-        """Counts a step in."""
-        self._batches += 1
-        self._samples += len(step.labels)
-        self._batch_loss += step.loss
-        self._sample_loss.add_(step.loss, alpha=len(step.labels))
-        self._right += (step.outputs.argmax(1) == step.labels).sum()
-
-    def mean_batch_loss(self) -> float:
-        """Mean over the batches of their mean loss: the textbook's running loss."""
-        return self._batch_loss.item() / self._batches
-
-    def mean_loss(self) -> float:
-        """Mean loss over the samples."""
-        return self._sample_loss.item() / self._samples
-
-    def accuracy(self) -> float:
-        """Share of right answers, each as the network was when it gave it."""
-        return self._right.item() / self._samples
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -211,14 +333,3 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "cuda" and not available:
         raise DeviceUnavailable(wanted)
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
-
-
-def finite(loss: float, epoch: int, batch: int) -> float:
-    """The loss itself.
-
-    Raises:
-        Diverged: it is infinite or not a number.
-    """
-    if not math.isfinite(loss):
-        raise Diverged(epoch, batch)
-    return loss

@@ -77,6 +77,7 @@ def test_the_reports_tell_the_run_from_start_to_end(digits: Dataset) -> None:
         "train_accuracy",
         "validation_loss",
         "validation_accuracy",
+        "learning_rate",
     }
     assert reports[-1] == Log("Finished Training")
     confusion = np.array(finished.metrics["confusion_matrix"])
@@ -90,7 +91,7 @@ def test_without_a_validation_split_there_are_no_validation_metrics(digits: Data
         {"dataset": {"name": "digits", "validation_fraction": 0}, "training": {"epochs": 1}}
     )
     _, reports = run(spec, digits)
-    assert set(of(Epoch, reports)[0].metrics) == {"train_loss", "train_accuracy"}
+    assert set(of(Epoch, reports)[0].metrics) == {"train_loss", "train_accuracy", "learning_rate"}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda each: "-".join(map(str, each)))

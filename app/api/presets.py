@@ -1,0 +1,23 @@
+"""Recipes to start a job from."""
+
+from fastapi import APIRouter
+
+from app.api.schemas import Page, Preset
+from app.jobspec import JobSpec
+from app.jobspec.presets import PRESETS
+
+router = APIRouter(prefix="/presets", tags=["jobs"])
+
+
+@router.get("", summary="List recipes to start from")
+def list_presets() -> Page[Preset]:
+    """Each recipe, as `POST /jobs {"preset": "mnist-fast"}` would run it."""
+    data = [
+        Preset(
+            name=name,
+            about=preset.about,
+            spec=JobSpec.model_validate({"preset": name}).model_dump(mode="json"),
+        )
+        for name, preset in PRESETS.items()
+    ]
+    return Page(data=data, next=None)

@@ -1,0 +1,71 @@
+"""Recipes to start from: each was chosen on the validation split, never on the test set."""
+
+from typing import Any, Literal, NamedTuple
+
+PresetName = Literal["reference", "mnist-fast", "mnist-best", "digits"]
+
+
+class Preset(NamedTuple):
+    """A recipe: the fields that it sets, and what to expect of it."""
+
+    about: str
+    spec: dict[str, Any]
+
+
+PRESETS: dict[str, Preset] = {
+    "reference": Preset("The textbook's own: what `{}` means.", {"name": "reference"}),
+    "mnist-fast": Preset(
+        "The reference network to 98% on MNIST in seconds.",
+        {
+            "name": "mnist-fast",
+            "training": {
+                "epochs": 2,
+                "batch_size": 128,
+                "log_every": 100,
+                "optimizer": {"lr": 0.1},
+                "schedule": {"name": "one_cycle"},
+            },
+        },
+    ),
+    "mnist-best": Preset(
+        "The best on MNIST that two cores reach within two minutes, with convolutions.",
+        {
+            "name": "mnist-best",
+            "dataset": {"augment": {"shift": 2, "rotation": 10, "scale": 0.1}},
+            "model": {"kind": "cnn", "channels": [16, 32], "hidden": [128], "batch_norm": True},
+            "training": {
+                "epochs": 8,
+                "batch_size": 128,
+                "log_every": 100,
+                "loss": {"label_smoothing": 0.05},
+                "optimizer": {"name": "adamw", "lr": 0.005, "weight_decay": 0.05},
+                "schedule": {"name": "one_cycle"},
+            },
+            "resources": {"threads": 2},
+        },
+    ),
+    "digits": Preset(
+        "A good network for the 8x8 digits, which need no download.",
+        {
+            "name": "digits",
+            "dataset": {"name": "digits"},
+            "training": {
+                "epochs": 20,
+                "batch_size": 16,
+                "log_every": 50,
+                "optimizer": {"lr": 0.02},
+                "schedule": {"name": "one_cycle"},
+            },
+        },
+    ),
+}
+
+
+def laid_over(recipe: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with what is wanted on top of it, object by object."""
+    made = dict(recipe)
+    for key, value in wanted.items():
+        below = made.get(key)
+        both = isinstance(value, dict) and isinstance(below, dict)
+        made[key] = laid_over(below, value) if both and below else value
+    return made

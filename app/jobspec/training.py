@@ -1,0 +1,136 @@
+"""How a job's network learns."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.jobspec.part import Part, refuse_unless
+
+Weight = Annotated[float, Field(ge=0.0, le=1e6)]
+
+
+class Loss(Part):
+    """What training minimizes."""
+
+    name: Literal["cross_entropy", "mse"] = "cross_entropy"
+    """`cross_entropy` of the softmax of the outputs, or `mse` of the outputs to one-hot labels."""
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Probability mass taken from the label and spread over all classes."""
+    class_weights: Literal["balanced"] | list[Weight] | None = None
+    """A weight for each class, or `balanced`: inversely to its share of the training images."""
+
+    @field_validator("label_smoothing", "class_weights")
+    @classmethod
+    def _only_cross_entropy_has_them(cls, value: Any, info: ValidationInfo) -> Any:
+        applies = info.data.get("name") == "cross_entropy"
+        refuse_unless(applies, value, "only cross_entropy takes it; leave it out")
+        return value
+
+
+class Optimizer(Part):
+    """How the gradient changes the weights."""
+
+    name: Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"] = "sgd"
+    """The update rule."""
+    lr: float = Field(default=0.001, gt=0.0, le=1000.0)
+    """Learning rate; with a schedule, the greatest."""
+    momentum: float | None = Field(default=None, ge=0.0, lt=1.0)
+    """Share of the last update kept in the next; for sgd (0.9 by default) and rmsprop (0)."""
+    nesterov: bool = False
+    """Whether sgd looks ahead along its momentum."""
+    weight_decay: float = Field(default=0.0, ge=0.0, le=10.0)
+    """Pull of the weights towards zero (decoupled from the gradient in adamw)."""
+
+    @field_validator("momentum")
+    @classmethod
+    def _some_have_momentum(cls, momentum: float | None, info: ValidationInfo) -> float | None:
+        defaults = {"sgd": 0.9, "rmsprop": 0.0}
+        name = info.data.get("name")
+        if name in defaults:
+            return defaults[name] if momentum is None else momentum
+        given = momentum is not None
+        refuse_unless(False, given, "only sgd and rmsprop take a momentum; leave it out")
+        return None
+
+    @field_validator("nesterov")
+    @classmethod
+    def _nesterov_needs_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
+        applies = info.data.get("name") == "sgd" and bool(info.data.get("momentum"))
+        refuse_unless(applies, nesterov, "only sgd with a momentum above 0 takes it")
+        return nesterov
+
+
+class Schedule(Part):
+    """How the learning rate changes over the job; it is set before every step."""
+
+    name: Literal["constant", "step", "cosine", "one_cycle", "reduce_on_plateau"] = "constant"
+    """Constant; down by `factor` every `every` epochs; along a cosine or a line to zero
+    (one_cycle, after its warm-up); or down by `factor` when validation stops improving."""
+    warmup: float | None = Field(default=None, ge=0.0, le=0.9)
+    """Share of the steps over which the rate first rises from zero; one_cycle 0.2, others 0."""
+    every: int | None = Field(default=None, ge=1, le=10_000)
+    """Epochs between two falls; for step only, 1 by default."""
+    factor: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """What the rate is multiplied by at a fall; step and reduce_on_plateau, 0.1 by default."""
+    patience: int | None = Field(default=None, ge=0, le=10_000)
+    """Epochs without improvement before a fall; for reduce_on_plateau only, 2 by default."""
+
+    @field_validator("warmup", "every", "factor", "patience")
+    @classmethod
+    def _fits_the_name(cls, value: Any, info: ValidationInfo) -> Any:
+        name, field = info.data.get("name"), str(info.field_name)
+        defaults = SCHEDULE_DEFAULTS.get(str(name), {})
+        if field in defaults:
+            return defaults[field] if value is None else value
+        refuse_unless(False, value is not None, f"{name} does not take it; leave it out")
+        return None
+
+
+SCHEDULE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "constant": {"warmup": 0.0},
+    "step": {"warmup": 0.0, "every": 1, "factor": 0.1},
+    "cosine": {"warmup": 0.0},
+    "one_cycle": {"warmup": 0.2},
+    "reduce_on_plateau": {"warmup": 0.0, "factor": 0.1, "patience": 2},
+}
+"""What each schedule takes, and its value where a spec says nothing."""
+
+
+class EarlyStopping(Part):
+    """When to stop before the last epoch; the best weights are restored."""
+
+    metric: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
+    """What must improve."""
+    patience: int = Field(default=3, ge=1, le=10_000)
+    """Epochs without improvement before the run stops."""
+    min_delta: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Least change that counts as an improvement."""
+
+
+class Training(Part):
+    """How the network learns."""
+
+    epochs: int = Field(default=10, ge=1, le=10_000)
+    """Passes over the training images."""
+    batch_size: int = Field(default=4, ge=1, le=8192)
+    """Images in a mini-batch: one optimizer step each."""
+    loss: Loss = Loss()
+    """What training minimizes."""
+    optimizer: Optimizer = Optimizer()
+    """How the gradient changes the weights."""
+    gradient_clipping: float | None = Field(default=None, gt=0.0, le=1e6)
+    """Greatest norm of the whole gradient; a longer one is shortened to it."""
+    schedule: Schedule | None = None
+    """How the learning rate changes over time; constant by default."""
+    early_stopping: EarlyStopping | None = None
+    """When to stop before the last epoch; never by default."""
+    gradient: Literal["auto", "autograd", "chain_rule"] = "auto"
+    """`chain_rule` writes the gradients of a fully connected network out; `auto` where faster."""
+    log_every: int = Field(default=2000, ge=1, le=1_000_000)
+    """Mini-batches between two running-loss lines, counted anew in each epoch."""
+    checkpoint_seconds: float = Field(default=30.0, ge=0.5, le=86_400.0)
+    """Most seconds of training that a crash may cost; every epoch's end is kept too."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the training step; the weights are float32 either way."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Start of every random choice: initial weights, split, order, dropout, augmentation."""

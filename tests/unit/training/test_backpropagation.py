@@ -1,0 +1,153 @@
+"""The chain rule written out: equal to autograd, to finite differences, and to the loop's bits."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from app.jobspec import JobSpec, Loss, Training
+from worker.training import backpropagation, loop, networks, optimization
+
+ACTIVATIONS = ["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
+HIDDEN: list[list[int]] = [[], [7], [9, 6], [8, 7, 6, 5]]
+LOSSES = [
+    {"name": "cross_entropy"},
+    {"name": "cross_entropy", "label_smoothing": 0.2},
+    {"name": "cross_entropy", "class_weights": [0.5, 1, 2, 1, 1, 3, 1, 1, 0, 1]},
+    {"name": "cross_entropy", "class_weights": "balanced", "label_smoothing": 0.1},
+    {"name": "mse"},
+]
+OPTIMIZERS = [
+    {"name": "sgd", "momentum": 0.0},
+    {"name": "sgd", "momentum": 0.0, "weight_decay": 0.01},
+    {"name": "sgd", "momentum": 0.9},
+    {"name": "sgd", "momentum": 0.9, "weight_decay": 0.01},
+    {"name": "sgd", "momentum": 0.9, "nesterov": True},
+    {"name": "adam"},
+    {"name": "adamw", "weight_decay": 0.01},
+    {"name": "rmsprop", "momentum": 0.5},
+    {"name": "adagrad"},
+]
+
+
+def network(hidden: list[int], activation: str, dropout: float = 0.0) -> nn.Sequential:
+    torch.manual_seed(3)
+    model = {"hidden": hidden, "activation": activation, "dropout": dropout}
+    spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "model": model})
+    return networks.build(spec).double()
+
+
+def batches(count: int = 3) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of 16 images; the last has 5, as the last of an epoch may."""
+    generator = torch.Generator().manual_seed(5)
+    for number in range(count):
+        size = 16 if number < count - 1 else 5
+        images = torch.randn(size, 1, 8, 8, dtype=torch.float64, generator=generator)
+        yield images, torch.randint(10, (size,), generator=generator)
+
+
+def criterion(loss: dict[str, object]) -> nn.Module:
+    counts = torch.tensor([5, 1, 9, 3, 3, 7, 2, 8, 4, 6])
+    return optimization.criterion(Loss.model_validate(loss), counts).double()
+
+
+def trained(
+    rule: str, net: nn.Sequential, loss: dict[str, object], training: dict[str, object]
+) -> list[Tensor]:
+    """The parameters after three steps, and the losses."""
+    spec = Training.model_validate(training)
+    made = optimization.optimizer(spec, net.parameters())
+    torch.manual_seed(7)
+    if rule == "autograd":
+        steps = loop.train(net, criterion(loss), made, batches())
+    else:
+        steps = backpropagation.train(net, criterion(loss), made, batches(), torch.float64)
+    losses = [step.loss.clone() for step in steps]
+    return [*losses, *(parameter.detach() for parameter in net.parameters())]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_steps_are_those_of_autograd(
+    activation: str, hidden: list[int], loss: dict[str, object]
+) -> None:
+    """Plain gradient descent with a rate of one: the weights differ by the gradients."""
+    training = {"optimizer": {"lr": 0.1, "momentum": 0.0}}
+    expected = trained("autograd", network(hidden, activation), loss, training)
+    got = trained("chain_rule", network(hidden, activation), loss, training)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("clipping", [None, 0.05])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_every_optimizer_takes_the_same_steps(
+    optimizer: dict[str, object], clipping: float | None
+) -> None:
+    training = {"optimizer": {"lr": 0.01} | optimizer, "gradient_clipping": clipping}
+    expected = trained("autograd", network([9, 6], "tanh"), LOSSES[0], training)
+    got = trained("chain_rule", network([9, 6], "tanh"), LOSSES[0], training)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_dropout_silences_the_same_units(activation: str) -> None:
+    training = {"optimizer": {"lr": 0.1}}
+    expected = trained("autograd", network([9, 6], activation, 0.4), LOSSES[0], training)
+    got = trained("chain_rule", network([9, 6], activation, 0.4), LOSSES[0], training)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "gelu", "none"])
+def test_the_gradients_are_those_of_finite_differences(
+    activation: str, loss: dict[str, object]
+) -> None:
+    """(L(w + h) - L(w - h)) / 2h, at every tenth weight; the rectifiers have kinks."""
+    images, labels = next(batches())
+    net, mean_loss = network([6, 5], activation), criterion(loss)
+    before = [parameter.detach().clone() for parameter in net.parameters()]
+    spec = Training.model_validate({"optimizer": {"lr": 1.0, "momentum": 0.0}})
+    made = optimization.optimizer(spec, net.parameters())
+    list(backpropagation.train(net, mean_loss, made, [(images, labels)], torch.float64))
+    gradients = [old - new.detach() for old, new in zip(before, net.parameters(), strict=True)]
+    h = 1e-6
+    with torch.no_grad():
+        for parameter, old, gradient in zip(net.parameters(), before, gradients, strict=True):
+            for each, value in zip(net.parameters(), before, strict=True):
+                each.copy_(value)
+            for index in range(0, old.numel(), 10):
+                losses = []
+                for shift in (h, -h):
+                    parameter.view(-1)[index] = old.view(-1)[index] + shift
+                    losses.append(mean_loss(net(images), labels).item())
+                parameter.view(-1)[index] = old.view(-1)[index]
+                numeric = (losses[0] - losses[1]) / (2 * h)
+                assert gradient.view(-1)[index].item() == pytest.approx(numeric, abs=1e-7)
+
+
+def test_each_loop_can_take_a_run_over_from_the_other() -> None:
+    def steps(*rules: str) -> list[Tensor]:
+        net = network([9], "relu")
+        spec = Training.model_validate({"optimizer": {"lr": 0.1}})
+        made = optimization.optimizer(spec, net.parameters())
+        for rule in rules:
+            train = loop.train if rule == "autograd" else backpropagation.train
+            kind = () if rule == "autograd" else (torch.float64,)
+            list(train(net, criterion(LOSSES[0]), made, batches(), *kind))
+        return [parameter.detach() for parameter in net.parameters()]
+
+    expected = steps("autograd", "autograd")
+    for rules in (("autograd", "chain_rule"), ("chain_rule", "autograd")):
+        for ours, theirs in zip(steps(*rules), expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+def test_a_network_that_is_not_fully_connected_is_refused() -> None:
+    spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "model": {"kind": "cnn"}})
+    with pytest.raises(TypeError, match="Conv2d"):
+        backpropagation.fully_connected(networks.build(spec))

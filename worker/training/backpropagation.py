@@ -1,0 +1,308 @@
+"""The training loop with the chain rule written out, for fully connected networks.
+
+The same steps as in `loop.train`, beside which this is to be read, with the gradients computed by
+hand into buffers that are allocated once. For layers l = 1..L with weights W_l (units_l,
+units_{l-1}), biases b_l, activation f, inputs a_0 = images (B, units_0):
+
+    forward        z_l = a_{l-1} W_l^T + b_l        a_l = f(z_l), both (B, units_l)
+    output error   d_L = dLoss/dz_L                 (B, classes)
+    backward       d_l = (d_{l+1} W_{l+1}) * f'(z_l)
+    gradients      dLoss/dW_l = d_l^T a_{l-1}       dLoss/db_l = sum of d_l over the batch
+
+These are equations BP1 to BP4 of Nielsen, Neural Networks and Deep Learning (2015), chapter 2,
+after Rumelhart, Hinton and Williams (1986). For softmax with cross-entropy against a target row t
+whose sum is s, dLoss/dz = (softmax(z) s - t) / n; for the mean squared error of B * C outputs,
+2 (z - t) / (B C).
+
+Where the optimizer is plain SGD, its update is folded into the products: the velocity
+v <- m v + d^T a is one matrix product that accumulates, and no gradient is ever stored. It is the
+optimizer's own velocity, so either loop can take a run over from the other.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import SGD, Optimizer
+
+from worker.training.loop import Batch, Criterion, Step
+
+aten = torch.ops.aten
+
+Derivative = Callable[[Tensor, Tensor], object]
+"""Multiplies an error, in place, by f'(z), given f(z) (or z itself for gelu)."""
+
+DERIVATIVES: dict[type[nn.Module], Derivative] = {
+    # f': 1 where f(z) > 0, else 0
+    nn.ReLU: lambda error, a: aten.threshold_backward.grad_input(error, a, 0, grad_input=error),
+    # f' = f (1 - f)
+    nn.Sigmoid: lambda error, a: aten.sigmoid_backward.grad_input(error, a, grad_input=error),
+    # f' = 1 - f^2
+    nn.Tanh: lambda error, a: aten.tanh_backward.grad_input(error, a, grad_input=error),
+    # f': 1 where f(z) > 0, else 0.01
+    nn.LeakyReLU: lambda error, a: aten.leaky_relu_backward.grad_input(
+        error, a, 0.01, True, grad_input=error
+    ),
+    # f' = Phi(z) + z phi(z), with the normal distribution's Phi and phi
+    nn.GELU: lambda error, z: aten.gelu_backward.grad_input(error, z, grad_input=error),
+    nn.Identity: lambda error, _: error,
+}
+
+
+def train(
+    net: nn.Sequential,
+    criterion: Criterion,
+    optimizer: Optimizer,
+    batches: Iterable[Batch],
+    precision: torch.dtype = torch.float32,
+) -> Iterator[Step]:
+    """Trains on each batch in turn; `precision` is that of the matrix products.
+
+    Raises:
+        TypeError: the network is not fully connected, or the criterion is not known here.
+    """
+    rule = ChainRule(net, criterion, optimizer, precision)
+    for images, labels in batches:
+        yield rule.step(images, labels)
+
+
+class Layer:
+    """A fully connected layer and what follows it: weights (units, inputs), biases (units,).
+
+    The tensors share the memory of the network's parameters; without their history of operations.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        self.parameters = linear.weight, linear.bias
+        self.weight, self.bias = linear.weight.detach(), linear.bias.detach()
+        self.activation: nn.Module = nn.Identity()
+        self.dropout = 0.0
+
+    def derivative(self, error: Tensor, at: "Activations") -> None:
+        """Multiplies the error, in place, by the activation's derivative."""
+        kind = type(self.activation)
+        DERIVATIVES[kind](error, at.sum if kind is nn.GELU else at.value)
+
+
+class Activations:
+    """The buffers of one layer for one batch size, all (B, units)."""
+
+    def __init__(self, layer: Layer, batch: int, precision: torch.dtype) -> None:
+        def buffer() -> Tensor:
+            like = layer.weight
+            return torch.empty(batch, like.shape[0], dtype=precision, device=like.device)
+
+        self.sum = buffer()
+        """z: the weighted inputs."""
+        self.value = buffer() if isinstance(layer.activation, nn.GELU) else self.sum
+        """f(z), in z's place unless the derivative needs z."""
+        self.output = buffer() if layer.dropout else self.value
+        """What the next layer sees."""
+        self.mask = buffer() if layer.dropout else None
+        self.error = buffer()
+        """dLoss/dz."""
+
+
+class ChainRule:
+    """Steps of gradient descent for one network."""
+
+    def __init__(
+        self, net: nn.Sequential, criterion: Criterion, optimizer: Optimizer, precision: torch.dtype
+    ) -> None:
+        self._layers = fully_connected(net)
+        self._precision = precision
+        output = self._layers[-1].weight
+        self._targets = Targets(criterion, len(output), output)
+        self._update = (
+            Descent(self._layers, optimizer)
+            if is_plain(optimizer)
+            else Update(self._layers, optimizer)
+        )
+        self._buffers: dict[int, list[Activations]] = {}
+
+    def step(self, images: Tensor, labels: Tensor) -> Step:
+        """One step on images (B, ...) with labels (B,)."""
+        batch = len(labels)
+        if batch not in self._buffers:
+            self._buffers[batch] = [
+                Activations(one, batch, self._precision) for one in self._layers
+            ]
+        at = self._buffers[batch]
+        inputs = images.flatten(1).to(self._precision)
+        weights = [layer.weight.to(self._precision) for layer in self._layers]
+        outputs = self._forward(inputs, weights, at)
+        loss, at[-1].error = self._targets.loss_and_error(outputs, labels)
+        self._backward(weights, at)
+        for layer, here in zip(self._layers, at, strict=True):
+            self._update(layer, here.error.t(), inputs)
+            inputs = here.output
+        self._update.finish()
+        return Step(labels, outputs, loss)
+
+    def _forward(self, inputs: Tensor, weights: list[Tensor], at: list[Activations]) -> Tensor:
+        for layer, weight, here in zip(self._layers, weights, at, strict=True):
+            torch.addmm(layer.bias.to(self._precision), inputs, weight.t(), out=here.sum)
+            if isinstance(layer.activation, nn.GELU):
+                here.value.copy_(functional.gelu(here.sum))
+            else:
+                in_place(layer.activation, here.sum)
+            if here.mask is not None:
+                here.mask.bernoulli_(1 - layer.dropout).div_(1 - layer.dropout)
+                torch.mul(here.value, here.mask, out=here.output)
+            inputs = here.output
+        return at[-1].sum.to(self._layers[-1].weight.dtype)
+
+    def _backward(self, weights: list[Tensor], at: list[Activations]) -> None:
+        error = at[-1].error = at[-1].error.to(self._precision)
+        for number in range(len(self._layers) - 2, -1, -1):
+            here = at[number]
+            error = torch.mm(error, weights[number + 1], out=here.error)
+            if here.mask is not None:
+                error.mul_(here.mask)
+            self._layers[number].derivative(error, here)
+
+
+class Update:
+    """Gradients d^T a (units, inputs) stored where the optimizer takes them from."""
+
+    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        for layer in layers:
+            for parameter in layer.parameters:
+                parameter.grad = torch.zeros_like(parameter)
+
+    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+        weight, bias = (parameter.grad for parameter in layer.parameters)
+        if weight is None or bias is None:
+            raise ValueError("something has removed the gradient's buffers")
+        if error.dtype == weight.dtype:
+            torch.mm(error, inputs, out=weight)
+        else:
+            weight.copy_(torch.mm(error, inputs))
+        bias.copy_(error.sum(1))
+
+    def finish(self) -> None:
+        """Ends the step."""
+        self._optimizer.step()
+
+
+class Descent(Update):
+    """SGD with its velocities v <- m v + d^T a; W <- W - rate v, accumulated in the product."""
+
+    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
+        self._group = optimizer.param_groups[0]
+        self._velocities: dict[Layer, tuple[Tensor, ...]] = {}
+        if self._group["momentum"]:
+            for layer in layers:
+                for parameter in layer.parameters:
+                    zeros = torch.zeros_like(parameter)
+                    optimizer.state[parameter].setdefault("momentum_buffer", zeros)
+                self._velocities[layer] = tuple(
+                    optimizer.state[parameter]["momentum_buffer"] for parameter in layer.parameters
+                )
+
+    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+        rate, decay = self._group["lr"], self._group["weight_decay"]
+        weight, bias = layer.weight, layer.bias
+        if layer not in self._velocities:
+            accumulate(weight, error, inputs, 1 - rate * decay, -rate)
+            bias.mul_(1 - rate * decay).sub_(error.sum(1), alpha=rate)
+            return
+        velocity, bias_velocity = self._velocities[layer]
+        accumulate(velocity, error, inputs, self._group["momentum"], 1)
+        bias_velocity.mul_(self._group["momentum"]).add_(error.sum(1))
+        if decay:
+            velocity.add_(weight, alpha=decay)
+            bias_velocity.add_(bias, alpha=decay)
+        weight.add_(velocity, alpha=-rate)
+        bias.add_(bias_velocity, alpha=-rate)
+
+    def finish(self) -> None:
+        """Ends the step: every layer is up to date."""
+
+
+def accumulate(total: Tensor, error: Tensor, inputs: Tensor, beta: float, alpha: float) -> None:
+    """total <- beta total + alpha error inputs; the product has the precision of its factors."""
+    if error.dtype == total.dtype:
+        total.addmm_(error, inputs, beta=beta, alpha=alpha)
+    else:
+        total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
+
+
+def is_plain(optimizer: Optimizer) -> bool:
+    """Whether it is SGD as `Descent` does it, and nothing, such as clipping, comes before it."""
+    return (
+        type(optimizer) is SGD
+        and not optimizer.param_groups[0]["nesterov"]
+        and not optimizer._optimizer_step_pre_hooks
+    )
+
+
+class Targets:
+    """The loss and its derivative, from a table with a target row for each label."""
+
+    def __init__(self, criterion: Criterion, classes: int, like: Tensor) -> None:
+        self._classes = classes
+        one_hot = torch.eye(classes, dtype=like.dtype, device=like.device)
+        self._cross_entropy = isinstance(criterion, nn.CrossEntropyLoss)
+        self._weights = None
+        self._rows = one_hot
+        if isinstance(criterion, nn.CrossEntropyLoss):
+            smoothing = criterion.label_smoothing
+            weights = one_hot.new_ones(classes) if criterion.weight is None else criterion.weight
+            self._rows = (1 - smoothing) * one_hot * weights + smoothing / classes * weights
+            self._weights = None if criterion.weight is None else weights
+        self._row_sums = self._rows.sum(1, keepdim=True)
+
+    def loss_and_error(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean loss and dLoss/dz, (B, classes), of outputs (B, classes)."""
+        targets = self._rows.index_select(0, labels)
+        if not self._cross_entropy:
+            difference = outputs - targets
+            mean = 1 / difference.numel()
+            return difference.square().sum() * mean, difference.mul_(2 * mean)
+        if self._weights is None:
+            scale: float | Tensor = 1 / len(labels)
+        else:
+            scale = self._weights.index_select(0, labels).sum().reciprocal()
+        log_p = outputs.log_softmax(1)
+        loss = torch.dot(log_p.view(-1), targets.view(-1)) * -scale
+        error = log_p.exp_()
+        if self._weights is not None:
+            error.mul_(self._row_sums.index_select(0, labels))
+        return loss, error.sub_(targets).mul_(scale)
+
+
+def fully_connected(net: nn.Sequential) -> list[Layer]:
+    """The layers of a network from `networks.build`.
+
+    Raises:
+        TypeError: there is something else than fully connected layers in it.
+    """
+    layers: list[Layer] = []
+    for module in net:
+        if isinstance(module, nn.Linear):
+            layers.append(Layer(module))
+        elif type(module) in DERIVATIVES and layers:
+            layers[-1].activation = module
+        elif isinstance(module, nn.Dropout) and layers:
+            layers[-1].dropout = module.p
+        elif not isinstance(module, nn.Flatten):
+            raise TypeError(f"the chain rule is not written out for {type(module).__name__}")
+    return layers
+
+
+def in_place(activation: nn.Module, z: Tensor) -> None:
+    """z <- f(z)."""
+    match activation:
+        case nn.ReLU():
+            z.relu_()
+        case nn.Sigmoid():
+            z.sigmoid_()
+        case nn.Tanh():
+            z.tanh_()
+        case nn.LeakyReLU():
+            functional.leaky_relu_(z)
