@@ -91,6 +91,31 @@ def watch(job: str, url: Url = HERE) -> None:
 
 
 @app.command()
+def pause(job: str, url: Url = HERE) -> None:
+    """Ask a job to stop for a while."""
+    with Client(url) as client:
+        console.print(client.pause(job)["status"])
+
+
+@app.command()
+def resume(job: str, url: Url = HERE) -> None:
+    """Queue a paused job again."""
+    with Client(url) as client:
+        console.print(client.resume(job)["status"])
+
+
+@app.command()
+def retry(
+    job: str,
+    checkpoint: Annotated[bool, typer.Option(help="Go on from its newest checkpoint.")] = False,
+    url: Url = HERE,
+) -> None:
+    """Submit an ended job again."""
+    with Client(url) as client:
+        console.print(client.retry(job, "checkpoint" if checkpoint else "start")["id"])
+
+
+@app.command()
 def cancel(job: str, url: Url = HERE) -> None:
     """Ask a job to stop."""
     with Client(url) as client:

@@ -64,6 +64,18 @@ class Client:
         """Asks a job to stop."""
         return self._json(self._http.post(f"/jobs/{job_id}/cancel"))
 
+    def pause(self, job_id: str) -> dict[str, Any]:
+        """Asks a job to stop for a while; it keeps a checkpoint."""
+        return self._json(self._http.post(f"/jobs/{job_id}/pause"))
+
+    def resume(self, job_id: str) -> dict[str, Any]:
+        """Queues a paused job again."""
+        return self._json(self._http.post(f"/jobs/{job_id}/resume"))
+
+    def retry(self, job_id: str, begin: str = "start") -> dict[str, Any]:
+        """Submits an ended job again, from its `start` or its newest `checkpoint`."""
+        return self._json(self._http.post(f"/jobs/{job_id}/retry", json={"begin": begin}))
+
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
         return self._json(self._http.get(f"/models/{ref}"))

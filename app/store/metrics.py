@@ -1,10 +1,16 @@
 """The curves of a run: one number per name and step."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
 
 from app.store.tables import metrics
+
+MOST_POINTS = 4000
+"""How many points a curve may have before it is thinned out."""
+STRETCHES = 1000
+"""Of each of so many equal stretches of steps two points stay."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,32 @@ def append(connection: Connection, job_id: str, points: list[Point]) -> None:
     again = tuple_(metrics.c.name, metrics.c.step).in_(keys)
     connection.execute(delete(metrics).where(metrics.c.job_id == job_id, again))
     connection.execute(insert(metrics), [{"job_id": job_id, **vars(point)} for point in points])
+    for name in {point.name for point in points}:
+        thin_out(connection, job_id, name)
+
+
+def thin_out(connection: Connection, job_id: str, name: str) -> None:
+    """Halves a curve that has grown beyond its bound, and keeps its shape.
+
+    Of each of many equal stretches of steps the least and the greatest value stay, and the first
+    and the last of all.
+    """
+    mine = (metrics.c.job_id == job_id, metrics.c.name == name)
+    count = select(func.count()).where(*mine)
+    if connection.execute(count).scalar_one() <= MOST_POINTS:
+        return
+    drawn = select(metrics.c.step, metrics.c.value).where(*mine).order_by(metrics.c.step)
+    rows = connection.execute(drawn).all()
+    first, last = rows[0].step, rows[-1].step
+    width = (last - first + 1) / STRETCHES
+    kept = {first, last}
+    for _, stretch in groupby(rows, key=lambda row: int((row.step - first) / width)):
+        points = list(stretch)
+        kept |= {edge(points, key=lambda row: row.value).step for edge in (min, max)}
+    dropped = [row.step for row in rows if row.step not in kept]
+    for start in range(0, len(dropped), 1000):
+        some = metrics.c.step.in_(dropped[start : start + 1000])
+        connection.execute(delete(metrics).where(*mine, some))
 
 
 def forget_after(connection: Connection, job_id: str, step: int) -> None:

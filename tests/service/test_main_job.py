@@ -77,6 +77,14 @@ def training_process(service: Service) -> psutil.Process:
     return next(child for server in servers for child in server.children())
 
 
+def digest(client: Client, job: dict[str, Any]) -> str:
+    return client.model(job["model"])["weights_sha256"]
+
+
+def lines(client: Client, job: dict[str, Any]) -> list[str]:
+    return [each.data["message"] for each in client.watch(job["id"]) if each.kind != "progress"]
+
+
 def states(client: Client, job: dict[str, Any]) -> list[str]:
     return [
         message.data["message"] for message in client.watch(job["id"]) if message.kind == "state"
@@ -116,6 +124,44 @@ def test_the_same_spec_trains_the_same_weights(client: Client) -> None:
     first, second = (ended(client, client.submit(spec)) for _ in range(2))
     digests = {client.model(job["model"])["weights_sha256"] for job in (first, second)}
     assert len(digests) == 1
+
+
+def test_a_paused_job_resumes_to_the_same_weights(client: Client) -> None:
+    spec = DIGITS | {"training": {"epochs": 40, "batch_size": 8}}
+    whole = ended(client, client.submit(spec))
+    job = client.submit(spec)
+    until(lambda: (client.job(job["id"])["progress"] or {"step": 0})["step"] > 200)
+    client.pause(job["id"])
+    until(lambda: client.job(job["id"])["status"] == "paused")
+    reached = client.job(job["id"])["progress"]["step"]
+    assert 200 < reached < whole["progress"]["steps"]
+    client.resume(job["id"])
+    job = ended(client, job)
+    assert job["status"] == "succeeded"
+    assert digest(client, job) == digest(client, whole)
+    assert any("resumed, bit-exact" in line for line in lines(client, job))
+
+
+def test_a_cancelled_job_is_tried_again_from_its_checkpoint(client: Client) -> None:
+    spec = DIGITS | {"training": {"epochs": 40, "batch_size": 8}}
+    job = client.submit(spec)
+    until(lambda: (client.job(job["id"])["progress"] or {"epoch": 0})["epoch"] > 3)
+    client.cancel(job["id"])
+    ended(client, job)
+    again = ended(client, client.retry(job["id"], "checkpoint"))
+    assert again["retry_of"] == job["id"]
+    assert again["status"] == "succeeded"
+    assert any("resumed, bit-exact" in line for line in lines(client, again))
+
+
+def test_a_job_that_has_not_ended_is_not_retried_and_one_that_has_not_paused_not_resumed(
+    client: Client,
+) -> None:
+    job = client.submit(LONG)
+    for move in (client.retry, client.resume):
+        with pytest.raises(Problem) as refusal:
+            move(job["id"])
+        assert refusal.value.status == 409
 
 
 def test_a_cancelled_run_stops_within_a_second(client: Client) -> None:
@@ -164,8 +210,12 @@ def test_sigterm_puts_the_running_job_back_and_the_next_worker_finishes_it(
     service.processes["worker"].send_signal(signal.SIGTERM)
     assert service.processes["worker"].wait(10) == 0
     assert client.job(job["id"])["status"] == "queued"
+    reached = client.job(job["id"])["progress"]["step"]
     service.start("worker")
-    assert ended(client, job)["status"] == "succeeded"
+    job = ended(client, job)
+    assert job["status"] == "succeeded"
+    (resumed,) = (line for line in lines(client, job) if line.startswith("resumed"))
+    assert int(resumed.rpartition(" ")[2]) >= reached
 
 
 def test_a_killed_worker_leaves_no_training_process_and_loses_no_job(

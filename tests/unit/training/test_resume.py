@@ -1,0 +1,67 @@
+"""A run that was cut and resumed in a fresh process ends with the weights of one that was not."""
+
+import random
+
+from app.jobspec import JobSpec
+from tests.torture import resume_matrix
+from tests.unit.training.runs import digits_spec
+from worker.messages import Checkpoint, Resumed
+from worker.training import export
+from worker.training.checkpoint import Snapshot
+from worker.training.dataset import Dataset
+from worker.training.run import Run
+
+
+def test_a_part_of_the_matrix_resumes_bit_for_bit() -> None:
+    """The whole matrix is `make torture`; each run of this test looks at other configurations."""
+    seed = random.randrange(10**6)
+    found = resume_matrix.run(cuts=1, every=5, seed=seed)
+    assert len(found) >= 6
+    assert all(found.values()), f"seed {seed}: {found}"
+
+
+def test_a_checkpoint_of_another_environment_is_resumed_and_says_so(digits: Dataset) -> None:
+    spec = digits_spec()
+    kept = resume_matrix.cut(spec, digits, 30)
+    assert kept is not None
+    snapshot = Snapshot.decode(kept)
+    snapshot.values["environment"]["torch"] = "1.0"
+    reports: list[object] = []
+    Run(spec, digits, reports.append, lambda: None).run(snapshot.encode())
+    (resumed,) = (each for each in reports if isinstance(each, Resumed))
+    assert resumed.step == 30
+    assert len(resumed.differences) == 1
+    assert resumed.differences[0].startswith("torch was 1.0, is ")
+
+
+def test_checkpoints_come_at_each_epoch_and_say_which_is_the_best(digits: Dataset) -> None:
+    reports: list[object] = []
+    spec = digits_spec(epochs=3)
+    Run(spec, digits, reports.append, lambda: None).run()
+    kept = [each for each in reports if isinstance(each, Checkpoint)]
+    assert [each.step for each in kept] == [41, 82, 123]
+    assert kept[0].best
+    assert all(len(each.content) < 2 * spec.checkpoint_bytes for each in kept)
+
+
+def test_early_stopping_ends_the_run_and_restores_the_best_weights(digits: Dataset) -> None:
+    fields = {
+        "dataset": {"name": "digits", "limit": 300},
+        "training": {
+            "epochs": 100,
+            "batch_size": 16,
+            "optimizer": {"lr": 0.1},
+            "early_stopping": {"patience": 2},
+        },
+    }
+    spec = JobSpec.model_validate(fields)
+    reports: list[object] = []
+    run = Run(spec, digits, reports.append, lambda: None)
+    finished = run.run()
+    kept = [each for each in reports if isinstance(each, Checkpoint)]
+    assert len(kept) < 100
+    best = Snapshot.decode(kept[-3].content).tensors["net"]
+    run._net.load_state_dict(best)
+    assert export.weights_sha256(run._net) == finished.weights_sha256
+    assert kept[-3].best
+    assert not kept[-1].best
