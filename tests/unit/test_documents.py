@@ -1,0 +1,53 @@
+"""The documents say what the code does: settings, routes, states, codes and paths."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.api.problems import DOMAIN
+from app.main import create_app
+from app.settings import Settings
+from app.store.lifecycle import FailureCode, Status
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_no_placeholder_is_left() -> None:
+    assert not re.findall(r"\{[A-Z_]+\}", README)
+
+
+def test_every_setting_is_described() -> None:
+    for name in Settings.model_fields:
+        assert f"`TRAIND_{name.upper()}`" in README
+
+
+def test_every_route_is_described() -> None:
+    told = README.replace("{ref}", "{}").replace("{id}", "{}")
+    for path in create_app().openapi()["paths"]:
+        last = "/" + path.rpartition("/")[2] if path.count("/") > 1 else path
+        assert re.sub(r"\{\w+\}", "{}", last) in told, path
+
+
+def test_every_state_in_which_a_job_ends_and_every_failure_is_described() -> None:
+    for word in [*FailureCode, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]:
+        assert f"`{word}`" in README
+
+
+def test_problem_codes_are_told_apart() -> None:
+    codes = [kind.code for kind in DOMAIN.values()]
+    assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_links_and_paths_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_no_path_of_a_machine_and_no_registry_stands_in_the_pins() -> None:
+    pins = (ROOT / "constraints.txt").read_text()
+    assert "://" not in pins
+    assert "@" not in pins
