@@ -51,6 +51,10 @@ class Client:
         """
         return self._json(self._http.post("/jobs", json=spec))
 
+    def validate(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """What the spec would run and what it would cost; nothing is stored."""
+        return self._json(self._http.post("/jobs/validate", json=spec))
+
     def job(self, job_id: str, wait: float = 0) -> dict[str, Any]:
         """The job, at once or at its next change of state within `wait` seconds."""
         return self._json(self._http.get(f"/jobs/{job_id}", params={"wait": wait} if wait else {}))

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from multiprocessing.connection import wait
 
 from app.settings import Settings
@@ -19,6 +20,7 @@ from app.store.leases import HEARTBEAT_SECONDS, Lease
 from app.store.lifecycle import DatabaseBusy, FailureCode, LeaseLost
 from app.store.trained_models import TrainedModel
 from worker import relay
+from worker.calibrator import Calibrator
 from worker.engines import local
 from worker.messages import Failed, Finished, Order, Report, Step, Stopped
 
@@ -68,6 +70,7 @@ class Supervisor:
         self._stop = False
         self._next_standing = 0.0
         self._next_heartbeat = 0.0
+        self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then puts the jobs it holds back in the queue."""
@@ -80,6 +83,7 @@ class Supervisor:
                 self._heartbeat()
                 self._obey()
                 self._claim()
+                self._calibrate()
             except DatabaseBusy:
                 log.warning("the database is busy; what runs have said is kept and written later")
         self._shutdown()
@@ -94,6 +98,7 @@ class Supervisor:
         self._stop = True
 
     def _shutdown(self) -> None:
+        self._calibrator.stop()
         with self._database.write() as connection:
             leases.leave(connection, self._name)
         log.info("worker %s has stopped", self._name)
@@ -199,6 +204,8 @@ class Supervisor:
             leases.register(connection, self._name, self._settings.slots)
             leases.heartbeat(connection, [held.lease for held in self._held])
             leases.requeue_expired(connection)
+            if self._calibrator.speed is not None:
+                leases.keep_speed(connection, self._name, self._calibrator.speed)
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def _obey(self) -> None:
@@ -242,6 +249,11 @@ class Supervisor:
             )
             self._held.append(Held(replace(lease, checkpoint=None), local.Run(order)))
             log.info("%s: attempt %d", lease.job_id, lease.attempt)
+
+    def _calibrate(self) -> None:
+        """Has the machine measured while there is nothing to do; jobs come first."""
+        if self._calibrator.look(busy=bool(self._held) or self._stop):
+            self._next_heartbeat = 0.0  # which makes it known
 
     def _drop(self, held: Held) -> None:
         held.run.kill()

@@ -32,6 +32,7 @@ PRELOAD = [
     "torch.onnx._internal.exporter._compat",
     "torch.onnx._internal.exporter._registration",
     "onnxscript",
+    "worker.warm",
 ]
 """What the server from which training processes are forked has loaded."""
 

@@ -14,8 +14,8 @@ from app.api.problems import documented
 from app.api.schemas import Job, Page, Plan, Retry
 from app.api.state import TheDatabase, TheWatcher
 from app.api.strict_json import StrictRoute
-from app.jobspec import JobSpec, Text
-from app.store import jobs
+from app.jobspec import JobSpec, Text, cost
+from app.store import jobs, leases
 from app.store.database import Database
 from app.store.lifecycle import ENDED, IdempotencyConflict, IllegalMove, JobNotFound
 
@@ -65,8 +65,10 @@ def submit(
 
 
 @router.post("/validate", summary="Say what would run", responses=documented(413, 415))
-def validate(spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
-    """Checks a specification and says what it means. Stores nothing."""
+def validate(database: TheDatabase, spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
+    """Checks a specification and says what it means and what it costs. Stores nothing."""
+    with database.read() as connection:
+        speed = leases.latest_speed(connection)
     return Plan(
         spec=spec.model_dump(mode="json"),
         parameters=spec.parameters,
@@ -76,6 +78,7 @@ def validate(spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
         training_images=spec.dataset.training_images,
         validation_images=spec.dataset.validation_images,
         checkpoint_bytes=spec.checkpoint_bytes,
+        estimated_seconds=None if speed is None else cost.estimate(spec, speed),
     )
 
 

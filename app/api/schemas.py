@@ -178,6 +178,9 @@ class Plan(BaseModel):
     """Images held out for validation."""
     checkpoint_bytes: int
     """Size of one checkpoint in bytes, about: weights and optimizer state."""
+    estimated_seconds: float | None
+    """Seconds from start to published model on the worker that was heard last, by its calibration
+    on one thread of its processor; null until a worker has measured itself."""
 
 
 class Event(BaseModel):

@@ -19,10 +19,11 @@ PRESETS: dict[str, Preset] = {
         {
             "name": "mnist-fast",
             "training": {
-                "epochs": 2,
+                "epochs": 4,
                 "batch_size": 128,
                 "log_every": 100,
-                "optimizer": {"lr": 0.1},
+                "loss": {"label_smoothing": 0.05},
+                "optimizer": {"lr": 0.15},
                 "schedule": {"name": "one_cycle"},
             },
         },

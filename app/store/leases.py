@@ -49,6 +49,19 @@ def register(connection: Connection, worker: str, slots: int) -> None:
         connection.execute(insert(workers).values(name=worker, slots=slots, heartbeat_at=at))
 
 
+def keep_speed(connection: Connection, worker: str, speed: dict[str, float]) -> None:
+    """Keeps what a worker's calibration has measured."""
+    connection.execute(update(workers).where(workers.c.name == worker).values(speed=speed))
+
+
+def latest_speed(connection: Connection) -> dict[str, float] | None:
+    """What the worker that was heard last has measured of itself, or None."""
+    measured = select(workers.c.speed).order_by(workers.c.heartbeat_at.desc())
+    return connection.execute(
+        measured.where(workers.c.speed.is_not(None)).limit(1)
+    ).scalar_one_or_none()
+
+
 def any_alive(connection: Connection, host: str = "") -> bool:
     """Whether a worker (of this host) has registered within the length of a lease."""
     recent = select(workers.c.name).where(

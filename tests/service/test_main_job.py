@@ -262,7 +262,8 @@ def test_a_training_process_has_no_database_open(service: Service, client: Clien
     opened = [fd.readlink().name for fd in Path(f"/proc/{child.pid}/fd").iterdir()]
     assert not [name for name in opened if name.startswith("traind.db")]
     mapped = Path(f"/proc/{child.pid}/maps").read_text()
-    assert "sqlite" not in mapped
+    assert "sqlalchemy" not in mapped
+    assert "pysqlite3" not in mapped
     assert "torchvision" not in mapped
     assert "libtorch" in mapped
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from worker.training.batches import Images
 from worker.training.loop import Criterion
 
-BATCH = 1000
+BATCH = 250
 
 
 @dataclass(frozen=True)

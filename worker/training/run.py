@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.jobspec import JobSpec
 from worker.messages import Checkpoint, Epoch, Finished, Log, Report, Resumed, RunningLoss, Started
@@ -126,6 +126,19 @@ class Run:
             self._net.load_state_dict(self._best.weights)
         self._report(Log("Finished Training"))
         return self._finish()
+
+    @property
+    def network(self) -> nn.Module:
+        """What is being trained."""
+        return self._net
+
+    def rehearse(self) -> Iterator[None]:
+        """An epoch's steps and sums without reports, so that they can be timed."""
+        self._position = Position()
+        for step in self._steps():
+            self._tally.add(step)
+            self._set_rate()
+            yield
 
     def _train_epoch(self) -> None:
         """Trains what is left of the epoch, validates, and moves to the next."""

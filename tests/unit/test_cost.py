@@ -1,0 +1,60 @@
+"""The model of a job's time counts what the calibration has measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.jobspec import JobSpec, cost
+from worker import calibration
+from worker.calibrator import Calibrator
+
+
+def spec(**training: object) -> JobSpec:
+    return JobSpec.model_validate({"model": {"hidden": [100]}, "training": training})
+
+
+def test_a_step_counts_its_multiplications_and_weights() -> None:
+    parts = cost.step(spec(batch_size=10))
+    assert parts["float32.dense"] == 3 * 10 * (784 * 100 + 100 * 10)
+    assert parts["float32.weight"] == 784 * 100 + 100 + 100 * 10 + 10
+    assert parts["chain_rule.step"] == 1
+    assert "autograd.step" in cost.step(spec(gradient="autograd"))
+
+
+def test_the_estimate_adds_steps_evaluations_and_the_rest() -> None:
+    speed = {"chain_rule.step": 0.001, "float32.dense": 1e-9, cost.SETUP: 2.0}
+    job = spec(epochs=2, batch_size=100)
+    steps, image = 2 * 540, 784 * 100 + 100 * 10
+    expected = steps * (0.001 + 3e-7 * image) + (2 * 6000 + 10_000) * 1e-9 * image + 2.0
+    assert cost.estimate(job, speed) == pytest.approx(expected)
+
+
+def test_every_part_that_a_job_may_have_is_measured() -> None:
+    measured = {
+        part for fields in calibration.specs() for part in cost.step(JobSpec.model_validate(fields))
+    }
+    for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad"):
+        assert set(cost.step(spec(optimizer={"name": name}))) <= measured
+    augmented = JobSpec.model_validate(
+        {
+            "dataset": {"augment": {"noise": 0.1}},
+            "model": {"kind": "cnn", "batch_norm": True, "dropout": 0.1, "activation": "gelu"},
+            "training": {"precision": "bfloat16", "batch_size": 16},
+        }
+    )
+    assert set(cost.step(augmented)) <= measured
+
+
+def test_a_kept_calibration_is_not_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "calibration.json"
+    file.write_text(json.dumps({"setup": 1.0}))
+    calibrator = Calibrator(file)
+    assert calibrator.speed == {"setup": 1.0}
+    assert not calibrator.look(busy=False)
+
+
+def test_a_calibration_cut_short_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "calibration.json"
+    file.write_text('{"setup": ')
+    assert Calibrator(file).speed is None
