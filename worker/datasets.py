@@ -108,7 +108,7 @@ def _digits() -> tuple[dict[str, Array], list[str], int]:
 
 def _idx(name: str, home: Path, source: Path | None) -> tuple[dict[str, Array], list[str], int]:
     """MNIST and its family, by torchvision: from `source`, or downloaded once."""
-    kind = getattr(_torchvision_datasets(), TORCHVISION[name])
+    kind = getattr(torchvision_datasets(), TORCHVISION[name])
     train, test = _open(kind, source, home / "downloads")
     arrays = {
         "train_images": train.data.numpy()[:, None],
@@ -145,7 +145,7 @@ def _open(kind: Any, source: Path | None, downloads: Path) -> list[Any]:
     )
 
 
-def _torchvision_datasets() -> Any:
+def torchvision_datasets() -> Any:
     """torchvision's datasets, also beside a build of torch that its operators do not fit.
 
     The registry's torchvision is linked to CUDA: beside a CPU build of torch its operators do not

@@ -1,0 +1,227 @@
+"""Training throughput beside its peers: samples a second, one thread on one core each.
+
+Every contender is a process of its own (benchmarks/contenders/); ours is a real job on a real
+service, progress and checkpoints included. Rounds are interleaved, and medians are given. The
+peers come with `pip install '.[peers]'`; what is not installed is left out and named.
+
+    python -m benchmarks.training [--rounds 5] [--write]
+"""
+
+import argparse
+import datetime
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.client import Client
+from app.local import Service
+from app.settings import Settings
+from benchmarks.contenders import MOMENTUM, RATES
+from benchmarks.machine import describe
+from worker import datasets
+
+PEERS = {
+    "textbook": "textbook loop (torchvision, DataLoader, `.item()`)",
+    "tensors": "PyTorch eager on tensors in memory",
+    "keras_fit": "Keras 3 on JAX, `fit`",
+    "jax_steps": "JAX, each step compiled",
+    "jax_scan": "JAX, the epoch scanned",
+    "numpy_loop": "NumPy",
+}
+NEEDS = {"keras_fit": "keras", "jax_steps": "jax", "jax_scan": "jax"}
+BATCHES = (4, 64, 512)
+OURS_SAMPLES = {4: 20_000, 64: 60_000, 512: 60_000}
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
+README = Path(__file__).with_name("README.md")
+
+
+class Peer:
+    """A contender's process, asked for one round at a time."""
+
+    def __init__(self, name: str, folder: Path, batch: int, optimizer: str, precision: str) -> None:
+        module = f"benchmarks.contenders.{name}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, str(folder), str(batch), optimizer, precision],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.compiled_in = float(self._read())
+
+    def round(self) -> float:
+        """Samples a second."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._read())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+class Ours:
+    """A job for each round; its rate is that of its epochs, by its own events."""
+
+    compiled_in = 0.0
+
+    def __init__(self, client: Client, batch: int, optimizer: str, precision: str) -> None:
+        self._client = client
+        samples = OURS_SAMPLES[batch]
+        rule: dict[str, Any] = {"name": optimizer, "lr": RATES[optimizer]}
+        if optimizer == "sgd":
+            rule["momentum"] = MOMENTUM
+        training = {"epochs": 1, "batch_size": batch, "optimizer": rule, "precision": precision}
+        self._samples = samples
+        self._spec = {
+            "dataset": {"validation_fraction": 0.0, "limit": samples},
+            "training": training,
+            "resources": {"threads": 1},
+        }
+
+    def round(self) -> float:
+        """Samples a second."""
+        job = self._client.submit(self._spec)
+        seconds = [
+            message.data["data"]["seconds"]
+            for message in self._client.watch(job["id"])
+            if message.kind == "epoch"
+        ]
+        return self._samples / sum(seconds)
+
+    def close(self) -> None:
+        pass
+
+
+def contest(
+    client: Client, folder: Path, batch: int, optimizer: str, precision: str, rounds: int
+) -> dict[str, tuple[float, float]]:
+    """Median rate, and seconds before the first round, of each contender."""
+    names = [name for name in PEERS if name not in NEEDS or find_spec(NEEDS[name])]
+    if precision == "bfloat16":
+        names.remove("numpy_loop")
+    contenders: dict[str, Peer | Ours] = {"ours": Ours(client, batch, optimizer, precision)}
+    for name in names:
+        contenders[name] = Peer(name, folder, batch, optimizer, precision)
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, each in contenders.items():
+            rates[name].append(each.round())
+    found = {
+        name: (statistics.median(rates[name]), each.compiled_in)
+        for name, each in contenders.items()
+    }
+    for each in contenders.values():
+        each.close()
+    return found
+
+
+def multiplication_rate(batch: int) -> float:
+    """Samples a second if a step were its matrix products alone, through torch.mm."""
+    torch.set_num_threads(1)
+    x, w1, w2 = torch.randn(batch, 784), torch.randn(500, 784), torch.randn(10, 500)
+    hidden, outputs = torch.empty(batch, 500), torch.empty(batch, 10)
+    g1, g2 = torch.empty(500, 784), torch.empty(10, 500)
+    steps, began = 0, time.perf_counter()
+    while time.perf_counter() - began < 1.0:
+        torch.mm(x, w1.t(), out=hidden)
+        torch.mm(hidden, w2.t(), out=outputs)
+        torch.mm(outputs, w2, out=hidden)
+        torch.mm(outputs.t(), hidden, out=g2)
+        torch.mm(hidden.t(), x, out=g1)
+        steps += 1
+    return steps * batch / (time.perf_counter() - began)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.update(ONE_THREAD)
+    os.sched_setaffinity(0, {0})  # inherited by every contender
+    source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
+    if not (source / "MNIST" / "raw").exists():
+        sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home), port=0, datasets=source)
+        datasets.decode("mnist", Path(home) / "datasets", source)
+        folder = Path(home) / "datasets" / "mnist"
+        (folder / "MNIST").symlink_to((source / "MNIST").absolute())  # for torchvision
+        service = Service(settings, Path(home) / "log")
+        try:
+            service.start("app", "worker")
+            with Client(service.url) as client:
+                Ours(client, 512, "sgd", "float32").round()  # warms the worker
+                for optimizer in ("sgd", "adam"):
+                    for precision in ("float32", "bfloat16"):
+                        lines += table(client, folder, optimizer, precision, arguments.rounds)
+        finally:
+            service.stop()
+    text = "\n".join([f"{datetime.date.today()}, {describe('torch', *installed())}:", *lines])
+    print(text)
+    if arguments.write:
+        marked = r"(<!-- training -->).*(<!-- /training -->)"
+        page = re.sub(marked, lambda m: f"{m[1]}\n{text}\n{m[2]}", README.read_text(), flags=re.S)
+        README.write_text(page)
+
+
+def table(client: Client, folder: Path, optimizer: str, precision: str, rounds: int) -> list[str]:
+    """A Markdown table: samples a second at each batch size, and the ratio to the textbook."""
+    columns = {
+        batch: contest(client, folder, batch, optimizer, precision, rounds) for batch in BATCHES
+    }
+    named = "SGD with momentum" if optimizer == "sgd" else "Adam"
+    lines = ["", f"{named}, {precision}:", ""]
+    lines.append(
+        "| samples a second (ratio to the textbook loop) | "
+        + " | ".join(f"batch {batch}" for batch in BATCHES)
+        + " | first round after |"
+    )
+    lines.append("|---" * (len(BATCHES) + 2) + "|")
+    for name in [*PEERS, "ours"]:
+        if name not in columns[BATCHES[0]]:
+            continue
+        cells = [
+            f"{found[name][0]:,.0f} ({found[name][0] / found['textbook'][0]:.2f})"
+            for found in columns.values()
+        ]
+        waited = max(found[name][1] for found in columns.values())
+        label = "**ours, as the job runs it**" if name == "ours" else PEERS[name]
+        lines.append(f"| {label} | {' | '.join(cells)} | {waited:.1f} s |")
+    if optimizer == "sgd" and precision == "float32":
+        reached = [
+            f"{columns[batch]['ours'][0] / multiplication_rate(batch):.0%}" for batch in BATCHES
+        ]
+        share = " | ".join(reached)
+        lines.append(f"| ours, share of the matrix products alone | {share} | |")
+    sys.stderr.write("\n".join(lines) + "\n")
+    return lines
+
+
+def installed() -> list[str]:
+    return [name for name in ("jax", "keras", "numpy") if find_spec(name)]
+
+
+if __name__ == "__main__":
+    main()
