@@ -29,6 +29,8 @@ from torch.optim import SGD, Optimizer
 from worker.training.loop import Batch, Criterion, Step
 
 aten = torch.ops.aten
+BLOCK = 100_000
+"""Weights that are updated together: 400 kB of them and as much of their velocities."""
 
 Derivative = Callable[[Tensor, Tensor], object]
 """Multiplies an error, in place, by f'(z), given f(z) (or z itself for gelu)."""
@@ -111,6 +113,8 @@ class ChainRule:
         self, net: nn.Sequential, criterion: Criterion, optimizer: Optimizer, precision: torch.dtype
     ) -> None:
         self._layers = fully_connected(net)
+        self._weights = [layer.weight for layer in self._layers]
+        self._biases = [layer.bias for layer in self._layers]
         self._precision = precision
         output = self._layers[-1].weight
         self._targets = Targets(criterion, len(output), output)
@@ -129,9 +133,12 @@ class ChainRule:
                 Activations(one, batch, self._precision) for one in self._layers
             ]
         at = self._buffers[batch]
-        inputs = images.flatten(1).to(self._precision)
-        weights = [layer.weight.to(self._precision) for layer in self._layers]
-        outputs = self._forward(inputs, weights, at)
+        inputs, weights, biases = images.flatten(1), self._weights, self._biases
+        if self._precision != self._weights[0].dtype:
+            inputs = inputs.to(self._precision)
+            weights = [weight.to(self._precision) for weight in weights]
+            biases = [bias.to(self._precision) for bias in biases]
+        outputs = self._forward(inputs, weights, biases, at)
         loss, at[-1].error = self._targets.loss_and_error(outputs, labels)
         self._backward(weights, at)
         for layer, here in zip(self._layers, at, strict=True):
@@ -140,9 +147,11 @@ class ChainRule:
         self._update.finish()
         return Step(labels, outputs, loss)
 
-    def _forward(self, inputs: Tensor, weights: list[Tensor], at: list[Activations]) -> Tensor:
-        for layer, weight, here in zip(self._layers, weights, at, strict=True):
-            torch.addmm(layer.bias.to(self._precision), inputs, weight.t(), out=here.sum)
+    def _forward(
+        self, inputs: Tensor, weights: list[Tensor], biases: list[Tensor], at: list[Activations]
+    ) -> Tensor:
+        for layer, weight, bias, here in zip(self._layers, weights, biases, at, strict=True):
+            torch.addmm(bias, inputs, weight.t(), out=here.sum)
             if isinstance(layer.activation, nn.GELU):
                 here.value.copy_(functional.gelu(here.sum))
             else:
@@ -189,46 +198,63 @@ class Update:
 
 
 class Descent(Update):
-    """SGD with its velocities v <- m v + d^T a; W <- W - rate v, accumulated in the product."""
+    """SGD with its velocities v <- m v + d^T a; W <- W - rate v, accumulated in the product.
+
+    A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
+    """
 
     def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
         self._group = optimizer.param_groups[0]
-        self._velocities: dict[Layer, tuple[Tensor, ...]] = {}
-        if self._group["momentum"]:
-            for layer in layers:
-                for parameter in layer.parameters:
-                    zeros = torch.zeros_like(parameter)
-                    optimizer.state[parameter].setdefault("momentum_buffer", zeros)
-                self._velocities[layer] = tuple(
-                    optimizer.state[parameter]["momentum_buffer"] for parameter in layer.parameters
-                )
+        self._momentum = self._group["momentum"]
+        self._decay = self._group["weight_decay"]
+        self._blocks: dict[Layer, list[tuple[Tensor, Tensor]]] = {}
+        self._biases: dict[Layer, tuple[Tensor, Tensor]] = {}
+        for layer in layers:
+            for parameter in layer.parameters if self._momentum else ():
+                zeros = torch.zeros_like(parameter)
+                optimizer.state[parameter].setdefault("momentum_buffer", zeros)
+            velocity, bias_velocity = (
+                optimizer.state[parameter].get("momentum_buffer", own)
+                for parameter, own in zip(layer.parameters, (layer.weight, layer.bias), strict=True)
+            )
+            rows = -(-len(layer.weight) // max(1, layer.weight.numel() // BLOCK))
+            blocks = zip(layer.weight.split(rows), velocity.split(rows), strict=True)
+            self._blocks[layer] = list(blocks)
+            self._biases[layer] = layer.bias, bias_velocity
 
     def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
         """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
-        rate, decay = self._group["lr"], self._group["weight_decay"]
-        weight, bias = layer.weight, layer.bias
-        if layer not in self._velocities:
-            accumulate(weight, error, inputs, 1 - rate * decay, -rate)
-            bias.mul_(1 - rate * decay).sub_(error.sum(1), alpha=rate)
+        blocks = self._blocks[layer]
+        parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
+        for (weight, velocity), part in zip(blocks, parts, strict=True):
+            self._descend(weight, velocity, part, inputs)
+        self._descend(*self._biases[layer], error, None)
+
+    def _descend(
+        self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
+    ) -> None:
+        rate = self._group["lr"]
+        if not self._momentum:
+            accumulate(weight, error, inputs, 1 - rate * self._decay, -rate)
             return
-        velocity, bias_velocity = self._velocities[layer]
-        accumulate(velocity, error, inputs, self._group["momentum"], 1)
-        bias_velocity.mul_(self._group["momentum"]).add_(error.sum(1))
-        if decay:
-            velocity.add_(weight, alpha=decay)
-            bias_velocity.add_(bias, alpha=decay)
+        accumulate(velocity, error, inputs, self._momentum, 1)
+        if self._decay:
+            velocity.add_(weight, alpha=self._decay)
         weight.add_(velocity, alpha=-rate)
-        bias.add_(bias_velocity, alpha=-rate)
 
     def finish(self) -> None:
         """Ends the step: every layer is up to date."""
 
 
-def accumulate(total: Tensor, error: Tensor, inputs: Tensor, beta: float, alpha: float) -> None:
-    """total <- beta total + alpha error inputs; the product has the precision of its factors."""
-    if error.dtype == total.dtype:
+def accumulate(
+    total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
+) -> None:
+    """total <- beta total + alpha error inputs; without inputs, the sum of error over the batch."""
+    if inputs is None:
+        total.mul_(beta).add_(error.sum(1), alpha=alpha)
+    elif error.dtype == total.dtype:
         total.addmm_(error, inputs, beta=beta, alpha=alpha)
-    else:
+    else:  # the product in the precision of its factors
         total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
 
 
