@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types image-check bench constraints clean
+.PHONY: help demo serve test lint format types image-check torture bench constraints clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,13 +34,21 @@ format: $(VENV)/dev ## Format the code
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check
 
-bench: $(VENV)/dev ## Run the benchmarks (minutes); see benchmarks/README.md
+torture: $(VENV)/dev ## Run the long tests: every configuration cut and resumed
+	$(BIN)/python -m tests.torture.resume_matrix
+
+bench: $(VENV)/dev ## Run the benchmarks beside their peers (half an hour)
+	$(PIP) --editable '.[dev,peers]'
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.training --write
+	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.two_jobs
+	$(BIN)/python -m benchmarks.estimate
 
 constraints: $(VENV)/dev ## Choose the pinned versions anew
 	$(PIP) uv
 	$(BIN)/uv pip compile --universal --no-emit-index-url --no-annotate --no-header \
-		--extra dev --python-version 3.11 --upgrade --constraint constraints.in \
+		--extra dev --extra peers --python-version 3.11 --upgrade --constraint constraints.in \
 		--output-file constraints.txt pyproject.toml
 
 clean: ## Remove what the targets made, trained models excepted

@@ -76,7 +76,10 @@ class Peer:
 
     def _read(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} has ended")
+        return line
 
 
 class Ours:

@@ -18,9 +18,12 @@ def initial(contest: Contest) -> Any:
         return jnp.asarray(drawn, dtype=jnp.float32)
 
     parameters = [weights(784, 500), jnp.zeros(500), weights(500, 10), jnp.zeros(10)]
-    zeros = [jnp.zeros_like(each) for each in parameters]
-    state = (zeros, list(zeros), jnp.zeros(())) if contest.optimizer == "adam" else zeros
-    return parameters, state
+
+    def zeros() -> list[Any]:
+        return [jnp.zeros_like(each) for each in parameters]
+
+    adam = contest.optimizer == "adam"
+    return parameters, (zeros(), zeros(), jnp.zeros(())) if adam else zeros()
 
 
 def loss(parameters: Any, images: Any, labels: Any, precision: str) -> Any:

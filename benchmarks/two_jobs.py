@@ -1,0 +1,64 @@
+"""Two jobs side by side on two cores, against one after the other: the gain in throughput.
+
+python -m benchmarks.two_jobs [--rounds 3]
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from app.client import Client
+from app.local import Service
+from app.settings import Settings
+from benchmarks.machine import describe
+
+JOB: dict[str, Any] = {
+    "dataset": {"validation_fraction": 0.0},
+    "training": {"epochs": 8, "batch_size": 64},
+    "resources": {"threads": 1},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
+    if not (source / "MNIST" / "raw").exists():
+        sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
+    print(describe("torch"))
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home), port=0, datasets=source, slots=2)
+        service = Service(settings, Path(home) / "log")
+        try:
+            service.start("app", "worker")
+            with Client(service.url) as client:
+                together(client, 1)
+                gains = []
+                for _ in range(rounds):
+                    alone = together(client, 1) + together(client, 1)
+                    both = together(client, 2)
+                    gains.append(alone / both)
+                    print(f"one after the other {alone:.1f} s, side by side {both:.1f} s")
+        finally:
+            service.stop()
+    print(f"side by side: {statistics.median(gains):.2f} times the throughput")
+
+
+def together(client: Client, count: int) -> float:
+    """Seconds from the first POST to the end of the last of so many jobs."""
+    began = time.perf_counter()
+    jobs = [client.submit(JOB) for _ in range(count)]
+    for job in jobs:
+        while job["status"] in {"queued", "running"}:
+            job = client.job(job["id"], wait=30)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
