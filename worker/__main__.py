@@ -17,14 +17,14 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from app.settings import Settings  # noqa: PLC0415
-    from app.store import database, leases, migrations  # noqa: PLC0415
+    from app.store import database, migrations, workers  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415
 
     settings = Settings()
     opened = database.connect(settings.database)
     if arguments.healthy:
         with opened.read() as connection:
-            sys.exit(0 if leases.any_alive(connection, socket.gethostname()) else 1)
+            sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     migrations.migrate(opened)
     Supervisor(settings, opened).run()

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from multiprocessing.connection import wait
 
 from app.settings import Settings
-from app.store import leases
+from app.store import leases, workers
 from app.store.database import Connection, Database
 from app.store.leases import HEARTBEAT_SECONDS, Lease
 from app.store.lifecycle import DatabaseBusy, FailureCode, LeaseLost
@@ -100,7 +100,7 @@ class Supervisor:
     def _shutdown(self) -> None:
         self._calibrator.stop()
         with self._database.write() as connection:
-            leases.leave(connection, self._name)
+            workers.leave(connection, self._name)
         log.info("worker %s has stopped", self._name)
 
     def _wait(self) -> None:
@@ -201,11 +201,11 @@ class Supervisor:
         if time.monotonic() < self._next_heartbeat:
             return
         with self._database.write() as connection:
-            leases.register(connection, self._name, self._settings.slots)
+            workers.register(connection, self._name, self._settings.slots)
             leases.heartbeat(connection, [held.lease for held in self._held])
             leases.requeue_expired(connection)
             if self._calibrator.speed is not None:
-                leases.keep_speed(connection, self._name, self._calibrator.speed)
+                workers.keep_speed(connection, self._name, self._calibrator.speed)
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def _obey(self) -> None:

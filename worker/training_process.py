@@ -21,7 +21,8 @@ import torch
 from app.jobspec import JobSpec
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
 from worker.training.dataset import Dataset, load
-from worker.training.run import DeviceUnavailable, Diverged, Run, Stopping
+from worker.training.environment import DeviceUnavailable
+from worker.training.run import Diverged, Run, Stopping
 
 PRELOAD = [
     "worker.training_process",

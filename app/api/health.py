@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.api.problems import documented
 from app.api.schemas import described
 from app.api.state import TheDatabase
-from app.store import leases
+from app.store import workers
 from app.store.lifecycle import DatabaseBusy
 
 router = APIRouter(tags=["service"])
@@ -46,5 +46,5 @@ async def healthz() -> Alive:
 def readyz(database: TheDatabase) -> Ready:
     """Asks the database."""
     with database.read() as connection:
-        alive = leases.any_alive(connection)
+        alive = workers.any_alive(connection)
     return Ready(status="ready", database="ok", worker_alive=alive)

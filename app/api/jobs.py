@@ -15,7 +15,7 @@ from app.api.schemas import Job, Page, Plan, Retry
 from app.api.state import TheDatabase, TheWatcher
 from app.api.strict_json import StrictRoute
 from app.jobspec import JobSpec, Text, cost
-from app.store import jobs, leases
+from app.store import jobs, workers
 from app.store.database import Database
 from app.store.lifecycle import ENDED, IdempotencyConflict, IllegalMove, JobNotFound
 
@@ -68,7 +68,7 @@ def submit(
 def validate(database: TheDatabase, spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
     """Checks a specification and says what it means and what it costs. Stores nothing."""
     with database.read() as connection:
-        speed = leases.latest_speed(connection)
+        speed = workers.latest_speed(connection)
     return Plan(
         spec=spec.model_dump(mode="json"),
         parameters=spec.parameters,

@@ -8,14 +8,14 @@ worker that sleeps past its lease and wakes writes nothing, and a job ends once.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Update, delete, insert, or_, select, update
+from sqlalchemy import Connection, Update, or_, select, update
 
 from app.store import checkpoints, events, metrics, trained_models
 from app.store.database import now
 from app.store.events import NewEvent
 from app.store.lifecycle import FailureCode, LeaseLost, Status
 from app.store.metrics import Point
-from app.store.tables import jobs, workers
+from app.store.tables import jobs
 from app.store.trained_models import TrainedModel
 
 SECOND = 1_000_000
@@ -23,8 +23,6 @@ LEASE = 30 * SECOND
 """How long a job stays with a worker that says nothing."""
 HEARTBEAT_SECONDS = 5.0
 """How often a worker renews its leases."""
-FORGET_WORKERS = 24 * 3600 * SECOND
-"""When a worker that died without a word is no longer listed."""
 MAX_LOSSES = 3
 """How many dead processes one job may cost before it fails."""
 
@@ -38,42 +36,6 @@ class Lease:
     spec: dict[str, Any]
     checkpoint: bytes | None = None
     """Where the run goes on from."""
-
-
-def register(connection: Connection, worker: str, slots: int) -> None:
-    """Says that a worker lives, at start and at every heartbeat. Names are `host/process id`."""
-    at = now(connection)
-    connection.execute(delete(workers).where(workers.c.heartbeat_at < at - FORGET_WORKERS))
-    alive = update(workers).where(workers.c.name == worker).values(slots=slots, heartbeat_at=at)
-    if connection.execute(alive).rowcount == 0:
-        connection.execute(insert(workers).values(name=worker, slots=slots, heartbeat_at=at))
-
-
-def keep_speed(connection: Connection, worker: str, speed: dict[str, float]) -> None:
-    """Keeps what a worker's calibration has measured."""
-    connection.execute(update(workers).where(workers.c.name == worker).values(speed=speed))
-
-
-def latest_speed(connection: Connection) -> dict[str, float] | None:
-    """What the worker that was heard last has measured of itself, or None."""
-    measured = select(workers.c.speed).order_by(workers.c.heartbeat_at.desc())
-    return connection.execute(
-        measured.where(workers.c.speed.is_not(None)).limit(1)
-    ).scalar_one_or_none()
-
-
-def any_alive(connection: Connection, host: str = "") -> bool:
-    """Whether a worker (of this host) has registered within the length of a lease."""
-    recent = select(workers.c.name).where(
-        workers.c.heartbeat_at > now(connection) - LEASE,
-        workers.c.name.startswith(f"{host}/" if host else "", autoescape=True),
-    )
-    return connection.execute(recent.limit(1)).first() is not None
-
-
-def leave(connection: Connection, worker: str) -> None:
-    """Says that a worker has ended, as planned."""
-    connection.execute(delete(workers).where(workers.c.name == worker))
 
 
 def any_waiting(connection: Connection) -> bool:

@@ -12,7 +12,6 @@ import pytest
 
 from app.local import Service
 from app.settings import Settings
-from app.store import leases
 from tests.service.conftest import Api, problem_of
 
 
@@ -43,10 +42,10 @@ def test_health_and_readiness(api: Api) -> None:
     ready = {"status": "ready", "database": "ok", "worker_alive": False}
     assert api.http.get("/readyz").json() == ready
     with api.database.write() as connection:
-        leases.register(connection, "host/1", 1)
+        workers.register(connection, "host/1", 1)
     assert api.http.get("/readyz").json() == ready | {"worker_alive": True}
     with api.database.write() as connection:
-        leases.leave(connection, "host/1")
+        workers.leave(connection, "host/1")
 
 
 def test_the_documentation_needs_no_other_host(api: Api) -> None:

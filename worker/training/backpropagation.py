@@ -19,37 +19,16 @@ v <- m v + d^T a is one matrix product that accumulates, and no gradient is ever
 optimizer's own velocity, so either loop can take a run over from the other.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
+from worker.training.dense import DERIVATIVES, Layer, fully_connected, in_place
+from worker.training.descent import Descent, Update, is_plain
 from worker.training.loop import Batch, Criterion, Step
-
-aten = torch.ops.aten
-BLOCK = 100_000
-"""Weights that are updated together: 400 kB of them and as much of their velocities."""
-
-Derivative = Callable[[Tensor, Tensor], object]
-"""Multiplies an error, in place, by f'(z), given f(z) (or z itself for gelu)."""
-
-DERIVATIVES: dict[type[nn.Module], Derivative] = {
-    # f': 1 where f(z) > 0, else 0
-    nn.ReLU: lambda error, a: aten.threshold_backward.grad_input(error, a, 0, grad_input=error),
-    # f' = f (1 - f)
-    nn.Sigmoid: lambda error, a: aten.sigmoid_backward.grad_input(error, a, grad_input=error),
-    # f' = 1 - f^2
-    nn.Tanh: lambda error, a: aten.tanh_backward.grad_input(error, a, grad_input=error),
-    # f': 1 where f(z) > 0, else 0.01
-    nn.LeakyReLU: lambda error, a: aten.leaky_relu_backward.grad_input(
-        error, a, 0.01, True, grad_input=error
-    ),
-    # f' = Phi(z) + z phi(z), with the normal distribution's Phi and phi
-    nn.GELU: lambda error, z: aten.gelu_backward.grad_input(error, z, grad_input=error),
-    nn.Identity: lambda error, _: error,
-}
 
 
 def train(
@@ -67,24 +46,6 @@ def train(
     rule = ChainRule(net, criterion, optimizer, precision)
     for images, labels in batches:
         yield rule.step(images, labels)
-
-
-class Layer:
-    """A fully connected layer and what follows it: weights (units, inputs), biases (units,).
-
-    The tensors share the memory of the network's parameters; without their history of operations.
-    """
-
-    def __init__(self, linear: nn.Linear) -> None:
-        self.parameters = linear.weight, linear.bias
-        self.weight, self.bias = linear.weight.detach(), linear.bias.detach()
-        self.activation: nn.Module = nn.Identity()
-        self.dropout = 0.0
-
-    def derivative(self, error: Tensor, at: "Activations") -> None:
-        """Multiplies the error, in place, by the activation's derivative."""
-        kind = type(self.activation)
-        DERIVATIVES[kind](error, at.sum if kind is nn.GELU else at.value)
 
 
 class Activations:
@@ -169,102 +130,8 @@ class ChainRule:
             error = torch.mm(error, weights[number + 1], out=here.error)
             if here.mask is not None:
                 error.mul_(here.mask)
-            self._layers[number].derivative(error, here)
-
-
-class Update:
-    """Gradients d^T a (units, inputs) stored where the optimizer takes them from."""
-
-    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
-        self._optimizer = optimizer
-        for layer in layers:
-            for parameter in layer.parameters:
-                parameter.grad = torch.zeros_like(parameter)
-
-    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
-        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
-        weight, bias = (parameter.grad for parameter in layer.parameters)
-        if weight is None or bias is None:
-            raise ValueError("something has removed the gradient's buffers")
-        if error.dtype == weight.dtype:
-            torch.mm(error, inputs, out=weight)
-        else:
-            weight.copy_(torch.mm(error, inputs))
-        bias.copy_(error.sum(1))
-
-    def finish(self) -> None:
-        """Ends the step."""
-        self._optimizer.step()
-
-
-class Descent(Update):
-    """SGD with its velocities v <- m v + d^T a; W <- W - rate v, accumulated in the product.
-
-    A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
-    """
-
-    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
-        self._group = optimizer.param_groups[0]
-        self._momentum = self._group["momentum"]
-        self._decay = self._group["weight_decay"]
-        self._blocks: dict[Layer, list[tuple[Tensor, Tensor]]] = {}
-        self._biases: dict[Layer, tuple[Tensor, Tensor]] = {}
-        for layer in layers:
-            for parameter in layer.parameters if self._momentum else ():
-                zeros = torch.zeros_like(parameter)
-                optimizer.state[parameter].setdefault("momentum_buffer", zeros)
-            velocity, bias_velocity = (
-                optimizer.state[parameter].get("momentum_buffer", own)
-                for parameter, own in zip(layer.parameters, (layer.weight, layer.bias), strict=True)
-            )
-            rows = -(-len(layer.weight) // max(1, layer.weight.numel() // BLOCK))
-            blocks = zip(layer.weight.split(rows), velocity.split(rows), strict=True)
-            self._blocks[layer] = list(blocks)
-            self._biases[layer] = layer.bias, bias_velocity
-
-    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
-        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
-        blocks = self._blocks[layer]
-        parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
-        for (weight, velocity), part in zip(blocks, parts, strict=True):
-            self._descend(weight, velocity, part, inputs)
-        self._descend(*self._biases[layer], error, None)
-
-    def _descend(
-        self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
-    ) -> None:
-        rate = self._group["lr"]
-        if not self._momentum:
-            accumulate(weight, error, inputs, 1 - rate * self._decay, -rate)
-            return
-        accumulate(velocity, error, inputs, self._momentum, 1)
-        if self._decay:
-            velocity.add_(weight, alpha=self._decay)
-        weight.add_(velocity, alpha=-rate)
-
-    def finish(self) -> None:
-        """Ends the step: every layer is up to date."""
-
-
-def accumulate(
-    total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
-) -> None:
-    """total <- beta total + alpha error inputs; without inputs, the sum of error over the batch."""
-    if inputs is None:
-        total.mul_(beta).add_(error.sum(1), alpha=alpha)
-    elif error.dtype == total.dtype:
-        total.addmm_(error, inputs, beta=beta, alpha=alpha)
-    else:  # the product in the precision of its factors
-        total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
-
-
-def is_plain(optimizer: Optimizer) -> bool:
-    """Whether it is SGD as `Descent` does it, and nothing, such as clipping, comes before it."""
-    return (
-        type(optimizer) is SGD
-        and not optimizer.param_groups[0]["nesterov"]
-        and not optimizer._optimizer_step_pre_hooks
-    )
+            kind = type(self._layers[number].activation)
+            DERIVATIVES[kind](error, here.sum if kind is nn.GELU else here.value)
 
 
 class Targets:
@@ -300,35 +167,3 @@ class Targets:
         if self._weights is not None:
             error.mul_(self._row_sums.index_select(0, labels))
         return loss, error.sub_(targets).mul_(scale)
-
-
-def fully_connected(net: nn.Sequential) -> list[Layer]:
-    """The layers of a network from `networks.build`.
-
-    Raises:
-        TypeError: there is something else than fully connected layers in it.
-    """
-    layers: list[Layer] = []
-    for module in net:
-        if isinstance(module, nn.Linear):
-            layers.append(Layer(module))
-        elif type(module) in DERIVATIVES and layers:
-            layers[-1].activation = module
-        elif isinstance(module, nn.Dropout) and layers:
-            layers[-1].dropout = module.p
-        elif not isinstance(module, nn.Flatten):
-            raise TypeError(f"the chain rule is not written out for {type(module).__name__}")
-    return layers
-
-
-def in_place(activation: nn.Module, z: Tensor) -> None:
-    """z <- f(z)."""
-    match activation:
-        case nn.ReLU():
-            z.relu_()
-        case nn.Sigmoid():
-            z.sigmoid_()
-        case nn.Tanh():
-            z.tanh_()
-        case nn.LeakyReLU():
-            functional.leaky_relu_(z)

@@ -1,13 +1,11 @@
 """One run of a job: build, drive the loop, measure, export. Says all it has to say as messages."""
 
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +16,7 @@ from worker.training.augmentation import Augmentation
 from worker.training.batches import Images, split
 from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
+from worker.training.environment import choose_device, environment
 from worker.training.evaluation import Evaluation, evaluate
 from worker.training.loop import Step, train
 from worker.training.optimization import LearningRate, Plateau
@@ -59,13 +58,6 @@ class Diverged(Exception):
             "The loss became infinite or not a number by "
             f"mini-batch {at.batch} of epoch {at.epoch} (step {at.step})."
         )
-
-
-class DeviceUnavailable(Exception):
-    """The spec asks for a device that this worker does not have."""
-
-    def __init__(self, device: str) -> None:
-        super().__init__(f"This worker has no {device} device.")
 
 
 class Run:
@@ -324,26 +316,7 @@ class Run:
         )
 
     def _environment(self) -> dict[str, Any]:
-        """What the weights depend on beside spec and dataset."""
-        return {
-            "device": self._device.type,
-            "threads": torch.get_num_threads(),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "cpu": torch.backends.cpu.get_cpu_capability(),
+        return environment(self._device) | {
             "dataset_sha256": self._dataset.description.sha256,
             "gradient": "chain_rule" if self._uses_chain_rule() else "autograd",
         }
-
-
-def choose_device(wanted: str) -> torch.device:
-    """The device for `auto`, `cpu` or `cuda`.
-
-    Raises:
-        DeviceUnavailable: there is none of the wanted kind.
-    """
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise DeviceUnavailable(wanted)
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.jobspec import JobSpec, Loss, Training
-from worker.training import backpropagation, loop, networks, optimization
+from worker.training import backpropagation, dense, loop, networks, optimization
 
 ACTIVATIONS = ["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
 HIDDEN: list[list[int]] = [[], [7], [9, 6], [8, 7, 6, 5]]
@@ -150,4 +150,4 @@ def test_each_loop_can_take_a_run_over_from_the_other() -> None:
 def test_a_network_that_is_not_fully_connected_is_refused() -> None:
     spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "model": {"kind": "cnn"}})
     with pytest.raises(TypeError, match="Conv2d"):
-        backpropagation.fully_connected(networks.build(spec))
+        dense.fully_connected(networks.build(spec))

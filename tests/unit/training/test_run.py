@@ -12,7 +12,8 @@ from tests.unit.training.runs import digits_spec, of, run
 from worker.messages import Epoch, Log, RunningLoss, Started, Step
 from worker.training import export
 from worker.training.dataset import Dataset
-from worker.training.run import DeviceUnavailable, Diverged, Run, Stopping
+from worker.training.environment import DeviceUnavailable
+from worker.training.run import Diverged, Run, Stopping
 
 OPTIMIZERS = [
     {"name": "sgd", "lr": 0.05, "momentum": 0.0},

@@ -1,0 +1,105 @@
+"""How the gradients that the chain rule gives change the weights."""
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Optimizer
+
+from worker.training.dense import Layer
+
+BLOCK = 100_000
+"""Weights that are updated together: 400 kB of them and as much of their velocities."""
+
+
+class Update:
+    """Gradients d^T a (units, inputs) stored where the optimizer takes them from."""
+
+    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        for layer in layers:
+            for parameter in layer.parameters:
+                parameter.grad = torch.zeros_like(parameter)
+
+    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+        weight, bias = (parameter.grad for parameter in layer.parameters)
+        if weight is None or bias is None:
+            raise ValueError("something has removed the gradient's buffers")
+        if error.dtype == weight.dtype:
+            torch.mm(error, inputs, out=weight)
+        else:
+            weight.copy_(torch.mm(error, inputs))
+        bias.copy_(error.sum(1))
+
+    def finish(self) -> None:
+        """Ends the step."""
+        self._optimizer.step()
+
+
+class Descent(Update):
+    """SGD with its velocities v <- m v + d^T a; W <- W - rate v, accumulated in the product.
+
+    A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
+    """
+
+    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
+        self._group = optimizer.param_groups[0]
+        self._momentum = self._group["momentum"]
+        self._decay = self._group["weight_decay"]
+        self._blocks: dict[Layer, list[tuple[Tensor, Tensor]]] = {}
+        self._biases: dict[Layer, tuple[Tensor, Tensor]] = {}
+        for layer in layers:
+            for parameter in layer.parameters if self._momentum else ():
+                zeros = torch.zeros_like(parameter)
+                optimizer.state[parameter].setdefault("momentum_buffer", zeros)
+            velocity, bias_velocity = (
+                optimizer.state[parameter].get("momentum_buffer", own)
+                for parameter, own in zip(layer.parameters, (layer.weight, layer.bias), strict=True)
+            )
+            rows = -(-len(layer.weight) // max(1, layer.weight.numel() // BLOCK))
+            blocks = zip(layer.weight.split(rows), velocity.split(rows), strict=True)
+            self._blocks[layer] = list(blocks)
+            self._biases[layer] = layer.bias, bias_velocity
+
+    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+        blocks = self._blocks[layer]
+        parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
+        for (weight, velocity), part in zip(blocks, parts, strict=True):
+            self._descend(weight, velocity, part, inputs)
+        self._descend(*self._biases[layer], error, None)
+
+    def _descend(
+        self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
+    ) -> None:
+        rate = self._group["lr"]
+        if not self._momentum:
+            accumulate(weight, error, inputs, 1 - rate * self._decay, -rate)
+            return
+        accumulate(velocity, error, inputs, self._momentum, 1)
+        if self._decay:
+            velocity.add_(weight, alpha=self._decay)
+        weight.add_(velocity, alpha=-rate)
+
+    def finish(self) -> None:
+        """Ends the step: every layer is up to date."""
+
+
+def accumulate(
+    total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
+) -> None:
+    """total <- beta total + alpha error inputs; without inputs, the sum of error over the batch."""
+    if inputs is None:
+        total.mul_(beta).add_(error.sum(1), alpha=alpha)
+    elif error.dtype == total.dtype:
+        total.addmm_(error, inputs, beta=beta, alpha=alpha)
+    else:  # the product in the precision of its factors
+        total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
+
+
+def is_plain(optimizer: Optimizer) -> bool:
+    """Whether it is SGD as `Descent` does it, and nothing, such as clipping, comes before it."""
+    return (
+        type(optimizer) is SGD
+        and not optimizer.param_groups[0]["nesterov"]
+        and not optimizer._optimizer_step_pre_hooks
+    )
