@@ -12,6 +12,7 @@ import pytest
 
 from app.local import Service
 from app.settings import Settings
+from app.store import workers
 from tests.service.conftest import Api, problem_of
 
 

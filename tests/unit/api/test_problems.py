@@ -9,7 +9,7 @@ import pytest
 from app.api import problems
 from app.main import create_app
 from app.settings import Settings
-from app.store import leases, lifecycle
+from app.store import lifecycle
 from app.store.database import OperationalError
 from app.store.lifecycle import DatabaseBusy, StoreError
 
@@ -46,7 +46,7 @@ def test_a_fault_is_a_problem_that_keeps_its_cause_to_the_log(
     def fail(*_: object) -> bool:
         raise error
 
-    monkeypatch.setattr(leases, "any_alive", fail)
+    monkeypatch.setattr(workers, "any_alive", fail)
     answer = ask_readiness(tmp_path)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
