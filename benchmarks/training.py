@@ -26,6 +26,7 @@ from app.client import Client
 from app.local import Service
 from app.settings import Settings
 from benchmarks.contenders import MOMENTUM, RATES
+from benchmarks.estimate import await_calibration
 from benchmarks.machine import describe
 from worker import datasets
 
@@ -175,7 +176,8 @@ def main() -> None:
         try:
             service.start("app", "worker")
             with Client(service.url) as client:
-                Ours(client, 512, "sgd", "float32").round()  # warms the worker
+                await_calibration(client)  # or the worker would measure itself meanwhile
+                Ours(client, 512, "sgd", "float32").round()
                 for optimizer in ("sgd", "adam"):
                     for precision in ("float32", "bfloat16"):
                         lines += table(client, folder, optimizer, precision, arguments.rounds)

@@ -9,7 +9,7 @@ import pytest
 from app.api import problems
 from app.main import create_app
 from app.settings import Settings
-from app.store import lifecycle
+from app.store import lifecycle, workers
 from app.store.database import OperationalError
 from app.store.lifecycle import DatabaseBusy, StoreError
 
