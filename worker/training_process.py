@@ -24,19 +24,6 @@ from worker.training.dataset import Dataset, load
 from worker.training.environment import DeviceUnavailable
 from worker.training.run import Diverged, Run, Stopping
 
-PRELOAD = [
-    "worker.training_process",
-    "torch._dynamo",  # the first optimizer imports it: over a second
-    "torch._inductor.config",
-    "torch.optim",
-    "torch.onnx",
-    "torch.onnx._internal.exporter._compat",
-    "torch.onnx._internal.exporter._registration",
-    "onnxscript",
-    "worker.warm",
-]
-"""What the server from which training processes are forked has loaded."""
-
 
 def main(connection: Connection) -> None:
     """Trains what the first message orders and reports until the last word; never returns."""

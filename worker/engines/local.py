@@ -8,15 +8,27 @@ import signal
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 
-from worker import training_process
 from worker.messages import Command, Order, Report, Stop, decode_report, encode
+
+PRELOAD = [
+    "worker.training_process",
+    "torch._dynamo",  # the first optimizer imports it: over a second
+    "torch._inductor.config",
+    "torch.optim",
+    "torch.onnx",
+    "torch.onnx._internal.exporter._compat",
+    "torch.onnx._internal.exporter._registration",
+    "onnxscript",
+    "worker.warm",
+]
+"""What the server from which training processes are forked has loaded."""
 
 _context = get_context("forkserver")
 
 
 def warm_up() -> None:
     """Starts the server from which runs are forked; it loads torch while the caller goes on."""
-    _context.set_forkserver_preload(training_process.PRELOAD)
+    _context.set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
 
 
@@ -25,9 +37,7 @@ class Run:
 
     def __init__(self, order: Order) -> None:
         self.connection, theirs = _context.Pipe()
-        self._process = _context.Process(
-            target=training_process.main, args=(theirs,), name="traind-run"
-        )
+        self._process = _context.Process(target=_train, args=(theirs,), name="traind-run")
         self._process.start()
         theirs.close()  # so that the pipe ends when the process does
         self._open = True
@@ -81,3 +91,10 @@ class Run:
             self.connection.send_bytes(encode(command))
         except OSError:  # it has just died; the supervisor will see it by its sentinel
             self._open = False
+
+
+def _train(connection: Connection) -> None:
+    """The training process; what it needs is loaded there, and torch not in the supervisor."""
+    from worker.training_process import main  # noqa: PLC0415
+
+    main(connection)
