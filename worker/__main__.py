@@ -6,6 +6,7 @@ must not load the database.
 
 import argparse
 import logging
+import os
 import socket
 import sys
 
@@ -16,6 +17,8 @@ def main() -> None:
     parser.add_argument("--healthy", action="store_true", help="exit 0 if this host's worker lives")
     arguments = parser.parse_args()
 
+    # NumPy's threads would stand in the server from which runs are forked; nothing here uses them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from app.settings import Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415

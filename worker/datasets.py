@@ -62,12 +62,16 @@ def decode(name: str, home: Path, source: Path | None) -> None:
     with FileLock(home / f"{name}.lock"):
         if folder.exists():
             return
-        arrays, classes, highest = _digits() if name == "digits" else _idx(name, home, source)
         for abandoned in home.glob(f"{name}.partial-*"):  # of a process that was killed
             shutil.rmtree(abandoned)
         with tempfile.TemporaryDirectory(dir=home, prefix=f"{name}.partial-") as unfinished:
             made = Path(unfinished) / name
             made.mkdir()
+            if name == "digits":
+                arrays, classes, highest = _digits()
+            else:
+                places = [place for place in (source, home / "downloads") if place is not None]
+                arrays, classes, highest = _idx(name, places, Path(unfinished))
             for array_name, array in arrays.items():
                 np.save(made / f"{array_name}.npy", array)
             description = _describe(name, arrays, classes, highest)
@@ -106,10 +110,12 @@ def _digits() -> tuple[dict[str, Array], list[str], int]:
     return arrays, [str(digit) for digit in range(10)], 16
 
 
-def _idx(name: str, home: Path, source: Path | None) -> tuple[dict[str, Array], list[str], int]:
-    """MNIST and its family, by torchvision: from `source`, or downloaded once."""
+def _idx(
+    name: str, places: list[Path], unfinished: Path
+) -> tuple[dict[str, Array], list[str], int]:
+    """MNIST and its family, by torchvision: from one of the places, or downloaded."""
     kind = getattr(torchvision_datasets(), TORCHVISION[name])
-    train, test = _open(kind, source, home / "downloads")
+    train, test = _open(kind, places, unfinished)
     arrays = {
         "train_images": train.data.numpy()[:, None],
         "train_labels": train.targets.numpy().astype(np.uint8),
@@ -120,29 +126,40 @@ def _idx(name: str, home: Path, source: Path | None) -> tuple[dict[str, Array], 
     return arrays, [str(n) for n in range(10)] if is_digits else list(train.classes), 255
 
 
-def _open(kind: Any, source: Path | None, downloads: Path) -> list[Any]:
+def _open(kind: Any, places: list[Path], unfinished: Path) -> list[Any]:
+    """Training and test set from the first place that holds them whole, or from the network.
+
+    A download goes where an unfinished decode goes: torchvision writes its files in place and
+    takes any file of the right name for whole, so that a killed download would be kept for ever.
+    """
     folder = f"{kind.__name__}/raw"
     tried = []
-    if source is not None:
+    for place in places:
         try:
-            return [kind(source, train=train) for train in (True, False)]
-        except (RuntimeError, OSError, ValueError):
-            tried.append(f"{source / folder} does not hold its files")
+            return [kind(place, train=train) for train in (True, False)]
+        except (RuntimeError, OSError, ValueError, AssertionError) as error:
+            whole = all((place / folder / file).exists() for file in FILES)
+            why = f"holds a damaged file ({_line(error)})" if whole else "does not hold its files"
+            tried.append(f"{place / folder} {why}")
     socket.setdefaulttimeout(NETWORK_TIMEOUT_SECONDS)  # urllib would wait for ever
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            return [kind(downloads, train=train, download=True) for train in (True, False)]
+            return [kind(unfinished, train=train, download=True) for train in (True, False)]
     except (RuntimeError, OSError) as error:
-        tried.append(f"the download failed ({str(error).splitlines()[0]})")
-    place = source if source is not None else downloads
+        tried.append(f"the download failed ({_line(error)})")
     raise DatasetUnavailable(
         Unavailable(
             message=f"{kind.__name__} could not be had: {'; '.join(tried)}.",
-            advice=f"Put {', '.join(FILES)} into {place.absolute() / folder}, "
+            advice=f"Put {', '.join(FILES)} into {places[0].absolute() / folder}, "
             "or set TRAIND_DATASETS to a folder that holds "
             f"{folder}; the dataset `digits` needs no download.",
         )
     )
+
+
+def _line(error: Exception) -> str:
+    """What the error says, on one line: torchvision names each mirror on a line of its own."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def torchvision_datasets() -> Any:

@@ -1,9 +1,11 @@
 """Datasets are decoded once, whole or not at all, and say what to do when they cannot be had."""
 
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -40,15 +42,30 @@ def test_a_dataset_is_decoded_once(datasets_home: Path, digits: Dataset) -> None
     assert load(datasets_home / "digits").description == digits.description
 
 
+KILLED_BETWEEN_TWO_ARRAYS = """
+import os, pathlib, signal, sys
+import numpy as np
+from worker import datasets
+
+save = np.save
+
+def save_and_die(path, array):
+    save(path, array)
+    if path.name == "train_labels.npy":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+np.save = save_and_die
+datasets.decode("digits", pathlib.Path(sys.argv[1]), None)
+"""
+
+
 def test_a_killed_decoder_leaves_nothing_half_and_the_next_one_finishes(tmp_path: Path) -> None:
-    decoder = [sys.executable, "-m", "worker.datasets", "digits", str(tmp_path)]
-    for delay in (0.3, 0.6, 0.9):
-        with subprocess.Popen(decoder) as process:
-            time.sleep(delay)
-            process.kill()
-    if (tmp_path / "digits").exists():
-        load(tmp_path / "digits")
-    assert subprocess.run(decoder, check=True).returncode == 0
+    killed = [sys.executable, "-c", KILLED_BETWEEN_TWO_ARRAYS, str(tmp_path)]
+    assert subprocess.run(killed, check=False).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("digits.partial-*/digits/train_labels.npy"))) == 1
+    assert not (tmp_path / "digits").exists()
+
+    datasets.decode("digits", tmp_path, None)
     assert len(load(tmp_path / "digits").train_labels) == 1437
     assert not list(tmp_path.glob("*.partial-*"))
 
@@ -56,7 +73,7 @@ def test_a_killed_decoder_leaves_nothing_half_and_the_next_one_finishes(tmp_path
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError("Network is unreachable")
+        raise URLError("Network is unreachable")  # torchvision makes several lines of it
 
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
@@ -73,6 +90,51 @@ def test_what_cannot_be_had_says_what_was_tried_and_where_to_put_it(tmp_path: Pa
     for file in datasets.FILES:
         assert file in reason.advice
     assert str(source / "KMNIST/raw") in reason.advice
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_damaged_file_is_called_damaged_and_nothing_of_a_download_is_kept(
+    tmp_path: Path, mnist_source: Path
+) -> None:
+    raw = tmp_path / "downloads" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in datasets.FILES:
+        (raw / file).symlink_to(mnist_source / "MNIST" / "raw" / file)
+    half = (raw / datasets.FILES[0]).read_bytes()[:1_000_000]
+    (raw / datasets.FILES[0]).unlink()
+    (raw / datasets.FILES[0]).write_bytes(half)
+    with pytest.raises(DatasetUnavailable) as unavailable:
+        datasets.decode("mnist", tmp_path, None)
+    message = unavailable.value.reason.message
+    assert f"{raw} holds a damaged file" in message
+    assert "Network is unreachable" in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "mnist.lock"]
+
+
+class HalfDownloaded:
+    """A dataset class whose download stops in the middle, as torchvision's does when killed."""
+
+    def __init__(self, root: Path, *, train: bool, download: bool = False) -> None:
+        self.raw = Path(root) / "MNIST" / "raw"
+        if not download:
+            raise RuntimeError(f"not found, train={train}")
+        assert not self.raw.exists(), "a later download finds the rest of an earlier one"
+        self.raw.mkdir(parents=True)
+        (self.raw / datasets.FILES[0]).write_bytes(b"half")
+        raise OSError("connection reset")
+
+
+HalfDownloaded.__name__ = "MNIST"
+
+
+def test_a_broken_download_does_not_spoil_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchvision = SimpleNamespace(MNIST=HalfDownloaded)
+    monkeypatch.setattr(datasets, "torchvision_datasets", lambda: torchvision)
+    for _ in range(2):
+        with pytest.raises(DatasetUnavailable, match="connection reset"):
+            datasets.decode("mnist", tmp_path, None)
 
 
 def test_a_fault_of_the_decoder_reaches_the_job_in_words(tmp_path: Path) -> None:

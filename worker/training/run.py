@@ -293,6 +293,9 @@ class Run:
             torch.from_numpy(dataset.test_labels),
         )
         test = self._evaluate(Images(pixels, labels.to(torch.int64), description, self._device))
+        if not math.isfinite(test.loss):  # by the last step, where no validation set could see it
+            at = self._position
+            raise Diverged(Position(at.epoch - 1, self._spec.steps_per_epoch, at.step))
         net = self._net.cpu()
         signature: dict[str, Any] = {
             "input_shape": description.input_shape,
@@ -305,7 +308,7 @@ class Run:
         return Finished(
             signature=signature,
             metrics={
-                "test_loss": test.loss if math.isfinite(test.loss) else None,
+                "test_loss": test.loss,
                 "test_accuracy": test.accuracy,
                 "confusion_matrix": test.confusion,
             },

@@ -151,6 +151,23 @@ def test_a_loss_that_is_no_number_ends_the_run(digits: Dataset) -> None:
         run(spec.model_copy(update={"model": model(hidden=[64] * 6)}), digits)
 
 
+def test_a_last_step_that_breaks_the_network_publishes_no_model(digits: Dataset) -> None:
+    """The loss before that step is finite, and no validation set sees the network after it."""
+    spec = JobSpec.model_validate(
+        {
+            "dataset": {"name": "digits", "validation_fraction": 0},
+            "model": {"hidden": [64] * 12},
+            "training": {
+                "epochs": 1,
+                "batch_size": 2000,
+                "optimizer": {"name": "adam", "lr": 1000.0},
+            },
+        }
+    )
+    with pytest.raises(Diverged, match="mini-batch 1 of epoch 1"):
+        run(spec, digits)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_device_that_is_not_there_is_refused(digits: Dataset) -> None:
     spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "resources": {"device": "cuda"}})
