@@ -32,6 +32,7 @@ from worker import datasets
 
 PEERS = {
     "textbook": "textbook loop (torchvision, DataLoader, `.item()`)",
+    "examples": "pytorch/examples' style",
     "tensors": "PyTorch eager on tensors in memory",
     "keras_fit": "Keras 3 on JAX, `fit`",
     "jax_steps": "JAX, each step compiled",

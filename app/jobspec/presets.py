@@ -1,4 +1,6 @@
-"""Recipes to start from: each was chosen on the validation split, never on the test set."""
+"""Recipes to start from, chosen on the validation split (mnist-fast with seeds 0, 1, 2; the others
+with seed 0), never on the test set. On two cores: mnist-fast 98.3% of validation images in 4 s,
+mnist-best 99.5% in 93 s, digits 96.5% in a second."""
 
 from typing import Any, Literal, NamedTuple
 

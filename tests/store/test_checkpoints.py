@@ -1,0 +1,42 @@
+"""The two newest checkpoints are kept, and the best; a published model needs none."""
+
+from sqlalchemy import select
+
+from app.store import checkpoints, leases
+from app.store.database import Database
+from app.store.tables import checkpoints as table
+from tests.store.test_leases import MODEL, claim, held
+
+
+def steps(store: Database) -> list[int]:
+    with store.read() as connection:
+        return [row.step for row in connection.execute(select(table.c.step).order_by(table.c.step))]
+
+
+def test_the_two_newest_and_the_best_are_kept(store: Database) -> None:
+    lease = held(store)
+    for step, best in [(10, True), (20, True), (30, False), (40, False), (50, False)]:
+        with store.write() as connection:
+            leases.record(connection, lease, checkpoint=(step, best, b"%d" % step))
+    assert steps(store) == [20, 40, 50]
+    with store.read() as connection:
+        assert checkpoints.newest(connection, lease.job_id) == b"50"
+
+
+def test_a_claim_brings_the_newest_checkpoint(store: Database) -> None:
+    lease = held(store)
+    assert lease.checkpoint is None
+    with store.write() as connection:
+        leases.record(connection, lease, checkpoint=(7, False, b"seven"))
+        leases.requeue(connection, lease, "shutdown")
+    again = claim(store)
+    assert again is not None
+    assert again.checkpoint == b"seven"
+
+
+def test_a_published_model_leaves_no_checkpoint(store: Database) -> None:
+    lease = held(store)
+    with store.write() as connection:
+        leases.record(connection, lease, checkpoint=(7, False, b"seven"))
+        leases.succeed(connection, lease, MODEL)
+    assert steps(store) == []
