@@ -40,6 +40,7 @@ torture: $(VENV)/dev ## Run the long tests: every configuration cut and resumed
 bench: $(VENV)/dev ## Run the benchmarks beside their peers (half an hour)
 	$(PIP) --editable '.[dev,peers]'
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.training --write
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.two_jobs

@@ -1,6 +1,6 @@
-"""Recipes to start from, chosen on the validation split (mnist-fast with seeds 0, 1, 2; the others
-with seed 0), never on the test set. On two cores: mnist-fast 98.3% of validation images in 4 s,
-mnist-best 99.5% in 93 s, digits 96.5% in a second."""
+"""Recipes to start from. `mnist-fast` was chosen among six on the validation split (seeds 0, 1, 2):
+98.3% of it. `mnist-best` and `digits` are first attempts, run once with seed 0 and not compared
+with others: 99.5% of the validation split in 93 s on two cores, and 96.5% in a second."""
 
 from typing import Any, Literal, NamedTuple
 
