@@ -1,8 +1,9 @@
 """Seconds of job time, from POST to published model, to an accuracy on MNIST, on one thread.
 
 The recipes of 97% and 98% were chosen on the validation split (seeds 0, 1, 2); that of 98.4% is the
-98% recipe with more epochs, not validated beforehand. The accuracy given is that of the test set. Beside each, the same recipe in the textbook's loop (torchvision, DataLoader, eager),
-training alone: without export, tests or a service. Rounds are interleaved; medians.
+98% recipe with more epochs, not validated beforehand. The accuracy given is that of the test set.
+Beside each, the same recipe in the textbook's loop (torchvision, DataLoader, eager), training
+alone: without export, tests or a service. Rounds are interleaved; medians.
 
     python -m benchmarks.accuracy [--rounds 3]
 """
