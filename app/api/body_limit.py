@@ -1,9 +1,14 @@
 """Refuses a body that is too large, by its header or while it streams in."""
 
-from fastapi.exceptions import HTTPException
+from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import HTTP, problem
+from app.api.problems import answer
+
+
+def advice(limit: int) -> str:
+    """What to say of a larger body; `limit` is in bytes."""
+    return f"The body may have at most {limit} bytes (TRAIND_MAX_BODY_BYTES)."
 
 
 class BodyLimit:
@@ -12,16 +17,17 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
         self._limit = limit
-        self._advice = f"The body may have at most {limit} bytes (TRAIND_MAX_BODY_BYTES)."
+        self._advice = advice(limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if not announced.isdigit() or int(announced[:20]) > self._limit:
-            await problem(HTTP[413], self._advice)(scope, receive, send)
-            return
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or int(value[:20]) > self._limit):
+                refused = answer(Request(scope), HTTPException(413, self._advice))
+                await refused(scope, receive, send)
+                return
         received = 0
 
         async def limited() -> Message:

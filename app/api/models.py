@@ -1,18 +1,107 @@
-"""Trained models: list, look, download."""
+"""Trained models: list, look, describe, download, delete."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.parameters import After, ModelRef, PageSize
+from app.api import examples
+from app.api.parameters import After, LabelFilter, ModelRef, PageSize, label_of
 from app.api.problems import documented
-from app.api.schemas import Page, TrainedModel
+from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheDatabase
+from app.api.strict_json import StrictRoute
+from app.jobspec import Text
 from app.store import trained_models
 from app.store.database import Database
-from app.store.lifecycle import ModelNotFound
+from app.store.lifecycle import ModelInUse, ModelNotFound
+from app.store.trained_models import Order
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
+
+
+class File(BaseModel):
+    """A file of a model."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
+
+    sha256: str
+    """SHA-256 of the file, in hexadecimal; its ETag."""
+    bytes: int
+    """Size in bytes."""
+
+
+class TrainedModel(BaseModel):
+    """A trained model."""
+
+    model_config = described(examples.MODEL)
+
+    id: str
+    """`model_` and 26 characters; ids sort by the time of publication."""
+    job: str
+    """Id of the job that made it."""
+    name: str
+    """Free text; that of its job until it is changed."""
+    description: str
+    """Free text of its owner."""
+    aliases: list[str]
+    """Names that mean this model now; `latest` is kept on the newest."""
+    created_at: str
+    """When it was published (RFC 3339, UTC)."""
+    input_shape: list[int]
+    """Channels, height and width of an input, in pixels."""
+    pixel_range: list[float]
+    """Darkest and brightest value of a pixel in arrays sent to /predict."""
+    classes: list[str]
+    """Name of each class, in the order of the probabilities."""
+    metrics: dict[str, float | None]
+    """Results on the test images. Losses are in nats, accuracies run from 0 to 1."""
+    confusion_matrix: list[list[int]]
+    """Test images by true class (rows) and predicted class (columns)."""
+    weights_sha256: str
+    """SHA-256 of the weights, in hexadecimal: equal weights have equal digests."""
+    files: dict[str, File]
+    """What is stored of it, by kind: `weights` and `onnx` can be downloaded under these names."""
+    spec: dict[str, Any]
+    """The specification that it was trained with."""
+    provenance: dict[str, Any]
+    """What the weights depend on beside the specification: dataset digest, versions, threads."""
+
+    @classmethod
+    def of(cls, model: trained_models.Model) -> Self:
+        """The model as it is stored."""
+        scalars = {
+            name: value
+            for name, value in model.metrics.items()
+            if isinstance(value, int | float | None)
+        }
+        return cls(
+            id=model.id,
+            job=model.job_id,
+            name=model.name,
+            description=model.description,
+            aliases=model.aliases,
+            created_at=rfc3339(model.created_at),
+            **{name: model.signature[name] for name in ("input_shape", "pixel_range", "classes")},
+            metrics=scalars,
+            confusion_matrix=model.metrics.get("confusion_matrix", []),
+            weights_sha256=model.weights_sha256,
+            files={kind: File.model_validate(file) for kind, file in model.files.items()},
+            spec=model.spec,
+            provenance=model.provenance,
+        )
+
+
+class Description(BaseModel):
+    """What an owner may say of a model; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=200), Text] | None = None
+    """A short name."""
+    description: Annotated[str, Field(max_length=10_000), Text] | None = None
+    """What it is for, what it must not be used for, what else is known of it."""
+
 
 BYTES = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -22,13 +111,40 @@ IfNoneMatch = Annotated[
 ]
 
 
-@router.get("", summary="List models, newest first")
+@router.get("", summary="List models")
 def list_models(
-    database: TheDatabase, limit: PageSize = 20, after: After = None
+    *,
+    database: TheDatabase,
+    limit: PageSize = 20,
+    after: After = None,
+    sort: Annotated[
+        Order,
+        Query(description="`accuracy`: highest test accuracy first; `loss`: lowest test loss."),
+    ] = "newest",
+    job: Annotated[
+        str | None, Query(description="Only the model of this job.", max_length=64), Text
+    ] = None,
+    dataset: Annotated[
+        str | None, Query(description="Only models trained on this dataset.", max_length=64), Text
+    ] = None,
+    min_accuracy: Annotated[
+        float | None,
+        Query(ge=0, le=1, allow_inf_nan=False, description="Least accuracy on the test images."),
+    ] = None,
+    labels: LabelFilter = [],  # noqa: B006 (FastAPI copies it)
 ) -> Page[TrainedModel]:
-    """Trained models."""
+    """Trained models that match every filter."""
     with database.read() as connection:
-        found = trained_models.newest(connection, limit + 1, after)
+        found = trained_models.listed(
+            connection,
+            limit + 1,
+            after,
+            sort,
+            job=job,
+            dataset=dataset,
+            min_accuracy=min_accuracy,
+            labels=dict(label_of(text) for text in labels),
+        )
     more = len(found) > limit
     data = [TrainedModel.of(model) for model in found[:limit]]
     return Page(data=data, next=data[-1].id if more else None)
@@ -39,6 +155,28 @@ def get_model(ref: ModelRef, database: TheDatabase) -> TrainedModel:
     """A model with its signature, results, specification and provenance."""
     with database.read() as connection:
         return TrainedModel.of(trained_models.get(connection, ref))
+
+
+@router.patch(
+    "/{ref}", summary="Name or describe a model", responses=documented(413, 415, ModelNotFound)
+)
+def describe_model(ref: ModelRef, wanted: Description, database: TheDatabase) -> TrainedModel:
+    """Changes what people read of a model. What it answers never changes."""
+    changes = wanted.model_dump(exclude_none=True)
+    with database.write() as connection:
+        return TrainedModel.of(trained_models.describe(connection, ref, changes))
+
+
+@router.delete(
+    "/{ref}",
+    status_code=204,
+    summary="Delete a model",
+    responses=documented(ModelNotFound, ModelInUse),
+)
+def delete_model(ref: ModelRef, database: TheDatabase) -> None:
+    """Deletes a model that no alias names, with its files. Its job stays."""
+    with database.write() as connection:
+        trained_models.remove(connection, ref)
 
 
 @router.get(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.api import examples
 from app.store import events as stored_events
-from app.store import jobs, metrics, trained_models
+from app.store import jobs, metrics
 from app.store.lifecycle import FailureCode, Status
 
 Item = TypeVar("Item")
@@ -234,61 +234,6 @@ class MetricPoint(BaseModel):
     def of(cls, point: metrics.Point) -> Self:
         """The point as it is stored."""
         return cls(**vars(point))
-
-
-class TrainedModel(BaseModel):
-    """A trained model."""
-
-    model_config = described(examples.MODEL)
-
-    id: str
-    """`model_` and 26 characters; ids sort by the time of publication."""
-    job: str
-    """Id of the job that made it."""
-    name: str
-    """Name of that job."""
-    aliases: list[str]
-    """Names that mean this model now; `latest` is kept on the newest."""
-    created_at: str
-    """When it was published (RFC 3339, UTC)."""
-    input_shape: list[int]
-    """Channels, height and width of an input, in pixels."""
-    pixel_range: list[float]
-    """Darkest and brightest value of a pixel in arrays sent to /predict."""
-    classes: list[str]
-    """Name of each class, in the order of the probabilities."""
-    metrics: dict[str, float | None]
-    """Results on the test images. Losses are in nats, accuracies run from 0 to 1."""
-    confusion_matrix: list[list[int]]
-    """Test images by true class (rows) and predicted class (columns)."""
-    weights_sha256: str
-    """SHA-256 of the weights, in hexadecimal: equal weights have equal digests."""
-    spec: dict[str, Any]
-    """The specification that it was trained with."""
-    provenance: dict[str, Any]
-    """What the weights depend on beside the specification: dataset digest, versions, threads."""
-
-    @classmethod
-    def of(cls, model: trained_models.Model) -> Self:
-        """The model as it is stored."""
-        scalars = {
-            name: value
-            for name, value in model.metrics.items()
-            if isinstance(value, int | float | None)
-        }
-        return cls(
-            id=model.id,
-            job=model.job_id,
-            name=model.name,
-            aliases=model.aliases,
-            created_at=rfc3339(model.created_at),
-            **{name: model.signature[name] for name in ("input_shape", "pixel_range", "classes")},
-            metrics=scalars,
-            confusion_matrix=model.metrics.get("confusion_matrix", []),
-            weights_sha256=model.weights_sha256,
-            spec=model.spec,
-            provenance=model.provenance,
-        )
 
 
 class Page(BaseModel, Generic[Item]):

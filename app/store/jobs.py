@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
 from app.store import checkpoints, events
@@ -152,6 +152,20 @@ def pulses(connection: Connection, job_ids: list[str]) -> dict[str, Pulse]:
         row.id: Pulse(Status(row.status), row.last_event, (row.progress or {}).get("step", 0))
         for row in rows
     }
+
+
+def count_by_status(connection: Connection) -> dict[Status, int]:
+    """How many jobs are in each state."""
+    rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
+    found = {Status(status): count for status, count in rows}
+    return {status: found.get(status, 0) for status in Status}
+
+
+def training_rate(connection: Connection) -> float:
+    """Images a second that all running jobs train on together, as they reported last."""
+    running = select(jobs.c.progress).where(jobs.c.status == Status.RUNNING)
+    reported = connection.execute(running).scalars()
+    return float(sum(progress["samples_per_second"] for progress in reported if progress))
 
 
 def request_cancel(connection: Connection, job_id: str) -> Job:

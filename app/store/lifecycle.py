@@ -76,6 +76,43 @@ class ModelNotFound(StoreError):
         super().__init__(f"There is no model {ref!r}. {hint}")
 
 
+class ModelInUse(StoreError):
+    """A model that an alias names is to be deleted."""
+
+    def __init__(self, model_id: str, names: list[str]) -> None:
+        hint = "promote another model first"
+        if names == ["latest"]:
+            hint = "latest names the newest model and moves on with the next one that is trained"
+        super().__init__(f"Model {model_id} is {' and '.join(names)}; {hint}.")
+
+
+class AliasNotFound(StoreError):
+    """No alias has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no alias {name!r}; PUT /models/aliases/{name} makes one, "
+            "GET /models/aliases lists them."
+        )
+
+
+class AliasKept(StoreError):
+    """`latest` is kept by the service."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} always names the newest model and cannot be set; use another name, "
+            "such as production."
+        )
+
+
+class NothingToRollBack(StoreError):
+    """The alias has named no other model that still exists."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} has named no other model that still exists.")
+
+
 class IllegalMove(StoreError):
     """The job's state does not allow what was asked."""
 

@@ -106,13 +106,14 @@ models = Table(
     Column("metrics", JSON, nullable=False),
     Column("provenance", JSON, nullable=False),  # dataset digest, versions, threads
     Column("weights_sha256", String(64), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
 )
 
 model_files = Table(
     "model_files",
     metadata,
     Column("model_id", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
-    Column("kind", String(16), primary_key=True),  # weights (safetensors) or onnx
+    Column("kind", String(16), primary_key=True),  # weights, onnx, report or answers
     Column("sha256", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
@@ -123,6 +124,15 @@ aliases = Table(
     Column("name", String(64), primary_key=True),
     Column("model_id", ForeignKey("models.id"), nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("alias", String(64), primary_key=True),
+    Column("id", BigInteger, primary_key=True),  # 1, 2, 3, ... within the alias
+    Column("model_id", String(40), nullable=False),  # the model may have been deleted since
+    Column("at", BigInteger, nullable=False),
 )
 
 workers = Table(

@@ -1,23 +1,33 @@
 """Trained models: published whole, found by id or alias, their files kept beside them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from ulid import ULID
 
+from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
-from app.store.lifecycle import ModelNotFound
-from app.store.tables import aliases, jobs, model_files, models
-
-LATEST = "latest"
-"""The alias that the service keeps on the newest model."""
+from app.store.lifecycle import ModelInUse, ModelNotFound
+from app.store.tables import aliases, jobs, model_files, models, promotions
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a finished run leaves: `files` maps `weights` and `onnx` to their bytes."""
+    """What a finished run leaves: `files` maps `weights`, `onnx`, ... to their bytes."""
 
     signature: dict[str, Any]
     metrics: dict[str, Any]
@@ -27,12 +37,21 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file of a model: its SHA-256 in hexadecimal and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Model:
     """A model as stored, without its files. `created_at` is microseconds since 1970 (UTC)."""
 
     id: str
     job_id: str
     name: str
+    description: str
     created_at: int
     spec: dict[str, Any]
     signature: dict[str, Any]
@@ -40,6 +59,7 @@ class Model:
     provenance: dict[str, Any]
     weights_sha256: str
     aliases: list[str]
+    files: dict[str, File]
 
 
 def publish(connection: Connection, job_id: str, model: TrainedModel) -> str:
@@ -65,24 +85,20 @@ def publish(connection: Connection, job_id: str, model: TrainedModel) -> str:
         connection.execute(
             insert(model_files).values(model_id=model_id, kind=kind, sha256=digest, content=content)
         )
-    point_alias(connection, LATEST, model_id)
+    point(connection, LATEST, model_id)
     return model_id
 
 
-def point_alias(connection: Connection, name: str, model_id: str) -> None:
-    """Makes the alias name this model."""
-    values = {"model_id": model_id, "updated_at": now(connection)}
-    moved = connection.execute(update(aliases).where(aliases.c.name == name).values(**values))
-    if moved.rowcount == 0:
-        connection.execute(insert(aliases).values(name=name, **values))
-
-
-def resolve(connection: Connection, ref: str) -> str:
-    """The id of the model that an id or an alias names.
+def resolve(connection: Connection, ref: str | None) -> str:
+    """The id of the model that an id or an alias names; None names production, or else latest.
 
     Raises:
         ModelNotFound: nothing has this id or alias.
     """
+    if ref is None:
+        set_up = select(aliases.c.model_id).where(aliases.c.name == PRODUCTION)
+        found = connection.execute(set_up).scalar_one_or_none()
+        return found or resolve(connection, LATEST)
     by_alias = select(aliases.c.model_id).where(aliases.c.name == ref)
     by_id = select(models.c.id).where(models.c.id == ref)
     model_id = connection.execute(by_alias.union_all(by_id).limit(1)).scalar_one_or_none()
@@ -91,28 +107,108 @@ def resolve(connection: Connection, ref: str) -> str:
     return str(model_id)
 
 
-def get(connection: Connection, ref: str) -> Model:
+def resolve_version(connection: Connection, ref: str, version: str) -> str:
+    """The id of the model that a version of a name means: the id of a model that it has named.
+
+    Raises:
+        ModelNotFound: the name has never named this model, or the model is gone.
+    """
+    if version == resolve(connection, ref):
+        return version
+    ever = select(promotions.c.model_id).where(
+        promotions.c.alias == ref, promotions.c.model_id == version
+    )
+    if connection.execute(ever.limit(1)).scalar_one_or_none() is None:
+        raise ModelNotFound(f"{ref}/{version}")
+    return resolve(connection, version)
+
+
+def get(connection: Connection, ref: str | None) -> Model:
     """The model that an id or an alias names.
 
     Raises:
         ModelNotFound: nothing has this id or alias.
     """
     model_id = resolve(connection, ref)
-    row = connection.execute(select(models).where(models.c.id == model_id)).one()
-    return Model(**row._mapping, aliases=_aliases(connection, [model_id]).get(model_id, []))
+    (model,) = _models(connection, select(models).where(models.c.id == model_id))
+    return model
 
 
-def newest(connection: Connection, limit: int, after: str | None = None) -> list[Model]:
-    """Models, newest first, from behind the id `after`."""
-    query = select(models).order_by(models.c.id.desc()).limit(limit)
+Order = Literal["newest", "oldest", "accuracy", "loss"]
+"""`accuracy`: highest test accuracy first; `loss`: lowest test loss first."""
+
+
+def listed(
+    connection: Connection,
+    limit: int,
+    after: str | None = None,
+    order: Order = "newest",
+    *,
+    job: str | None = None,
+    dataset: str | None = None,
+    min_accuracy: float | None = None,
+    labels: dict[str, str] | None = None,
+) -> list[Model]:
+    """Models that match every filter, in order, from behind the id `after`."""
+    accuracy = models.c.metrics["test_accuracy"].as_float()
+    query = select(models).limit(limit)
+    if job is not None:
+        query = query.where(models.c.job_id == job)
+    if dataset is not None:
+        query = query.where(models.c.spec["dataset"]["name"].as_string() == dataset)
+    if min_accuracy is not None:
+        query = query.where(accuracy >= min_accuracy)
+    for key, value in (labels or {}).items():
+        query = query.where(models.c.spec["labels"][key].as_string() == value)
+    ranks: dict[Order, ColumnElement[float]] = {
+        "accuracy": -func.coalesce(accuracy, -1.0),
+        "loss": func.coalesce(models.c.metrics["test_loss"].as_float(), 1e300),
+    }
+    rank = ranks.get(order, literal(0.0))
+    by_id = models.c.id.asc() if order == "oldest" else models.c.id.desc()
     if after is not None:
-        query = query.where(models.c.id < after)
+        last = select(rank).where(models.c.id == after).scalar_subquery()
+        behind = models.c.id > after if order == "oldest" else models.c.id < after
+        query = query.where(or_(rank > last, and_(rank == last, behind)))
+    return _models(connection, query.order_by(rank, by_id))
+
+
+def describe(connection: Connection, ref: str, changes: dict[str, str]) -> Model:
+    """Changes a model's name or description.
+
+    Raises:
+        ModelNotFound: nothing has this id or alias.
+    """
+    model_id = resolve(connection, ref)
+    if changes:
+        connection.execute(update(models).where(models.c.id == model_id).values(**changes))
+    return get(connection, model_id)
+
+
+def remove(connection: Connection, ref: str) -> None:
+    """Deletes a model with its files; its job stays.
+
+    Raises:
+        ModelNotFound: nothing has this id or alias.
+        ModelInUse: an alias names it.
+    """
+    model = get(connection, ref)
+    if model.aliases:
+        raise ModelInUse(model.id, model.aliases)
+    connection.execute(delete(models).where(models.c.id == model.id))
+
+
+def _models(connection: Connection, query: Any) -> list[Model]:
     rows = connection.execute(query).all()
-    named = _aliases(connection, [row.id for row in rows])
-    return [Model(**row._mapping, aliases=named.get(row.id, [])) for row in rows]
+    ids = [row.id for row in rows]
+    names, files = _aliases(connection, ids), _files(connection, ids)
+    return [
+        Model(**row._mapping, aliases=names.get(row.id, []), files=files.get(row.id, {}))
+        for row in rows
+    ]
 
 
-def _aliases(connection: Connection, model_ids: list[str]) -> dict[str, list[str]]:
+def _aliases(connection: Connection, model_ids: Sequence[str]) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     rows = connection.execute(
         select(aliases.c.name, aliases.c.model_id)
@@ -124,8 +220,23 @@ def _aliases(connection: Connection, model_ids: list[str]) -> dict[str, list[str
     return named
 
 
+def _files(connection: Connection, model_ids: Sequence[str]) -> dict[str, dict[str, File]]:
+    found: dict[str, dict[str, File]] = {}
+    rows = connection.execute(
+        select(
+            model_files.c.model_id,
+            model_files.c.kind,
+            model_files.c.sha256,
+            func.length(model_files.c.content).label("bytes"),
+        ).where(model_files.c.model_id.in_(model_ids))
+    )
+    for row in rows:
+        found.setdefault(row.model_id, {})[row.kind] = File(row.sha256, row.bytes)
+    return found
+
+
 def file(connection: Connection, model_id: str, kind: str) -> tuple[bytes, str]:
-    """One of a model's files and its SHA-256: `weights` (safetensors) or `onnx`."""
+    """One of a model's files and its SHA-256, such as `weights` (safetensors) or `onnx`."""
     row = connection.execute(
         select(model_files.c.content, model_files.c.sha256).where(
             model_files.c.model_id == model_id, model_files.c.kind == kind

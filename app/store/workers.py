@@ -6,7 +6,8 @@ from app.store.database import now
 from app.store.tables import workers
 
 SECOND = 1_000_000
-ALIVE = 30 * SECOND
+ALIVE_SECONDS = 30
+ALIVE = ALIVE_SECONDS * SECOND
 """How long a worker that says nothing counts as alive: the length of a lease."""
 FORGET_WORKERS = 24 * 3600 * SECOND
 """When a worker that died without a word is no longer listed."""
@@ -41,6 +42,13 @@ def any_alive(connection: Connection, host: str = "") -> bool:
         workers.c.name.startswith(f"{host}/" if host else "", autoescape=True),
     )
     return connection.execute(recent.limit(1)).first() is not None
+
+
+def heartbeat_ages(connection: Connection) -> dict[str, float]:
+    """Seconds since each worker was heard."""
+    at = now(connection)
+    rows = connection.execute(select(workers.c.name, workers.c.heartbeat_at))
+    return {row.name: (at - row.heartbeat_at) / SECOND for row in rows}
 
 
 def leave(connection: Connection, worker: str) -> None:

@@ -1,0 +1,150 @@
+"""Aliases: promote a model, see what was promoted before, roll back."""
+
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from app.api import examples
+from app.api.problems import documented
+from app.api.schemas import Page, described, rfc3339
+from app.api.state import TheCatalog, TheDatabase
+from app.api.strict_json import StrictRoute
+from app.jobspec import Text
+from app.store import aliases, trained_models
+from app.store.database import Connection
+from app.store.lifecycle import AliasKept, AliasNotFound, ModelNotFound, NothingToRollBack
+
+router = APIRouter(prefix="/models/aliases", tags=["models"], route_class=StrictRoute)
+
+HISTORY = 100
+"""Most promotions that an answer lists."""
+
+
+def _free(name: str) -> str:
+    if name.startswith("model_") or name in {"aliases", "compare"}:
+        message = "must not look like the id of a model or a route under /models"
+        raise PydanticCustomError("reserved_name", "{message}", {"message": message})
+    return name
+
+
+Name = Annotated[
+    str,
+    Path(
+        description="Lower-case letters, digits, `.`, `_` and `-`; not the beginning of an id.",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        examples=["production"],
+    ),
+    AfterValidator(_free),
+]
+
+
+class Target(BaseModel):
+    """Which model an alias is to name."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    model: Annotated[str, Field(min_length=1, max_length=64), Text]
+    """Id of a model, or another alias: the model that it names now."""
+
+
+class Promotion(BaseModel):
+    """A model that an alias named from a time on."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    model: str
+    """Id of the model; it may have been deleted since."""
+    at: str
+    """When it was promoted (RFC 3339, UTC)."""
+
+
+class Alias(BaseModel):
+    """A name for a model, and what it meant before."""
+
+    model_config = described(examples.ALIAS)
+
+    name: str
+    """The alias."""
+    model: str
+    """Id of the model that it names."""
+    previous: str | None
+    """Id of the model that it named before this one: where a rollback leads."""
+    updated_at: str
+    """When it was moved last (RFC 3339, UTC)."""
+    history: list[Promotion]
+    """The latest promotions, newest first. That of `latest` is the list of models."""
+
+    @classmethod
+    def of(cls, connection: Connection, alias: aliases.Alias) -> Self:
+        """The alias as it is stored."""
+        history = aliases.history(connection, alias.name, HISTORY)
+        before = [past.model_id for past in history if past.model_id != alias.model_id]
+        return cls(
+            name=alias.name,
+            model=alias.model_id,
+            previous=before[0] if before else None,
+            updated_at=rfc3339(alias.updated_at),
+            history=[Promotion(model=past.model_id, at=rfc3339(past.at)) for past in history],
+        )
+
+
+@router.get("", summary="List aliases")
+def list_aliases(database: TheDatabase) -> Page[Alias]:
+    """Every alias, by name."""
+    with database.read() as connection:
+        data = [Alias.of(connection, alias) for alias in aliases.named(connection)]
+    return Page(data=data, next=None)
+
+
+@router.get("/{alias}", summary="Look at an alias", responses=documented(AliasNotFound))
+def get_alias(alias: Name, database: TheDatabase) -> Alias:
+    """What the alias names, and its history."""
+    with database.read() as connection:
+        return Alias.of(connection, aliases.get(connection, alias))
+
+
+@router.put(
+    "/{alias}",
+    summary="Promote a model",
+    responses=documented(413, 415, ModelNotFound, AliasKept),
+)
+def promote(alias: Name, target: Target, database: TheDatabase, catalog: TheCatalog) -> Alias:
+    """Makes the alias name this model, from the next request on; `previous` is the way back.
+
+    `production` is what `/predict` uses when it is set.
+    """
+    with database.write() as connection:
+        model_id = trained_models.resolve(connection, target.model)
+        aliases.promote(connection, alias, model_id)
+        answer = Alias.of(connection, aliases.get(connection, alias))
+    catalog.forget_names()
+    return answer
+
+
+@router.post(
+    "/{alias}/rollback",
+    summary="Roll a promotion back",
+    responses=documented(AliasNotFound, AliasKept, NothingToRollBack),
+)
+def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog) -> Alias:
+    """Promotes the model that the alias named before. A second rollback undoes the first."""
+    with database.write() as connection:
+        aliases.roll_back(connection, alias)
+        answer = Alias.of(connection, aliases.get(connection, alias))
+    catalog.forget_names()
+    return answer
+
+
+@router.delete(
+    "/{alias}",
+    status_code=204,
+    summary="Remove an alias",
+    responses=documented(AliasNotFound, AliasKept),
+)
+def remove(alias: Name, database: TheDatabase, catalog: TheCatalog) -> None:
+    """Takes the name away. The model stays, and so does the alias's history."""
+    with database.write() as connection:
+        aliases.remove(connection, alias)
+    catalog.forget_names()
