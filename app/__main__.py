@@ -40,6 +40,8 @@ def main() -> None:
         log_config=None,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     Server(config).run()

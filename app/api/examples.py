@@ -6,6 +6,7 @@ from app.jobspec import JobSpec
 
 JOB_ID = "job_01KB0F5T3Y7Q1W8ZC2N4R6M9XD"
 MODEL_ID = "model_01KB0F8M2E5V9K3T7H1G4P6JSA"
+OLDER_ID = "model_01KAY2Q7D0R8XNB5W3E6F9HJSM"
 
 SPECS: dict[str, Example] = {
     "reference": {
@@ -96,6 +97,7 @@ MODEL = {
     "id": MODEL_ID,
     "job": JOB_ID,
     "name": "reference",
+    "description": "",
     "aliases": ["latest"],
     "created_at": "2026-11-23T18:01:31.020Z",
     "input_shape": [1, 28, 28],
@@ -104,8 +106,28 @@ MODEL = {
     "metrics": {"test_loss": 0.0631, "test_accuracy": 0.9817},
     "confusion_matrix": [[980 if a == b else 0 for b in range(10)] for a in range(10)],
     "weights_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "files": {
+        "weights": {
+            "sha256": "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+            "bytes": 1592416,
+        },
+        "onnx": {
+            "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+            "bytes": 1594120,
+        },
+    },
     "spec": SPEC,
     "provenance": {"torch": "2.13.0", "threads": 1},
+}
+ALIAS = {
+    "name": "production",
+    "model": MODEL_ID,
+    "previous": OLDER_ID,
+    "updated_at": "2026-11-23T19:12:45.310Z",
+    "history": [
+        {"model": MODEL_ID, "at": "2026-11-23T19:12:45.310Z"},
+        {"model": OLDER_ID, "at": "2026-11-22T08:30:00.000Z"},
+    ],
 }
 PROBABILITIES = [0.0, 0.0, 0.0001, 0.0012, 0.0, 0.0, 0.0, 0.998, 0.0, 0.0007]
 PREDICTIONS = {
@@ -134,4 +156,25 @@ PROBLEM = {
     "detail": "/training/optimizer/lr: must be above 0.",
     "code": "invalid_request",
     "errors": [{"pointer": "/training/optimizer/lr", "detail": "must be above 0"}],
+}
+METADATA = {
+    "name": "production",
+    "versions": [MODEL_ID],
+    "platform": "onnxruntime_onnx",
+    "inputs": [{"name": "pixels", "datatype": "FP32", "shape": [-1, 1, 28, 28]}],
+    "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}],
+}
+INFER = {
+    "id": "1",
+    "inputs": [
+        {"name": "pixels", "datatype": "FP32", "shape": [1, 1, 28, 28], "data": [0.0] * 784}
+    ],
+}
+INFERRED = {
+    "model_name": "production",
+    "model_version": MODEL_ID,
+    "outputs": [
+        {"name": "probabilities", "datatype": "FP32", "shape": [1, 10], "data": PROBABILITIES}
+    ],
+    "id": "1",
 }

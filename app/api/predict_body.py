@@ -1,13 +1,17 @@
 """Reads the body of POST /predict: pixel lists go from bytes to floats without a detour."""
 
 import re
+from math import inf, prod
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+from PIL import Image
 
 from app.api.plain_words import pointer
 from app.api.problems import InvalidBody
-from app.serving.images import InvalidInput, Pixels, Signature, from_base64, from_numbers
+from app.serving import images
+from app.serving.images import InvalidInput, Pixels, Preprocess, Range, Signature
 
 MAX_INPUTS = 1024
 """Most inputs of one request."""
@@ -24,10 +28,29 @@ class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     inputs: msgspec.Raw
     model: Ref | None = None
     top_k: Annotated[int, msgspec.Meta(ge=1, le=MAX_CLASSES)] | None = None
+    pixel_range: Range | None = None
+    preprocess: Preprocess | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixel_range is not None:
+            rising(self.pixel_range)
+
+
+def rising(given: Range) -> Range:
+    """The range itself.
+
+    Raises:
+        ValueError: it does not run from a finite number to a larger one.
+    """
+    low, high = given
+    if not -inf < low < high < inf:
+        raise ValueError("pixel_range must run from a number to a larger one")
+    return given
 
 
 _body = msgspec.json.Decoder(PredictBody)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+_rows = msgspec.json.Decoder(list[list[int]])
 _text = msgspec.json.Decoder(str)
 _nested: dict[int, msgspec.json.Decoder[Any]] = {
     1: msgspec.json.Decoder(list[float]),
@@ -55,16 +78,45 @@ def read(body: bytes) -> PredictBody:
         raise InvalidBody(f"The body is not valid JSON: {error}.") from error
 
 
-def pixels(inputs: msgspec.Raw, signature: Signature) -> list[Pixels]:
-    """The model's input for each of one or many.
+def pixels(
+    inputs: msgspec.Raw,
+    signature: Signature,
+    given: Range | None = None,
+    preprocess: Preprocess = "auto",
+) -> Pixels:
+    """The model's input for each of one or many, (n, C, H, W).
 
     Raises:
         InvalidInput: with the index of the input that is wrong.
     """
-    many = _separate(bytes(inputs), signature)
+    content = bytes(inputs)
+    rows = _flat_rows(content, signature, given)
+    if rows is not None:
+        return rows
+    many = _separate(content, signature)
     if not 1 <= len(many) <= MAX_INPUTS:
         raise InvalidBody(f"inputs has {len(many)} items; send 1 to {MAX_INPUTS}.", "/inputs")
-    return [_one(each, index, signature) for index, each in enumerate(many)]
+    opened = [_open(each, index) for index, each in enumerate(many)]
+    images.check_sizes([each for each in opened if isinstance(each, Image.Image)])
+    return np.stack(
+        [_one(each, index, signature, given, preprocess) for index, each in enumerate(opened)]
+    )
+
+
+def _flat_rows(content: bytes, signature: Signature, given: Range | None) -> Pixels | None:
+    """The commonest body at once: lists of 0 to 255, all in a row. None if it is another."""
+    try:
+        rows = _rows.decode(content)
+        flat = b"".join(map(bytes, rows))  # refuses what no byte holds
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    size = prod(signature.input_shape)
+    if not 1 <= len(rows) <= MAX_INPUTS or any(len(row) != size for row in rows):
+        return None
+    try:
+        return images.from_bytes(flat, signature, given)
+    except InvalidInput:  # the long way says which of them it is
+        return None
 
 
 def _separate(inputs: bytes, signature: Signature) -> list[bytes]:
@@ -86,13 +138,14 @@ def _separate(inputs: bytes, signature: Signature) -> list[bytes]:
     return [inputs] if single else items
 
 
-def _one(value: bytes, index: int, signature: Signature) -> Pixels:
+def _open(value: bytes, index: int) -> Image.Image | list[Any]:
+    """An image file of which only the header is read, or nested lists."""
     try:
         if value.startswith(b'"'):
-            return from_base64(_text.decode(value), signature)
+            return images.open_base64(_text.decode(value))
         # Deeper lists, and what is no list, fail in the decoder that comes nearest.
         decoder = _nested[min(max(_depth(value), 1), len(_nested))]
-        return from_numbers(decoder.decode(value), signature)
+        numbers: list[Any] = decoder.decode(value)
     except InvalidInput as error:
         raise InvalidInput(error.message, index) from error
     except msgspec.ValidationError as error:
@@ -100,6 +153,22 @@ def _one(value: bytes, index: int, signature: Signature) -> Pixels:
         raise InvalidInput(f"{detail}{path and ' at ' + path}", index) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"is not valid JSON: {error}", index) from error
+    return numbers
+
+
+def _one(
+    opened: Image.Image | list[Any],
+    index: int,
+    signature: Signature,
+    given: Range | None,
+    preprocess: Preprocess,
+) -> Pixels:
+    try:
+        if isinstance(opened, Image.Image):
+            return images.from_image(opened, signature, preprocess)
+        return images.from_numbers(opened, signature, given)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, index) from error
 
 
 def _depth(value: bytes) -> int:

@@ -1,30 +1,37 @@
 """POST /predict: which class is it, and how surely?"""
 
+from functools import lru_cache
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 import msgspec
-import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.api import examples
-from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, pixels, read
-from app.api.problems import documented
+from app.api import examples, predict_body
+from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, rising
+from app.api.problems import InvalidBody, documented
 from app.api.schemas import described
-from app.api.state import TheCatalog
+from app.api.shortcut import Answer, media_type, read_body
 from app.api.strict_json import is_json
 from app.jobspec import Text
-from app.serving.catalog import Catalog
-from app.serving.images import InvalidInput, from_file
-from app.serving.predictor import Predictor
+from app.serving import images
+from app.serving.batching import Overloaded
+from app.serving.catalog import Catalog, Served
+from app.serving.images import InvalidInput, Pixels, Preprocess, Range
+from app.store.aliases import LATEST
 from app.store.lifecycle import ModelNotFound
-from app.store.trained_models import LATEST
 
 router = APIRouter(tags=["predictions"])
+"""Hot routes: each takes the request and nothing else (see shortcut.py)."""
 
+RAW = "application/octet-stream"
 IMAGES = {"image/png": ("PNG",), "image/jpeg": ("JPEG",)}
-"""Raw bodies that are taken, and the only decoder that each may reach."""
+"""Image files as bodies, and the only decoder that each may reach."""
+INLINE_BYTES = 2**18
+"""Bodies up to this size are read on the event loop; a thread costs more than they do."""
 
 
 class Ranked(BaseModel):
@@ -60,95 +67,191 @@ class Predictions(BaseModel):
     """One for each input."""
 
 
-_IMAGE_BODY = {"schema": {"type": "string", "format": "binary", "description": "An image file."}}
+class Asked(BaseModel):
+    """The query; a JSON body may say the same, and counts more."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    model: Annotated[str, Field(min_length=1, max_length=64), Text] | None = None
+    """Id or alias of the model; production if that is set, or else latest."""
+    top_k: Annotated[int, Field(ge=1, le=MAX_CLASSES)] | None = None
+    """How many of the most probable classes to list in `top`."""
+    preprocess: Preprocess = "auto"
+    """`mnist` brings an image file to the model's input the way MNIST was made (grey, inverted
+    where the ground is light, cropped, centred); `none` only makes it grey and scales it; `auto` is
+    `mnist` for models of digits, and leaves alone what looks like their training images."""
+    pixel_range: (
+        Annotated[
+            Range,
+            BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
+            AfterValidator(rising),
+        ]
+        | None
+    ) = None
+    """Darkest and brightest value of the pixels sent as numbers or bytes, such as `0,1`; the
+    model's own `pixel_range` if left out."""
+
+
+_BINARY = {"type": "string", "format": "binary"}
 _PIXELS: dict[str, Any] = {
-    "description": "One input or a list of them. An input is a list of pixels in the model's "
-    "pixel range ([C][H][W], [H][W] for one channel, or all in a row), or a PNG or JPEG in base64.",
+    "description": "One input or a list of them. An input is a list of pixels ([C][H][W], [H][W] "
+    "for one channel, or all in a row), or a PNG or JPEG in base64.",
     "oneOf": [{"type": "array", "items": {}, "maxItems": MAX_INPUTS}, {"type": "string"}],
 }
+_FIELDS = Asked.model_json_schema()["properties"]
+_FIELDS["pixel_range"] |= {"default": None}
 _JSON_BODY = {
     "schema": {
         "type": "object",
         "required": ["inputs"],
         "additionalProperties": False,
-        "properties": {
-            "inputs": _PIXELS,
-            "model": {"type": ["string", "null"], "description": "Id or alias; latest if null."},
-            "top_k": {
-                "type": ["integer", "null"],
-                "minimum": 1,
-                "maximum": MAX_CLASSES,
-                "description": "How many of the most probable classes to list in `top`.",
-            },
-        },
+        "properties": {"inputs": _PIXELS, **_FIELDS},
     },
     "examples": {
         "image": {
             "summary": "A PNG in base64",
-            "value": {"inputs": [examples.PNG_BASE64], "model": LATEST, "top_k": 3},
+            "value": {"inputs": [examples.PNG_BASE64], "top_k": 3},
         },
         "pixels": {"summary": "Pixels in a row (28x28, blank)", "value": {"inputs": [[0] * 784]}},
+        "fractions": {
+            "summary": "Pixels from 0 to 1",
+            "value": {"inputs": [[0.5] * 784], "pixel_range": [0, 1]},
+        },
     },
 }
-_BODIES = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": _JSON_BODY, **dict.fromkeys(IMAGES, _IMAGE_BODY)},
-    }
+_QUERY = [
+    {"name": name, "in": "query", "required": False, "schema": schema}
+    | ({"style": "form", "explode": False} if name == "pixel_range" else {})
+    for name, schema in _FIELDS.items()
+]
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": _JSON_BODY,
+        RAW: {"schema": _BINARY | {"description": "One byte a pixel, image after image."}},
+        **{kind: {"schema": _BINARY | {"description": "An image file."}} for kind in IMAGES},
+    },
+}
+_REF = {
+    "name": "ref",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "examples": [LATEST, examples.MODEL_ID]},
+    "description": "Id or alias of the model.",
+}
+_ANSWERS: dict[str, Any] = {
+    "response_model": Predictions,
+    "response_model_exclude_none": True,
+    "responses": documented(ModelNotFound, 413, 415, InvalidInput, Overloaded),
 }
 
 
 @router.post(
     "/predict",
     summary="Classify images",
-    response_model=Predictions,
-    response_model_exclude_none=True,
-    responses=documented(ModelNotFound, 413, 415, InvalidInput),
-    openapi_extra=_BODIES,
+    openapi_extra={"parameters": _QUERY, "requestBody": _BODY},
+    **_ANSWERS,
 )
-async def predict(
-    request: Request,
-    catalog: TheCatalog,
-    model: Annotated[
-        str, Query(description="Id or alias of the model.", min_length=1, max_length=64), Text
-    ] = LATEST,
-    top_k: Annotated[
-        int | None,
-        Query(ge=1, le=MAX_CLASSES, description="How many of the most probable classes to list."),
-    ] = None,
-) -> Response:
-    """Takes JSON, or an image as the body itself. Images are made grey and scaled to the model."""
-    body = await request.body()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not is_json(kind) and kind not in IMAGES:
-        raise HTTPException(415, f"Send application/json, {' or '.join(IMAGES)} as Content-Type.")
-    answer = await run_in_threadpool(_answer, catalog, body, IMAGES.get(kind), model, top_k)
-    return Response(answer, media_type="application/json")
+async def predict(request: Request) -> Response:
+    """Takes JSON, raw pixels, or an image file as the body itself."""
+    return await _answer(request, None)
 
 
-def _answer(
-    catalog: Catalog, body: bytes, image: tuple[str, ...] | None, model: str, top_k: int | None
-) -> bytes:
-    if image:
-        predictor = catalog.predictor(model)
-        inputs = [from_file(body, predictor.signature, image)]
+@router.post(
+    "/models/{ref}/predict",
+    summary="Classify images with one model",
+    openapi_extra={
+        "parameters": [_REF, *(each for each in _QUERY if each["name"] != "model")],
+        "requestBody": _BODY,
+    },
+    **_ANSWERS,
+)
+async def predict_with(request: Request) -> Response:
+    """As /predict, by the model that the path names."""
+    ref: str = request.path_params["ref"]
+    if len(ref) > 64 or "\0" in ref:
+        raise ModelNotFound(ref)
+    return await _answer(request, ref)
+
+
+async def _answer(request: Request, ref: str | None) -> Response:
+    catalog: Catalog = request.scope["state"]["catalog"]
+    kind = media_type(request)
+    asked = _asked(request.scope["query_string"])
+    body = await read_body(request)
+    if kind == RAW or kind in IMAGES:
+        served = await catalog.find(ref or asked.model)
+        if kind == RAW:
+            pixels = _from_bytes(body, served, asked)
+        else:
+            pixels = await run_in_threadpool(_from_file, body, IMAGES[kind], served, asked)
+    elif is_json(kind):
+        sent = predict_body.read(body)
+        asked = _combined(asked, sent, ref)
+        served = await catalog.find(ref or asked.model)
+        reading = (sent.inputs, served.signature, asked.pixel_range, asked.preprocess)
+        if len(body) > INLINE_BYTES:
+            pixels = await run_in_threadpool(predict_body.pixels, *reading)
+        else:
+            pixels = predict_body.pixels(*reading)
     else:
-        asked = read(body)
-        predictor = catalog.predictor(asked.model or model)
-        inputs = pixels(asked.inputs, predictor.signature)
-        top_k = asked.top_k or top_k
-    predictions = _predictions(predictor, predictor.probabilities(inputs), top_k)
-    return msgspec.json.encode({"model": predictor.model_id, "predictions": predictions})
+        known = ", ".join(["application/json", RAW, *IMAGES])
+        raise HTTPException(415, f"Send one of {known} as Content-Type.")
+    request.scope["state"]["model"] = served.model_id
+    part = await served.batcher.answer(pixels)
+    return Answer(_encoded(served, part.rows, asked.top_k), b"application/json")
 
 
-def _predictions(
-    predictor: Predictor, probabilities: np.ndarray[Any, Any], top_k: int | None
-) -> list[dict[str, Any]]:
-    classes = predictor.signature.classes
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : top_k or 1].tolist()
+@lru_cache(maxsize=1024)
+def _asked(query: bytes) -> Asked:
+    try:
+        return Asked.model_validate(
+            dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        )
+    except ValidationError as error:
+        errors = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(errors) from error
+
+
+def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> Asked:
+    said = {
+        name: value
+        for name in ("model", "top_k", "preprocess", "pixel_range")
+        if (value := getattr(sent, name)) is not None
+    }
+    if ref is not None and said.get("model", ref) != ref:
+        raise InvalidBody(f"The path names {ref}; leave model out, or name the same.", "/model")
+    return asked.model_copy(update=said) if said else asked
+
+
+def _from_bytes(body: bytes, served: Served, asked: Asked) -> Pixels:
+    pixels = images.from_bytes(body, served.signature, asked.pixel_range)
+    if len(pixels) > MAX_INPUTS:
+        raise InvalidInput(f"has {len(pixels)} images; at most {MAX_INPUTS} are taken")
+    return pixels
+
+
+def _from_file(body: bytes, formats: tuple[str, ...], served: Served, asked: Asked) -> Pixels:
+    image = images.open_file(body, formats)
+    return images.from_image(image, served.signature, asked.preprocess)[None]
+
+
+def _encoded(served: Served, rows: list[list[float]], top_k: int | None) -> bytes:
+    classes = served.signature.classes
     predictions: list[dict[str, Any]] = []
-    for row, best in zip(probabilities.round(7).tolist(), order, strict=True):
-        ranked = [{"label": classes[i], "index": i, "confidence": row[i]} for i in best]
-        top = {"top": ranked} if top_k else {}
-        predictions.append({**ranked[0], "probabilities": row, **top})
-    return predictions
+    for row in rows:
+        confidence = max(row)
+        index = row.index(confidence)
+        prediction = {
+            "label": classes[index],
+            "index": index,
+            "confidence": confidence,
+            "probabilities": row,
+        }
+        if top_k is not None:
+            order = sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k]
+            prediction["top"] = [
+                {"label": classes[i], "index": i, "confidence": row[i]} for i in order
+            ]
+        predictions.append(prediction)
+    return msgspec.json.encode({"model": served.model_id, "predictions": predictions})

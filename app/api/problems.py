@@ -14,14 +14,19 @@ from starlette.routing import Match
 from app.api import examples
 from app.api.plain_words import explain
 from app.api.schemas import described
+from app.serving.batching import Overloaded
 from app.serving.images import InvalidInput
 from app.store.database import OperationalError
 from app.store.lifecycle import (
+    AliasKept,
+    AliasNotFound,
     DatabaseBusy,
     IdempotencyConflict,
     IllegalMove,
     JobNotFound,
+    ModelInUse,
     ModelNotFound,
+    NothingToRollBack,
 )
 
 
@@ -78,11 +83,16 @@ class InvalidBody(HTTPException):
 DOMAIN: dict[type[Exception], Kind] = {
     JobNotFound: Kind(404, "job_not_found", "No such job"),
     ModelNotFound: Kind(404, "model_not_found", "No such model"),
+    AliasNotFound: Kind(404, "alias_not_found", "No such alias"),
+    AliasKept: Kind(409, "alias_kept", "The service keeps this alias"),
+    ModelInUse: Kind(409, "model_in_use", "An alias names the model"),
+    NothingToRollBack: Kind(409, "nothing_to_roll_back", "Nothing to roll back to"),
     IllegalMove: Kind(409, "illegal_move", "The job's state does not allow it"),
     IdempotencyConflict: Kind(422, "idempotency_conflict", "Key used for another request"),
     InvalidInput: Kind(422, "invalid_input", "An input cannot be classified"),
     InvalidBody: Kind(422, "invalid_body", "The body cannot be read"),
     RequestValidationError: Kind(422, "invalid_request", "The request is not valid"),
+    Overloaded: Kind(503, "overloaded", "Too many images wait"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),
     Exception: Kind(500, "internal", "A fault of traind itself"),
@@ -99,6 +109,11 @@ HTTP: dict[int, Kind] = {
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
+PROTOCOL_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string", "description": "What is wrong, and what to do."}},
+}
 RETRY_AFTER = {"Retry-After": "2"}
 
 
@@ -122,10 +137,37 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Makes every error of the application a problem document."""
-    for error in DOMAIN:
-        app.add_exception_handler(error, _domain_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(InvalidBody, _domain_error)
+    for error in (*DOMAIN, HTTPException):
+        app.add_exception_handler(error, _handle)
+
+
+def _is_of_protocol(path: str) -> bool:
+    """Whether errors are those of the Open Inference Protocol there."""
+    return path == "/v2" or path.startswith("/v2/")
+
+
+def _describe(responses: dict[str, Any], of_protocol: bool) -> None:
+    for status, response in list(responses.items()):
+        if status >= "400":
+            content = response["content"][JSON]
+            response["content"] = {PROBLEM_JSON: content}
+            if of_protocol:
+                response["content"] = {JSON: {"schema": PROTOCOL_ERROR}}
+    if of_protocol and "422" in responses:
+        responses["400"] = responses.pop("422")
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return answer(request, error)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The document of an error that ended a request."""
+    if isinstance(error, HTTPException) and not isinstance(error, InvalidBody):
+        return _http_error(request, error)
+    kind = next(DOMAIN[cause] for cause in type(error).__mro__ if cause in DOMAIN)
+    headers = RETRY_AFTER if kind.status == 503 else None
+    return _rendered(request, kind, *_facts(request, error, kind), headers)
 
 
 def describe(app: FastAPI) -> None:
@@ -136,20 +178,26 @@ def describe(app: FastAPI) -> None:
         fresh = app.openapi_schema is None
         description = plain()
         if fresh:
-            for operations in description["paths"].values():
+            for path, operations in description["paths"].items():
                 for operation in operations.values():
-                    for status, response in operation["responses"].items():
-                        if status >= "400":
-                            response["content"] = {PROBLEM_JSON: response["content"][JSON]}
+                    _describe(operation["responses"], _is_of_protocol(path))
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-async def _domain_error(request: Request, error: Exception) -> Response:
-    kind = next(DOMAIN[cause] for cause in type(error).__mro__ if cause in DOMAIN)
-    headers = RETRY_AFTER if kind.status == 503 else None
-    return problem(kind, *_facts(request, error, kind), headers)
+def _rendered(
+    request: Request,
+    kind: Kind,
+    detail: str,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document, or what the Open Inference Protocol has instead."""
+    if not _is_of_protocol(request.url.path):
+        return problem(kind, detail, errors, headers)
+    status = 400 if kind.status == 422 else kind.status
+    return JSONResponse({"error": detail}, status, headers)
 
 
 def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[dict[str, str]]]:
@@ -179,8 +227,7 @@ def _summary(errors: list[dict[str, str]]) -> str:
     return f"{where}: {first['detail']}{more}."
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
+def _http_error(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     kind = HTTP.get(status, Kind(status, status.phrase.lower().replace(" ", "_"), status.phrase))
     detail, headers = error.detail, dict(error.headers or {})
@@ -189,7 +236,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
         detail = f"{request.url.path} takes {headers['Allow']}, not {request.method}."
-    return problem(kind, detail, headers=headers)
+    return _rendered(request, kind, detail, headers=headers)
 
 
 def _allowed(request: Request) -> list[str]:

@@ -1,25 +1,29 @@
 """Runs a model's graph: pixels in, probabilities out."""
 
+import time
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from app.serving.images import Pixels, Signature
+from app.serving.images import Pixels
 
 ERROR = 3
 """ONNX Runtime's log level: its warnings are about graphs, and ours come from our own export."""
+TRIAL = 8
+"""Images in the trial run that times a new graph."""
+
+Probabilities = NDArray[np.float32]
 
 
 class Predictor:
-    """A loaded model. Threads may share it.
+    """A loaded graph. Threads may share it.
 
-    The graph takes `pixels`, float32 of shape (batch, C, H, W) in the model's own pixel range, and
-    gives `probabilities` of shape (batch, classes): all scaling is inside it.
+    It takes `pixels`, float32 of shape (batch, C, H, W) in the model's own pixel range, and gives
+    `probabilities`, float32 of shape (batch, classes): all scaling is inside it.
     """
 
-    def __init__(self, model_id: str, signature: Signature, graph: bytes) -> None:
-        self.model_id = model_id
-        self.signature = signature
+    def __init__(self, graph: bytes, input_shape: tuple[int, int, int]) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # requests run side by side; one of them needs no pool
         options.inter_op_num_threads = 1
@@ -28,8 +32,15 @@ class Predictor:
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
         )
+        self.bytes = len(graph)
+        trial = np.zeros((TRIAL, *input_shape), np.float32)
+        self.probabilities(trial)  # the first run allocates
+        began = time.perf_counter()
+        self.probabilities(trial)
+        self.seconds_per_image = (time.perf_counter() - began) / TRIAL
 
-    def probabilities(self, inputs: list[Pixels]) -> NDArray[np.float64]:
-        """A row of class probabilities for each input."""
-        (answer,) = self._session.run(["probabilities"], {"pixels": np.stack(inputs)})
-        return np.asarray(answer, dtype=np.float64)
+    def probabilities(self, pixels: Pixels) -> Probabilities:
+        """A row of class probabilities for each image."""
+        answer: Probabilities
+        (answer,) = self._session.run(["probabilities"], {"pixels": pixels})
+        return answer

@@ -1,6 +1,7 @@
 """The API as a real process on a real database file, without a worker: tests play the worker."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -65,9 +66,9 @@ class Api:
             return leases.succeed(connection, lease, banded_model(shift, shape))
 
 
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    home = tmp_path_factory.mktemp("api")
+@contextmanager
+def serving(home: Path) -> Iterator[Api]:
+    """An API of its own on the database in `home`; several may share one."""
     service = Service(Settings(home=home, port=0, max_body_bytes=MAX_BODY_BYTES))
     opened = database.connect(service.settings.database)
     try:
@@ -77,6 +78,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     finally:
         service.stop()
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(tmp_path_factory.mktemp("api")) as api:
+        yield api
 
 
 def banded_model(shift: int = 0, shape: tuple[int, int, int] = (1, 28, 28)) -> TrainedModel:

@@ -9,11 +9,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.serving.images import InvalidInput, Signature, from_base64, from_file, from_numbers
+from app.serving.images import (
+    MAX_SIDE,
+    InvalidInput,
+    Pixels,
+    Signature,
+    check_sizes,
+    from_bytes,
+    from_image,
+    from_numbers,
+    open_base64,
+    open_file,
+)
 
 MNIST = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"))
 DIGITS = Signature((1, 8, 8), (0.0, 16.0), list("0123456789"))
 RAMP = np.linspace(0, 255, 784).round().astype(np.uint8).reshape(28, 28)
+
+
+def from_file(content: bytes, signature: Signature) -> Pixels:
+    return from_image(open_file(content), signature)
+
+
+def from_base64(text: str, signature: Signature) -> Pixels:
+    return from_image(open_base64(text), signature)
 
 
 def file(image: Image.Image, kind: str = "PNG") -> bytes:
@@ -116,3 +135,30 @@ def test_a_data_url_must_hold_what_it_says() -> None:
         from_base64(f"data:image/jpeg;base64,{encoded}", MNIST)
     with pytest.raises(InvalidInput, match="base64"):
         from_base64(f"data:image/gif;base64,{encoded}", MNIST)
+
+
+def test_images_that_are_too_many_pixels_together_are_refused() -> None:
+    large = open_file(file(Image.new("L", (MAX_SIDE, MAX_SIDE))))
+    check_sizes([large])
+    with pytest.raises(InvalidInput, match="together"):
+        check_sizes([large, open_file(file(Image.fromarray(RAMP)))])
+
+
+def test_raw_bytes_are_images_one_after_another() -> None:
+    pixels = from_bytes(RAMP.tobytes() + bytes(784), MNIST)
+    assert pixels.dtype == np.float32
+    np.testing.assert_array_equal(pixels, np.stack([RAMP[None], np.zeros((1, 28, 28))]))
+    for wrong in (b"", bytes(783), bytes(785)):
+        with pytest.raises(InvalidInput, match="784 for each image"):
+            from_bytes(wrong, MNIST)
+    with pytest.raises(InvalidInput, match="from 0 to 16"):
+        from_bytes(bytes(63) + b"\x11", DIGITS)
+
+
+def test_pixels_of_a_declared_range_are_brought_to_that_of_the_model() -> None:
+    fractions = (RAMP / 255).tolist()
+    np.testing.assert_allclose(from_numbers(fractions, MNIST, (0, 1)), RAMP[None], atol=1e-4)
+    np.testing.assert_allclose(from_bytes(bytes([255]) * 64, DIGITS, (0, 255)), 16.0)
+    np.testing.assert_allclose(from_numbers([-1.0] * 32 + [1.0] * 32, DIGITS, (-1, 1))[0, 0], 0.0)
+    with pytest.raises(InvalidInput, match="from 0 to 1"):
+        from_numbers([1.5] * 784, MNIST, (0, 1))

@@ -1,0 +1,206 @@
+"""Bodies of the Open Inference Protocol v2: tensors as JSON, or behind it as raw bytes.
+
+https://github.com/kserve/open-inference-protocol, and the binary tensor data and classification
+extensions that Triton documents.
+"""
+
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from app.api.predict_body import MAX_INPUTS
+from app.api.problems import InvalidBody
+from app.serving import images
+from app.serving.images import Pixels, Signature
+from app.serving.predictor import Probabilities
+
+INPUT, OUTPUT = "pixels", "probabilities"
+DATATYPES = {
+    "BOOL": "?",
+    "UINT8": "u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+    "INT8": "i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "FP16": "<f2",
+    "FP32": "<f4",
+    "FP64": "<f8",
+}
+"""The protocol's numbers as NumPy has them; in binary they are little-endian."""
+
+
+class InputTensor(msgspec.Struct):
+    """A tensor as it was sent: its numbers in `data`, or behind the JSON."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: dict[str, Any] = {}
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class WantedOutput(msgspec.Struct):
+    """A tensor that the client asks for."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class InferRequest(msgspec.Struct):
+    """The JSON part of a request; other fields are extensions that we do not have."""
+
+    inputs: list[InputTensor]
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+    outputs: list[WantedOutput] | None = None
+
+
+class Wanted(NamedTuple):
+    """How the output is to be sent; `classes` is how many of the best to name instead of all."""
+
+    binary: bool
+    classes: int
+
+
+class OutputTensor(msgspec.Struct, omit_defaults=True):
+    """A tensor of the answer."""
+
+    name: str
+    datatype: Literal["FP32", "BYTES"]
+    shape: list[int]
+    parameters: dict[str, Any] = {}
+    data: list[Any] | None = None
+
+
+class InferResponse(msgspec.Struct, omit_defaults=True):
+    """The JSON part of an answer."""
+
+    model_name: str
+    model_version: str
+    outputs: list[OutputTensor]
+    id: str | None = None
+
+
+_request = msgspec.json.Decoder(InferRequest)
+_flat = msgspec.json.Decoder(list[float])
+
+
+def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
+    """The JSON of a body and the bytes behind it. `header_length` is empty if all of it is JSON.
+
+    Raises:
+        InvalidBody: not such a body.
+    """
+    length = len(body)
+    if header_length:
+        length = int(header_length[:20]) if header_length.isdecimal() else -1
+        if not 0 <= length <= len(body):
+            raise InvalidBody("Inference-Header-Content-Length must be the bytes of the JSON part.")
+    try:
+        return _request.decode(body[:length]), body[length:]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidBody(f"The body is not an inference request: {error}.") from error
+
+
+def pixels(request: InferRequest, binary: bytes, signature: Signature) -> Pixels:
+    """The one input as the model takes it, (n, C, H, W).
+
+    Raises:
+        InvalidBody: other tensors, another shape or datatype, or too few or too many numbers.
+        InvalidInput: a pixel is outside of the model's range.
+    """
+    if [tensor.name for tensor in request.inputs] != [INPUT]:
+        raise InvalidBody(f"Send one input, named {INPUT}.")
+    (tensor,) = request.inputs
+    if tensor.datatype not in DATATYPES:
+        raise InvalidBody(f"{INPUT}: datatype must be FP32 or another number.")
+    shape = signature.input_shape
+    shapes = [list(shape), [prod(shape)]] + ([list(shape[1:])] if shape[0] == 1 else [])
+    if tensor.shape[1:] not in shapes:
+        raise InvalidBody(f"{INPUT}: shape must be {[-1, *shape]}, not {tensor.shape}.")
+    if not 1 <= tensor.shape[0] <= MAX_INPUTS:
+        raise InvalidBody(f"{INPUT}: send 1 to {MAX_INPUTS} images, not {tensor.shape[0]}.")
+    array = _numbers(tensor, binary)
+    if array.size != prod(tensor.shape):
+        raise InvalidBody(f"{INPUT}: has {array.size} numbers; its shape is {tensor.shape}.")
+    return images.in_range(array.reshape(-1, *shape), signature)
+
+
+def _numbers(tensor: InputTensor, binary: bytes) -> NDArray[Any]:
+    kind = np.dtype(DATATYPES[tensor.datatype])
+    size = tensor.parameters.get("binary_data_size")
+    if size is not None:
+        if size != len(binary) or len(binary) % kind.itemsize:
+            raise InvalidBody(
+                f"{INPUT}: binary_data_size is {size}; {len(binary)} bytes follow the JSON, "
+                f"{kind.itemsize} a number."
+            )
+        return np.frombuffer(binary, kind)
+    data = bytes(tensor.data)
+    if data == b"null" or binary:
+        raise InvalidBody(f"{INPUT}: send data, or binary_data_size and the bytes.")
+    try:
+        return np.array(_flat.decode(data))
+    except msgspec.MsgspecError:  # nested lists are allowed too
+        pass
+    try:
+        return np.array(msgspec.json.decode(data), dtype=np.float64)
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise InvalidBody(f"{INPUT}: data must be numbers in lists of equal length.") from error
+
+
+def wanted(request: InferRequest) -> Wanted:
+    """What the client asks of the output.
+
+    Raises:
+        InvalidBody: it asks for another, or for one in a way that there is not.
+    """
+    asked = request.outputs or [WantedOutput(OUTPUT)]
+    if [output.name for output in asked] != [OUTPUT]:
+        raise InvalidBody(f"The only output is {OUTPUT}.")
+    parameters = asked[0].parameters
+    binary = parameters.get("binary_data", request.parameters.get("binary_data_output", False))
+    classes = parameters.get("classification", 0)
+    if not isinstance(binary, bool):
+        raise InvalidBody(f"{OUTPUT}: binary_data must be true or false.")
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 0:
+        raise InvalidBody(f"{OUTPUT}: classification must be a number of classes.")
+    return Wanted(binary, classes)
+
+
+def encode(
+    answer: InferResponse, probabilities: Probabilities, how: Wanted, labels: list[str]
+) -> tuple[bytes, int]:
+    """The body, and the bytes of its JSON part: all of them if no tensor is binary."""
+    if how.classes:
+        best = _best(probabilities, how.classes, labels)
+        tensor = OutputTensor(OUTPUT, "BYTES", [len(best), len(best[0])])
+        texts = [text for row in best for text in row]
+        content = b"".join(len(t.encode()).to_bytes(4, "little") + t.encode() for t in texts)
+    else:
+        tensor = OutputTensor(OUTPUT, "FP32", list(probabilities.shape))
+        content = probabilities.astype("<f4", copy=False).tobytes()
+        texts = []
+    if how.binary:
+        tensor.parameters = {"binary_data_size": len(content)}
+    else:
+        tensor.data = texts or probabilities.ravel().tolist()
+        content = b""
+    answer.outputs.append(tensor)
+    head = msgspec.json.encode(answer)
+    return head + content, len(head)
+
+
+def _best(probabilities: Probabilities, classes: int, labels: list[str]) -> list[list[str]]:
+    """The best classes of each image as `confidence:index:label`, as Triton writes them."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :classes]
+    return [
+        [f"{row[index]:f}:{index}:{labels[index]}" for index in best]
+        for row, best in zip(probabilities, order, strict=True)
+    ]

@@ -1,0 +1,277 @@
+"""The Open Inference Protocol v2 of KServe, Triton and MLServer, for clients that speak it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict
+
+from app.api import examples, inference_protocol
+from app.api.inference_protocol import INPUT, OUTPUT, InferResponse
+from app.api.problems import documented
+from app.api.schemas import described
+from app.api.shortcut import Answer, header, read_body
+from app.api.state import TheCatalog, TheDatabase
+from app.jobspec import Text
+from app.serving.batching import Overloaded
+from app.serving.catalog import Catalog
+from app.store.aliases import LATEST
+from app.store.lifecycle import ModelNotFound
+
+router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+inference = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+"""Hot routes: each takes the request and nothing else (see shortcut.py)."""
+
+HEADER_LENGTH = b"inference-header-content-length"
+INLINE_BYTES = 2**20
+"""Bodies up to this size are read on the event loop; mostly they are bytes and cost nothing."""
+
+Name = Annotated[
+    str, Path(description="Alias or id of a model.", examples=[LATEST], max_length=64), Text
+]
+Version = Annotated[
+    str,
+    Path(description="Id of a model that the name means, or has meant.", max_length=64),
+    Text,
+]
+
+
+class Server(BaseModel):
+    """What this server is."""
+
+    model_config = described(
+        {"name": "traind", "version": "0.1.0", "extensions": ["binary_tensor_data"]}
+    )
+
+    name: str
+    """Always `traind`."""
+    version: str
+    """The service's version."""
+    extensions: list[str]
+    """Extensions of the protocol that it has."""
+
+
+class Live(BaseModel):
+    """The server answers."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    live: bool
+    """Always true."""
+
+
+class Readiness(BaseModel):
+    """The server, or a model, can answer."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    ready: bool
+    """Always true; otherwise the answer is an error."""
+    name: str | None = None
+    """The model, where one was asked for."""
+
+
+class Tensor(BaseModel):
+    """A tensor that a model takes or gives."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    """Its name."""
+    datatype: str
+    """Type of its numbers."""
+    shape: list[int]
+    """Its sizes; -1 is any number of images."""
+
+
+class Metadata(BaseModel):
+    """What a model takes and gives."""
+
+    model_config = described(examples.METADATA)
+
+    name: str
+    """The name that was asked for."""
+    versions: list[str]
+    """Id of the model that it means now."""
+    platform: str
+    """What runs it."""
+    inputs: list[Tensor]
+    """`pixels`, in the model's own pixel range."""
+    outputs: list[Tensor]
+    """`probabilities`, in the order of the model's classes."""
+
+
+@router.get("", summary="Server metadata")
+async def server() -> Server:
+    """The server's name, version and extensions of the protocol."""
+    extensions = ["binary_tensor_data", "classification"]
+    return Server(name="traind", version="0.1.0", extensions=extensions)
+
+
+@router.get("/health/live", summary="Is the server alive?")
+async def live() -> Live:
+    """Answers without touching the database."""
+    return Live(live=True)
+
+
+@router.get("/health/ready", summary="Is the server ready?", response_model_exclude_none=True)
+def ready(database: TheDatabase) -> Readiness:
+    """Asks the database."""
+    with database.read():
+        return Readiness(ready=True)
+
+
+@router.get("/models/{name}", summary="Model metadata", responses=documented(ModelNotFound))
+async def metadata(name: Name, catalog: TheCatalog) -> Metadata:
+    """The tensors of the model that the name means now."""
+    return await _metadata(catalog, name, None)
+
+
+@router.get(
+    "/models/{name}/versions/{version}",
+    summary="Metadata of a version",
+    responses=documented(ModelNotFound),
+)
+async def version_metadata(name: Name, version: Version, catalog: TheCatalog) -> Metadata:
+    """The tensors of one version: a model that the name means, or has meant."""
+    return await _metadata(catalog, name, version)
+
+
+@router.get(
+    "/models/{name}/ready",
+    summary="Is a model ready?",
+    response_model_exclude_none=True,
+    responses=documented(ModelNotFound),
+)
+async def model_ready(name: Name, catalog: TheCatalog) -> Readiness:
+    """Loads the model, if it is not loaded yet."""
+    await catalog.find(name)
+    return Readiness(ready=True, name=name)
+
+
+@router.get(
+    "/models/{name}/versions/{version}/ready",
+    summary="Is a version ready?",
+    response_model_exclude_none=True,
+    responses=documented(ModelNotFound),
+)
+async def version_ready(name: Name, version: Version, catalog: TheCatalog) -> Readiness:
+    """Loads the model, if it is not loaded yet."""
+    await catalog.find(name, version)
+    return Readiness(ready=True, name=name)
+
+
+async def _metadata(catalog: Catalog, name: str, version: str | None) -> Metadata:
+    served = await catalog.find(name, version)
+    signature = served.signature
+    return Metadata(
+        name=name,
+        versions=[served.model_id],
+        platform="onnxruntime_onnx",
+        inputs=[Tensor(name=INPUT, datatype="FP32", shape=[-1, *signature.input_shape])],
+        outputs=[Tensor(name=OUTPUT, datatype="FP32", shape=[-1, len(signature.classes)])],
+    )
+
+
+_BINARY = {"type": "string", "format": "binary"}
+_ABOUT_BINARY = "JSON and then the tensor's bytes; Inference-Header-Content-Length says where."
+_HEADER: dict[str, Any] = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "Bytes of the JSON part, where tensors follow it.",
+}
+
+
+def _parameter(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": 64}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": schema,
+        "description": description,
+    }
+
+
+_NAME = _parameter("name", "Alias or id of a model.")
+_VERSION = _parameter("version", "Id of a model that the name means, or has meant.")
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["inputs"],
+                "properties": {
+                    "id": {"type": "string", "description": "Comes back with the answer."},
+                    "inputs": {"type": "array", "items": {"type": "object"}},
+                    "outputs": {"type": "array", "items": {"type": "object"}},
+                    "parameters": {"type": "object"},
+                },
+            },
+            "example": examples.INFER,
+        },
+        "application/octet-stream": {"schema": _BINARY | {"description": _ABOUT_BINARY}},
+    },
+}
+_ANSWERS: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The output tensor",
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "example": examples.INFERRED},
+                "application/octet-stream": {"schema": _BINARY | {"description": _ABOUT_BINARY}},
+            },
+        },
+        **documented(ModelNotFound, 413, Overloaded),
+    },
+}
+
+
+@inference.post(
+    "/models/{name}/infer",
+    summary="Infer",
+    openapi_extra={"parameters": [_NAME, _HEADER], "requestBody": _BODY},
+    **_ANSWERS,
+)
+async def infer(request: Request) -> Response:
+    """Probabilities of a batch of images, `pixels` in the model's own range."""
+    return await _infer(request, request.path_params["name"], None)
+
+
+@inference.post(
+    "/models/{name}/versions/{version}/infer",
+    summary="Infer with a version",
+    openapi_extra={"parameters": [_NAME, _VERSION, _HEADER], "requestBody": _BODY},
+    **_ANSWERS,
+)
+async def infer_version(request: Request) -> Response:
+    """As infer, by one version: a model that the name means, or has meant."""
+    return await _infer(request, request.path_params["name"], request.path_params["version"])
+
+
+async def _infer(request: Request, name: str, version: str | None) -> Response:
+    if "\0" in name + (version or "") or max(len(name), len(version or "")) > 64:
+        raise ModelNotFound(name)
+    catalog: Catalog = request.scope["state"]["catalog"]
+    body = await read_body(request)
+    asked, binary = inference_protocol.read(body, header(request, HEADER_LENGTH))
+    how = inference_protocol.wanted(asked)
+    served = await catalog.find(name, version)
+    request.scope["state"]["model"] = served.model_id
+    reading = (asked, binary, served.signature)
+    if len(body) - len(binary) > INLINE_BYTES:
+        pixels = await run_in_threadpool(inference_protocol.pixels, *reading)
+    else:
+        pixels = inference_protocol.pixels(*reading)
+    part = await served.batcher.answer(pixels)
+    answer = InferResponse(name, served.model_id, [], asked.id)
+    content, length = inference_protocol.encode(
+        answer, part.probabilities, how, served.signature.classes
+    )
+    if not how.binary:
+        return Answer(content, b"application/json")
+    return Answer(content, b"application/octet-stream", (HEADER_LENGTH, str(length).encode()))

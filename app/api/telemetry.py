@@ -1,0 +1,170 @@
+"""Prometheus metrics: what the API did, and what the store says of jobs and workers."""
+
+import os
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.state import TheCatalog, TheDatabase
+from app.serving.catalog import Catalog
+from app.store import jobs, workers
+from app.store.database import Database
+
+router = APIRouter(tags=["service"])
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where several API processes keep their numbers together, by the official client's own rules."""
+
+
+class Telemetry:
+    """The numbers that this process counts itself."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "traind_http_requests_total",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "traind_http_request_duration_seconds",
+            "From a request's first byte to its answer's last; model is empty where none answered.",
+            ["method", "route", "model"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._batches = Histogram(
+            "traind_predict_batch_images",
+            "Images that a model answered as one batch.",
+            buckets=IMAGES,
+            registry=self.registry,
+        )
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._histograms: dict[tuple[str, str, str], Histogram] = {}
+
+    def batch(self, images: int) -> None:
+        """A batch was answered."""
+        self._batches.observe(images)
+
+    def request(self, method: str, route: str, status: int, model: str, seconds: float) -> None:
+        """A request was answered."""
+        # The children are kept here: to look one up by its labels takes longer than to count.
+        counted = (method, route, status)
+        counter = self._counters.get(counted)
+        if counter is None:
+            counter = self._counters[counted] = self._requests.labels(method, route, str(status))
+        counter.inc()
+        timed = (method, route, model)
+        histogram = self._histograms.get(timed)
+        if histogram is None:
+            histogram = self._histograms[timed] = self._seconds.labels(*timed)
+        histogram.observe(seconds)
+
+
+class Measured:
+    """Wraps an application and counts its answers."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            # A path that no route has is not a label: anyone can send as many as he likes.
+            path = getattr(scope.get("route"), "path", "none")
+            model = scope["state"].get("model", "")
+            seconds = time.perf_counter() - began
+            self._telemetry.request(scope["method"], path, status, model, seconds)
+
+
+class Stored(Collector):
+    """What is asked of the store at each scrape."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+
+    def collect(self) -> Iterator[Metric]:
+        """Jobs by state, training rate, workers; and the queue of predictions."""
+        with self._database.read() as connection:
+            counts = jobs.count_by_status(connection)
+            rate = jobs.training_rate(connection)
+            ages = workers.heartbeat_ages(connection)
+        by_state = GaugeMetricFamily("traind_jobs", "Jobs by state.", labels=["status"])
+        for status, count in counts.items():
+            by_state.add_metric([status], count)
+        yield by_state
+        yield GaugeMetricFamily(
+            "traind_training_images_per_second", "Training rate of all running jobs.", rate
+        )
+        heard = GaugeMetricFamily(
+            "traind_worker_heartbeat_age_seconds",
+            "Since a worker was heard; above 30 s it counts as dead.",
+            labels=["worker"],
+        )
+        for worker, seconds in ages.items():
+            heard.add_metric([worker], seconds)
+        yield heard
+        alive = sum(seconds < workers.ALIVE_SECONDS for seconds in ages.values())
+        yield GaugeMetricFamily("traind_workers_alive", "Workers that were heard lately.", alive)
+        yield GaugeMetricFamily(
+            "traind_predict_queue_images", "Images that wait for a model.", self._catalog.waiting
+        )
+        yield GaugeMetricFamily(
+            "traind_predict_loaded_bytes", "Graphs kept loaded.", self._catalog.loaded_bytes
+        )
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus' text format",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    },
+)
+def metrics(request: Request, database: TheDatabase, catalog: TheCatalog) -> Response:
+    """Requests and latencies, batches, queue, jobs by state, training rate, workers.
+
+    Several processes on one machine count together where PROMETHEUS_MULTIPROC_DIR names a folder.
+    """
+    stored = CollectorRegistry()
+    stored.register(Stored(database, catalog))
+    counted: CollectorRegistry = request.app.state.telemetry.registry
+    if MULTIPROCESS in os.environ:
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    text = generate_latest(counted) + generate_latest(stored)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
