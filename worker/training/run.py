@@ -3,24 +3,22 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from app.jobspec import JobSpec
 from worker.messages import Checkpoint, Epoch, Finished, Log, Report, Resumed, RunningLoss, Started
 from worker.training import backpropagation, checkpoint, export, networks, optimization
 from worker.training.augmentation import Augmentation
 from worker.training.batches import Images, split
-from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
 from worker.training.environment import choose_device, environment
 from worker.training.evaluation import Evaluation, evaluate
 from worker.training.loop import Step, train
-from worker.training.optimization import LearningRate, Plateau
 from worker.training.progress import Pace
+from worker.training.state import Position, State
 from worker.training.tally import Tally
 
 
@@ -30,24 +28,6 @@ class Stopping(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass
-class Position:
-    """A boundary between two steps: `batch` are done of `epoch`, `step` in all."""
-
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
-
-
-@dataclass
-class Best:
-    """What early stopping waits for, the least validation loss, and the weights to restore."""
-
-    waiting: Plateau = field(default_factory=Plateau)
-    loss: Plateau = field(default_factory=Plateau)
-    weights: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Diverged(Exception):
@@ -81,10 +61,8 @@ class Run:
         self._device = choose_device(spec.resources.device)
         torch.set_num_threads(spec.resources.threads)  # the number changes the last bits
         torch.set_flush_denormal(True)  # a dead unit's velocity decays to them: 16 times slower
-        torch.manual_seed(spec.training.seed)
-        self._net = networks.build(spec).to(self._device)
-        self._optimizer = optimization.optimizer(spec.training, self._net.parameters())
-        self._rate = LearningRate(spec)
+        self._state = State(spec, self._device)
+        self._net = self._state.net
         self._training, self._validation = split(
             dataset.train_images,
             dataset.train_labels,
@@ -98,9 +76,6 @@ class Run:
         counts = self._training.labels.bincount(minlength=classes)
         self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
-        self._position = Position()
-        self._tally = Tally(self._device)
-        self._best = Best()
         self._kept_at = time.monotonic()
 
     def run(self, resume_from: bytes | None = None) -> Finished:
@@ -113,10 +88,10 @@ class Run:
         self._report(Started(self._environment()))
         if resume_from is not None:
             self._resume(resume_from)
-        while self._position.epoch <= self._spec.training.epochs and not self._has_waited():
+        while self._state.position.epoch <= self._spec.training.epochs and not self._has_waited():
             self._train_epoch()
-        if self._best.weights:
-            self._net.load_state_dict(self._best.weights)
+        if self._state.best.weights:
+            self._net.load_state_dict(self._state.best.weights)
         self._report(Log("Finished Training"))
         return self._finish()
 
@@ -127,26 +102,26 @@ class Run:
 
     def rehearse(self) -> Iterator[None]:
         """An epoch's steps and sums without reports, so that they can be timed."""
-        self._position = Position()
+        self._state.position = Position()
         for step in self._steps():
-            self._tally.add(step)
+            self._state.tally.add(step)
             self._set_rate()
             yield
 
     def _train_epoch(self) -> None:
         """Trains what is left of the epoch, validates, and moves to the next."""
         started_at = time.monotonic()
-        training, at = self._spec.training, self._position
+        training, at = self._spec.training, self._state.position
         self._set_rate()
         for step in self._steps():
             at.batch += 1
             at.step += 1
-            self._tally.add(step)
+            self._state.tally.add(step)
             if at.batch % training.log_every == 0:
-                loss = self._finite(self._tally.running_loss(training.log_every))
+                loss = self._finite(self._state.tally.running_loss(training.log_every))
                 self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
             if progress := self._pace.due(at.epoch, at.step):
-                self._finite(self._tally.mean_loss())
+                self._finite(self._state.tally.mean_loss())
                 self._report(progress)
                 self._keep_if_due()
             if reason := self._stop_requested():
@@ -157,12 +132,12 @@ class Run:
         self._report(self._pace.now(at.epoch, at.step))
         best = self._judge(metrics)
         at.epoch, at.batch = at.epoch + 1, 0
-        self._tally = Tally(self._device)
+        self._state.tally = Tally(self._device)
         self._keep(best)
 
     def _steps(self) -> Iterator[Step]:
         """The loop over the rest of the epoch, by autograd or with the chain rule written out."""
-        training, at = self._spec.training, self._position
+        training, at = self._spec.training, self._state.position
         batches = self._training.shuffled(
             training.batch_size, training.seed, at.epoch, at.batch, self._augmentation()
         )
@@ -170,10 +145,10 @@ class Run:
         if self._uses_chain_rule():
             precision = torch.bfloat16 if low else torch.float32
             return backpropagation.train(
-                self._net, self._criterion, self._optimizer, batches, precision
+                self._net, self._criterion, self._state.optimizer, batches, precision
             )
-        net = networks.Bfloat16(self._net) if low else self._net
-        return train(net, self._criterion, self._optimizer, batches)
+        net = networks.Bfloat16(self._net) if low else self._state.net
+        return train(net, self._criterion, self._state.optimizer, batches)
 
     def _uses_chain_rule(self) -> bool:
         wanted = self._spec.training.gradient
@@ -187,16 +162,16 @@ class Run:
         return Augmentation(augment, shape, self._device) if augment else None
 
     def _set_rate(self) -> None:
-        rate = self._rate.at(self._position.step)
-        for group in self._optimizer.param_groups:
+        rate = self._state.rate.at(self._state.position.step)
+        for group in self._state.optimizer.param_groups:
             group["lr"] = rate
 
     def _measure(self) -> dict[str, float]:
         """The epoch's metrics."""
         metrics = {
-            "train_loss": self._finite(self._tally.mean_loss()),
-            "train_accuracy": self._tally.accuracy(),
-            "learning_rate": self._rate.at(self._position.step - 1),
+            "train_loss": self._finite(self._state.tally.mean_loss()),
+            "train_accuracy": self._state.tally.accuracy(),
+            "learning_rate": self._state.rate.at(self._state.position.step - 1),
         }
         if len(self._validation):
             with self._pace.aside():
@@ -208,19 +183,19 @@ class Run:
     def _judge(self, metrics: dict[str, float]) -> bool:
         """Lets schedule and early stopping see the metrics; returns whether they are the best."""
         loss = metrics.get("validation_loss")
-        self._rate.epoch_ended(loss)
+        self._state.rate.epoch_ended(loss)
         if loss is None:
             return False
         stopping = self._spec.training.early_stopping
         if stopping is not None:
             better = loss if stopping.metric == "validation_loss" else -metrics[stopping.metric]
-            if self._best.waiting.improves(better, stopping.min_delta):
-                self._best.weights = checkpoint.network_state(self._net)
-        return self._best.loss.improves(loss)
+            if self._state.best.waiting.improves(better, stopping.min_delta):
+                self._state.best.weights = checkpoint.network_state(self._net)
+        return self._state.best.loss.improves(loss)
 
     def _has_waited(self) -> bool:
         stopping = self._spec.training.early_stopping
-        return stopping is not None and self._best.waiting.waited >= stopping.patience
+        return stopping is not None and self._state.best.waiting.waited >= stopping.patience
 
     def _stop(self, reason: str) -> NoReturn:
         if reason != "cancel":
@@ -233,43 +208,14 @@ class Run:
 
     def _keep(self, best: bool) -> None:
         """Reports a checkpoint of this very boundary between two steps."""
-        snapshot = Snapshot(
-            values={
-                "position": asdict(self._position),
-                "rate": self._rate.state(),
-                "waiting": asdict(self._best.waiting),
-                "loss": asdict(self._best.loss),
-                "environment": self._environment(),
-            },
-            tensors={
-                "net": self._net.state_dict(),
-                "optimizer": checkpoint.optimizer_state(self._optimizer),
-                "best": self._best.weights,
-                "tally": self._tally.state(),
-                "random": {"torch": torch.get_rng_state()},
-            },
-        )
-        if self._device.type == "cuda":
-            snapshot.tensors["random"]["cuda"] = torch.cuda.get_rng_state()
-        self._report(Checkpoint(self._position.step, best, snapshot.encode()))
+        content = self._state.encode(self._environment())
+        self._report(Checkpoint(self._state.position.step, best, content))
         self._kept_at = time.monotonic()
 
     def _resume(self, content: bytes) -> None:
-        snapshot = Snapshot.decode(content)
-        values, tensors = snapshot.values, snapshot.tensors
-        self._position = Position(**values["position"])
-        self._rate.restore(values["rate"])
-        self._best = Best(
-            Plateau(**values["waiting"]), Plateau(**values["loss"]), tensors.get("best", {})
-        )
-        self._net.load_state_dict(tensors["net"])
-        checkpoint.restore_optimizer(self._optimizer, tensors.get("optimizer", {}))
-        self._tally.restore(tensors["tally"])
-        torch.set_rng_state(tensors["random"]["torch"])
-        if "cuda" in tensors["random"] and self._device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random"]["cuda"])
-        changed = checkpoint.differences(values["environment"], self._environment())
-        self._report(Resumed(self._position.step, changed))
+        made_in = self._state.restore(content)
+        changed = checkpoint.differences(made_in, self._environment())
+        self._report(Resumed(self._state.position.step, changed))
 
     def _finite(self, loss: float) -> float:
         """The loss itself.
@@ -278,7 +224,7 @@ class Run:
             Diverged: it is infinite or not a number.
         """
         if not math.isfinite(loss):
-            raise Diverged(self._position)
+            raise Diverged(self._state.position)
         return loss
 
     def _evaluate(self, images: Images) -> Evaluation:
@@ -294,7 +240,7 @@ class Run:
         )
         test = self._evaluate(Images(pixels, labels.to(torch.int64), description, self._device))
         if not math.isfinite(test.loss):  # by the last step, where no validation set could see it
-            at = self._position
+            at = self._state.position
             raise Diverged(Position(at.epoch - 1, self._spec.steps_per_epoch, at.step))
         net = self._net.cpu()
         signature: dict[str, Any] = {
