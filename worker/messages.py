@@ -95,6 +95,10 @@ class Finished(msgspec.Struct, tag=True, frozen=True):
     weights_sha256: str
     weights: bytes
     onnx: bytes
+    report: bytes
+    """What the test set says, as `training.report.report` has it, in JSON."""
+    answers: bytes
+    """The answer to each test image, as `training.report.answers` has them, in safetensors."""
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):

@@ -1,10 +1,21 @@
-"""What the reports of a run become in the store: progress, events and points of its curves."""
+"""What the reports of a run become in the store: progress, events, points of curves, a model."""
 
 from typing import Any
 
 from app.store.events import NewEvent
 from app.store.metrics import Point
-from worker.messages import Checkpoint, Epoch, Log, Report, Resumed, RunningLoss, Started, Step
+from app.store.trained_models import TrainedModel
+from worker.messages import (
+    Checkpoint,
+    Epoch,
+    Finished,
+    Log,
+    Report,
+    Resumed,
+    RunningLoss,
+    Started,
+    Step,
+)
 
 
 def writes(reports: list[Report]) -> dict[str, Any]:
@@ -49,3 +60,15 @@ def writes(reports: list[Report]) -> dict[str, Any]:
         "points": points,
         "checkpoint": checkpoint,
     }
+
+
+def model(finished: Finished) -> TrainedModel:
+    """The model that a run leaves, with its files."""
+    kinds = ("weights", "onnx", "report", "answers")
+    return TrainedModel(
+        signature=finished.signature,
+        metrics=finished.metrics,
+        provenance=finished.provenance,
+        weights_sha256=finished.weights_sha256,
+        files={kind: getattr(finished, kind) for kind in kinds},
+    )

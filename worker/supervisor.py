@@ -18,7 +18,6 @@ from app.store import leases, workers
 from app.store.database import Connection, Database
 from app.store.leases import HEARTBEAT_SECONDS, Lease
 from app.store.lifecycle import DatabaseBusy, FailureCode, LeaseLost
-from app.store.trained_models import TrainedModel
 from worker import relay
 from worker.calibrator import Calibrator
 from worker.engines import local
@@ -144,10 +143,8 @@ class Supervisor:
     def _settle(self, connection: Connection, lease: Lease, last: Report) -> bool:
         """Ends the lease if the report is a run's last word; returns whether it was."""
         match last:
-            case Finished(signature, metrics, provenance, weights_sha256, weights, onnx):
-                files = {"weights": weights, "onnx": onnx}
-                model = TrainedModel(signature, metrics, provenance, weights_sha256, files)
-                leases.succeed(connection, lease, model)
+            case Finished():
+                leases.succeed(connection, lease, relay.model(last))
             case Failed(code, message, advice, traceback):
                 if traceback:
                     log.error("%s failed:\n%s", lease.job_id, traceback)

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from worker.messages import Command, Order, Report, Stop, decode_report, encode
 
 PRELOAD = [
-    "worker.training_process",
+    "worker.training_process",  # torch, and scikit-learn and SciPy for the report
     "torch._dynamo",  # the first optimizer imports it: over a second
     "torch._inductor.config",
     "torch.optim",

@@ -13,11 +13,15 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss, share of right answers, and counts by (true class, answered class)."""
+    """Mean loss, share of right answers, and counts by (true class, answered class).
+
+    `probabilities` are those of every image in order, float32 (N, classes) on the CPU.
+    """
 
     loss: float
     accuracy: float
     confusion: list[list[int]]
+    probabilities: Tensor
 
 
 @torch.inference_mode()
@@ -25,12 +29,17 @@ def evaluate(net: nn.Module, criterion: Criterion, images: Images, classes: int)
     """Measures the network in evaluation mode; uses no random numbers."""
     net.eval()
     loss = 0.0
+    answers = []
     counts = torch.zeros(classes * classes, dtype=torch.int64)
     for batch, labels in images.in_order(BATCH):
         outputs: Tensor = net(batch)
         loss += criterion(outputs, labels).item() * len(labels)
-        pairs = labels * classes + outputs.argmax(1)
+        # the answer by probabilities, as whoever is served sees it: outputs may differ in a last
+        # bit where probabilities are equal
+        probabilities = outputs.softmax(1)
+        answers.append(probabilities.cpu())
+        pairs = labels * classes + probabilities.argmax(1)
         counts += pairs.bincount(minlength=classes * classes).cpu()
     confusion = counts.reshape(classes, classes)
     accuracy = confusion.trace().item() / len(images)
-    return Evaluation(loss / len(images), accuracy, confusion.tolist())
+    return Evaluation(loss / len(images), accuracy, confusion.tolist(), torch.cat(answers))

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+import msgspec
+import numpy as np
 import torch
 from torch import nn
 
 from app.jobspec import JobSpec
 from worker.messages import Checkpoint, Epoch, Finished, Log, Report, Resumed, RunningLoss, Started
-from worker.training import backpropagation, checkpoint, export, networks, optimization
+from worker.training import backpropagation, checkpoint, export, networks, optimization, report
 from worker.training.augmentation import Augmentation
 from worker.training.batches import Images, split
 from worker.training.dataset import Dataset
@@ -147,7 +149,7 @@ class Run:
             return backpropagation.train(
                 self._net, self._criterion, self._state.optimizer, batches, precision
             )
-        net = networks.Bfloat16(self._net) if low else self._state.net
+        net = networks.Bfloat16(self._net) if low else self._net
         return train(net, self._criterion, self._state.optimizer, batches)
 
     def _uses_chain_rule(self) -> bool:
@@ -248,6 +250,7 @@ class Run:
             "pixel_range": description.pixel_range,
             "classes": description.classes,
         }
+        measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
         provenance = self._environment()
         metadata = {"spec": self._spec.model_dump(mode="json"), **signature}
         metadata |= {"mean": description.mean, "std": description.std}
@@ -262,6 +265,8 @@ class Run:
             weights_sha256=export.weights_sha256(net),
             weights=export.weights(net, metadata),
             onnx=export.onnx(net, description),
+            report=msgspec.json.encode(report.report(*measured, dataset.test_images, description)),
+            answers=report.answers(*measured),
         )
 
     def _environment(self) -> dict[str, Any]:

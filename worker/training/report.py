@@ -1,0 +1,162 @@
+"""What the test set says of a trained network: the report that is published with its model.
+
+The measures are scikit-learn's and SciPy's, so that anybody's check comes to the same numbers.
+"""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.numpy import save
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from worker.training.dataset import Description
+
+BINS = 15
+"""Bins of the calibration, as many as Guo et al. have."""
+WORST_MISTAKES = 20
+"""How many wrong answers are shown, the most confident first."""
+LEVEL = 0.95
+"""Confidence level of the accuracy's interval."""
+
+Labels = NDArray[np.int64]
+Probabilities = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+def report(
+    labels: Labels, probabilities: Probabilities, images: Pixels, description: Description
+) -> dict[str, Any]:
+    """The whole report as JSON values; shares and confidences run from 0 to 1.
+
+    `labels` (N,) are the true classes of `images` (N, C, H, W), `probabilities` (N, classes) the
+    network's answers. The answer to an image is its most probable class, the first of equals.
+
+    Raises:
+        ValueError: there are no images.
+    """
+    predicted, confidence = _answers(probabilities)
+    right = predicted == labels
+    interval = binomtest(int(right.sum()), len(labels)).proportion_ci(LEVEL, method="wilson")
+    every_class = np.arange(len(description.classes))
+    return {
+        "images": len(labels),
+        "accuracy": {
+            "value": float(right.mean()),
+            "low": float(interval.low),
+            "high": float(interval.high),
+        },
+        "macro": _macro(labels, predicted),
+        "classes": _classes(labels, predicted, description.classes),
+        "confusion_matrix": confusion_matrix(labels, predicted, labels=every_class).tolist(),
+        "calibration": _calibration(confidence, right),
+        "worst_mistakes": _worst_mistakes(labels, predicted, confidence, images, description),
+    }
+
+
+def answers(labels: Labels, probabilities: Probabilities) -> bytes:
+    """Each image's true class, answer and confidence, for comparing models image by image.
+
+    A safetensors file of `labels` and `predicted`, int16 (N,), and `confidence`, float32 (N,).
+    """
+    predicted, confidence = _answers(probabilities)
+    return save(
+        {
+            "labels": labels.astype(np.int16),
+            "predicted": predicted.astype(np.int16),
+            "confidence": confidence.astype(np.float32),
+        }
+    )
+
+
+def _answers(probabilities: Probabilities) -> tuple[Labels, NDArray[np.float64]]:
+    """The answered classes (N,) and their probabilities (N,)."""
+    return probabilities.argmax(axis=1), probabilities.max(axis=1).astype(np.float64)
+
+
+def _macro(labels: Labels, predicted: Labels) -> dict[str, float]:
+    """Plain means over the classes that occur, as labels or as answers."""
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels, predicted, average="macro", zero_division=0
+    )
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
+
+
+def _classes(labels: Labels, predicted: Labels, names: list[str]) -> list[dict[str, Any]]:
+    """A row for each class, also for one without images; what is undefined is 0."""
+    columns = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(len(names)), zero_division=0
+    )
+    return [
+        {
+            "label": name,
+            "images": int(images),
+            "precision": float(precision),
+            "recall": float(recall),
+            "f1": float(f1),
+        }
+        for name, precision, recall, f1, images in zip(names, *columns, strict=True)
+    ]
+
+
+def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, Any]:
+    """How far confidence is from accuracy: the expected calibration error and its bins.
+
+    Confidences are put into bins of equal width, (low, high]. The error is the mean over the
+    images of |accuracy - mean confidence| of their bin: Guo, Pleiss, Sun, Weinberger, "On
+    Calibration of Modern Neural Networks", 2017, equation 3.
+    """
+    edges = np.linspace(0, 1, BINS + 1)
+    bins = np.digitize(confidence, edges[1:-1], right=True)
+    counts = np.bincount(bins, minlength=BINS)
+    confidences = np.bincount(bins, confidence, BINS)
+    rights = np.bincount(bins, right, BINS)
+    return {
+        "expected_error": float(np.abs(rights - confidences).sum() / len(confidence)),
+        "bins": [
+            {
+                "low": float(edges[at]),
+                "high": float(edges[at + 1]),
+                "images": int(count),
+                "confidence": float(confidences[at] / count) if count else None,
+                "accuracy": float(rights[at] / count) if count else None,
+            }
+            for at, count in enumerate(counts)
+        ],
+    }
+
+
+def _worst_mistakes(
+    labels: Labels,
+    predicted: Labels,
+    confidence: NDArray[np.float64],
+    images: Pixels,
+    description: Description,
+) -> list[dict[str, Any]]:
+    """The wrong answers that were given with most confidence, with their images."""
+    (wrong,) = np.nonzero(predicted != labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST_MISTAKES]
+    return [
+        {
+            "index": int(index),
+            "image": _data_url(images[index], description.pixel_range),
+            "label": description.classes[labels[index]],
+            "predicted": description.classes[predicted[index]],
+            "confidence": float(confidence[index]),
+        }
+        for index in worst
+    ]
+
+
+def _data_url(image: Pixels, pixel_range: tuple[int, int]) -> str:
+    """An image (C, H, W) as a PNG: in colour if it has three channels, else their mean in grey."""
+    low, high = pixel_range
+    scaled = ((image.astype(np.float64) - low) * (255 / (high - low))).clip(0, 255)
+    drawn = scaled.transpose(1, 2, 0) if len(scaled) == 3 else scaled.mean(axis=0)
+    buffer = io.BytesIO()
+    Image.fromarray(drawn.round().astype(np.uint8)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
