@@ -19,6 +19,7 @@ from app.api import (
     predictions,
     presets,
     problems,
+    reports,
     telemetry,
 )
 from app.api.body_limit import BodyLimit
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         events.router,
         metrics.router,
         aliases.router,
+        reports.router,
         models.router,
         predictions.router,
         open_inference.router,

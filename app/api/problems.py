@@ -26,6 +26,8 @@ from app.store.lifecycle import (
     JobNotFound,
     ModelInUse,
     ModelNotFound,
+    NoReport,
+    NotComparable,
     NothingToRollBack,
 )
 
@@ -83,6 +85,8 @@ class InvalidBody(HTTPException):
 DOMAIN: dict[type[Exception], Kind] = {
     JobNotFound: Kind(404, "job_not_found", "No such job"),
     ModelNotFound: Kind(404, "model_not_found", "No such model"),
+    NoReport: Kind(404, "no_report", "The model has no report"),
+    NotComparable: Kind(409, "not_comparable", "The models were measured on different images"),
     AliasNotFound: Kind(404, "alias_not_found", "No such alias"),
     AliasKept: Kind(409, "alias_kept", "The service keeps this alias"),
     ModelInUse: Kind(409, "model_in_use", "An alias names the model"),

@@ -106,9 +106,9 @@ def compare(a: Answers, b: Answers, classes: int) -> Comparison:
 def difference_interval(only_a: int, only_b: int, images: int) -> tuple[float, float]:
     """The 95% interval of a difference of paired proportions, b minus a.
 
-    The adjusted Wald interval: half an image is added to each of the four cells. Agresti and Min,
-    "Simple improved confidence intervals for comparing matched proportions", Statistics in
-    Medicine 24, 2005: it holds its level where the plain Wald interval does not.
+    The adjusted Wald interval ("Wald+2"): half an image is added to each of the four cells. It
+    holds its level where the plain Wald interval does not. Agresti and Min, "Simple improved
+    confidence intervals for comparing matched proportions", Statistics in Medicine 24, 2005.
     """
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     n, difference, discordant = images + 2, only_b - only_a, only_a + only_b + 1

@@ -113,6 +113,26 @@ class NothingToRollBack(StoreError):
         super().__init__(f"{name} has named no other model that still exists.")
 
 
+class NoReport(StoreError):
+    """The model was published before reports were kept."""
+
+    def __init__(self, model_id: str, job_id: str) -> None:
+        super().__init__(
+            f"{model_id} was published before models had reports; train it again: "
+            f"POST /jobs/{job_id}/retry."
+        )
+
+
+class NotComparable(StoreError):
+    """Two models were not measured on the same test images."""
+
+    def __init__(self, a: str, b: str) -> None:
+        super().__init__(
+            f"{a} and {b} were not measured on the same test images; compare models that were "
+            "trained on the same dataset."
+        )
+
+
 class IllegalMove(StoreError):
     """The job's state does not allow what was asked."""
 

@@ -21,13 +21,16 @@ from ulid import ULID
 
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
-from app.store.lifecycle import ModelInUse, ModelNotFound
+from app.store.lifecycle import ModelInUse, ModelNotFound, NoReport
 from app.store.tables import aliases, jobs, model_files, models, promotions
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a finished run leaves: `files` maps `weights`, `onnx`, ... to their bytes."""
+    """What a finished run leaves: `files` maps each kind to its bytes.
+
+    Kinds: `weights`, `onnx`, `report` (JSON) and `answers` (safetensors).
+    """
 
     signature: dict[str, Any]
     metrics: dict[str, Any]
@@ -243,3 +246,19 @@ def file(connection: Connection, model_id: str, kind: str) -> tuple[bytes, str]:
         )
     ).one()
     return bytes(row.content), row.sha256
+
+
+def evaluation(connection: Connection, model: Model, kind: Literal["report", "answers"]) -> bytes:
+    """What the test set said of a model: its `report` (JSON), or its `answers` (safetensors).
+
+    Raises:
+        NoReport: the model is from before reports.
+    """
+    content = connection.execute(
+        select(model_files.c.content).where(
+            model_files.c.model_id == model.id, model_files.c.kind == kind
+        )
+    ).scalar_one_or_none()
+    if content is None:
+        raise NoReport(model.id, model.job_id)
+    return bytes(content)

@@ -20,6 +20,7 @@ from app.store import database, jobs, leases, tables
 from app.store.database import Database
 from app.store.leases import Lease
 from app.store.trained_models import TrainedModel
+from tests.service import measured
 
 MAX_BODY_BYTES = 2 * 2**20
 
@@ -96,9 +97,10 @@ def banded_model(shift: int = 0, shape: tuple[int, int, int] = (1, 28, 28)) -> T
             "classes": [f"class {index}" for index in range(10)],
         },
         metrics={"test_loss": 0.1, "test_accuracy": 0.9, "confusion_matrix": [[1, 0], [0, 1]]},
-        provenance={"torch": "none"},
+        provenance={"torch": "none", "dataset_sha256": "0" * 64},
         weights_sha256=sha256(graph).hexdigest(),
-        files={"weights": b"weights " + graph[:64], "onnx": graph},
+        files={"weights": b"weights " + graph[:64], "onnx": graph}
+        | measured.files(wrong=10, shape=shape),
     )
 
 
