@@ -84,9 +84,13 @@ class Client:
         """The model that an id or an alias names."""
         return self._json(self._http.get(f"/models/{ref}"))
 
-    def predict(self, inputs: list[Any], model: str = "latest") -> list[dict[str, Any]]:
-        """A prediction for each input: nested or flat pixel lists, or base64 images."""
-        answer = self._json(self._http.post("/predict", json={"inputs": inputs, "model": model}))
+    def predict(self, inputs: list[Any], model: str | None = None) -> list[dict[str, Any]]:
+        """A prediction for each input: nested or flat pixel lists, or base64 images.
+
+        Without a model, production answers, or latest where none has been promoted.
+        """
+        sent = {"inputs": inputs} | ({"model": model} if model else {})
+        answer = self._json(self._http.post("/predict", json=sent))
         predictions: list[dict[str, Any]] = answer["predictions"]
         return predictions
 

@@ -1,6 +1,14 @@
-"""Datasets for every test: digits decoded once, MNIST where this machine has it."""
+"""For every test: datasets, decoded once, and how often a long test repeats itself.
+
+    pytest tests/torture --torture [--seed N]
+
+Chance comes from one seed, printed first: a run is replayed with `--seed`. Without `--torture` the
+long tests make a tenth of their repetitions.
+"""
 
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,3 +42,30 @@ def mnist_source() -> Path:
 def mnist(datasets_home: Path, mnist_source: Path) -> Dataset:
     datasets.decode("mnist", datasets_home, mnist_source)
     return load(datasets_home / "mnist")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="full counts in the long tests")
+    parser.addoption("--seed", type=int, help="of everything that is random; printed at the start")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.seed is None:
+        config.option.seed = random.SystemRandom().randrange(2**32)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed}"
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """For this test, from the run's."""
+    return int(request.config.option.seed)
+
+
+@pytest.fixture
+def repeated(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """How often to do what the full run does so many times."""
+    full = request.config.option.torture
+    return lambda times: times if full else max(1, times // 10)
