@@ -119,6 +119,7 @@ def test_a_client_that_has_gone_is_not_answered_and_takes_nobody_with_it() -> No
         model = Doubler(1.0, hold)
         queue = batcher(model)
         first = asyncio.create_task(queue.answer(images(1)))
+        beside = asyncio.create_task(queue.answer(images(5)))
         await asyncio.sleep(0.05)
         gone = asyncio.create_task(queue.answer(images(2)))
         stays = asyncio.create_task(queue.answer(images(3)))
@@ -127,8 +128,9 @@ def test_a_client_that_has_gone_is_not_answered_and_takes_nobody_with_it() -> No
         gone.cancel()
         await asyncio.sleep(0.05)
         hold.set()
+        assert (await beside).rows == [[10]]
         assert (await stays).rows == [[6]]
-        assert model.batches == [1, 1]
+        assert model.batches == [2, 1]
         assert queue.waiting == 0
         assert (await queue.answer(images(4))).rows == [[8]]
 
