@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types image-check torture bench constraints clean
+.PHONY: help demo serve test lint format types image-check torture bench bench-peers constraints clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,9 @@ format: $(VENV)/dev ## Format the code
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check
 
-torture: $(VENV)/dev ## Run the long tests: every configuration cut and resumed
+torture: $(VENV)/dev ## Run the long tests at their full counts (replay with SEED=N)
 	$(BIN)/python -m tests.torture.resume_matrix
+	$(BIN)/python -m pytest tests/torture --torture $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/dev ## Run the benchmarks beside their peers (half an hour)
 	$(PIP) --editable '.[dev,peers]'
@@ -45,6 +46,13 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (half an hour)
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.two_jobs
 	$(BIN)/python -m benchmarks.estimate
+	$(BIN)/python -m benchmarks.serving --write
+
+bench-peers: ## Install the other servers that benchmarks.serving measures, each by itself
+	for peer in litserve mlserver bentoml; do \
+		$(PYTHON) -m venv .venv-peers/$$peer && \
+		.venv-peers/$$peer/bin/python -m pip install --quiet $$peer onnxruntime numpy || exit 1; \
+	done
 
 constraints: $(VENV)/dev ## Choose the pinned versions anew
 	$(PIP) uv
@@ -53,7 +61,7 @@ constraints: $(VENV)/dev ## Choose the pinned versions anew
 		--output-file constraints.txt pyproject.toml
 
 clean: ## Remove what the targets made, trained models excepted
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -99,7 +99,8 @@ def pixels(
     opened = [_open(each, index) for index, each in enumerate(many)]
     images.check_sizes([each for each in opened if isinstance(each, Image.Image)])
     return np.stack(
-        [_one(each, index, signature, given, preprocess) for index, each in enumerate(opened)]
+        [_one(each, index, signature, given, preprocess) for index, each in enumerate(opened)],
+        dtype=np.float32,
     )
 
 

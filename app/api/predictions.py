@@ -18,7 +18,7 @@ from app.api.shortcut import Answer, media_type, read_body
 from app.api.strict_json import is_json
 from app.jobspec import Text
 from app.serving import images
-from app.serving.batching import Overloaded
+from app.serving.batching import Overloaded, Part
 from app.serving.catalog import Catalog, Served
 from app.serving.images import InvalidInput, Pixels, Preprocess, Range
 from app.store.aliases import LATEST
@@ -91,6 +91,25 @@ class Asked(BaseModel):
     """Darkest and brightest value of the pixels sent as numbers or bytes, such as `0,1`; the
     model's own `pixel_range` if left out."""
 
+
+class _Ranked(msgspec.Struct, gc=False):
+    label: str
+    index: int
+    confidence: float
+
+
+class _Prediction(_Ranked, gc=False, omit_defaults=True):
+    probabilities: list[float]
+    top: list[_Ranked] | None = None
+
+
+class _Predictions(msgspec.Struct, gc=False):
+    model: str
+    predictions: list[_Prediction]
+
+
+_encoder = msgspec.json.Encoder()
+# The same as Predictions; to validate what was just made would take longer than to make it.
 
 _BINARY = {"type": "string", "format": "binary"}
 _PIXELS: dict[str, Any] = {
@@ -199,7 +218,7 @@ async def _answer(request: Request, ref: str | None) -> Response:
         raise HTTPException(415, f"Send one of {known} as Content-Type.")
     request.scope["state"]["model"] = served.model_id
     part = await served.batcher.answer(pixels)
-    return Answer(_encoded(served, part.rows, asked.top_k), b"application/json")
+    return Answer(_encoded(served, part, asked.top_k), b"application/json")
 
 
 @lru_cache(maxsize=1024)
@@ -236,22 +255,15 @@ def _from_file(body: bytes, formats: tuple[str, ...], served: Served, asked: Ask
     return images.from_image(image, served.signature, asked.preprocess)[None]
 
 
-def _encoded(served: Served, rows: list[list[float]], top_k: int | None) -> bytes:
+def _encoded(served: Served, part: Part, top_k: int | None) -> bytes:
     classes = served.signature.classes
-    predictions: list[dict[str, Any]] = []
-    for row in rows:
-        confidence = max(row)
-        index = row.index(confidence)
-        prediction = {
-            "label": classes[index],
-            "index": index,
-            "confidence": confidence,
-            "probabilities": row,
-        }
-        if top_k is not None:
+    predictions = [
+        _Prediction(classes[best], best, row[best], row)
+        for best, row in zip(part.best, part.rows, strict=True)
+    ]
+    if top_k is not None:
+        for prediction in predictions:
+            row = prediction.probabilities
             order = sorted(range(len(row)), key=row.__getitem__, reverse=True)[:top_k]
-            prediction["top"] = [
-                {"label": classes[i], "index": i, "confidence": row[i]} for i in order
-            ]
-        predictions.append(prediction)
-    return msgspec.json.encode({"model": served.model_id, "predictions": predictions})
+            prediction.top = [_Ranked(classes[index], index, row[index]) for index in order]
+    return _encoder.encode(_Predictions(served.model_id, predictions))

@@ -22,7 +22,8 @@ MAX_SIDE = 4096
 MAX_PIXELS = MAX_SIDE**2
 """Most pixels of all image files of a request together."""
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.float32] | NDArray[np.uint8]
+"""In the model's own range. Bytes stay bytes until their batch is made."""
 Range = tuple[float, float]
 """The darkest and the brightest value of a pixel."""
 Preprocess = Literal["auto", "mnist", "none"]
@@ -110,7 +111,7 @@ def in_range(array: NDArray[Any], signature: Signature, given: Range | None = No
             f"has a pixel of {worst:g}; pixels run from {low:g} to {high:g} (see pixel_range)"
         )
     if given is None or given == signature.pixel_range:
-        return array.astype(np.float32)
+        return array if array.dtype == np.uint8 else array.astype(np.float32)
     first, last = signature.pixel_range
     return ((array - low) * ((last - first) / (high - low)) + first).astype(np.float32)
 

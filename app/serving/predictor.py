@@ -19,7 +19,7 @@ Probabilities = NDArray[np.float32]
 class Predictor:
     """A loaded graph. Threads may share it.
 
-    It takes `pixels`, float32 of shape (batch, C, H, W) in the model's own pixel range, and gives
+    It takes `pixels` of shape (batch, C, H, W) in the model's own pixel range, and gives
     `probabilities`, float32 of shape (batch, classes): all scaling is inside it.
     """
 
@@ -42,5 +42,6 @@ class Predictor:
     def probabilities(self, pixels: Pixels) -> Probabilities:
         """A row of class probabilities for each image."""
         answer: Probabilities
-        (answer,) = self._session.run(["probabilities"], {"pixels": pixels})
+        numbers = pixels.astype(np.float32, copy=False)
+        (answer,) = self._session.run(["probabilities"], {"pixels": numbers})
         return answer
