@@ -33,10 +33,10 @@ COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 [open(extra + '.txt', 'w').write('\n'.join(project['dependencies'] + project['optional-dependencies'][extra])) \
- for extra in ('api', 'worker')]"
+ for extra in ('api', 'cli', 'worker')]"
 
 FROM build AS api-packages
-RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement api.txt
+RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement api.txt --requirement cli.txt
 
 FROM build AS worker-packages
 RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement worker.txt
@@ -60,7 +60,7 @@ RUN groupadd --gid 10001 traind \
     && install --directory --owner traind --group traind --mode 0750 /data
 # The root file system is read-only when it runs: what libraries cache goes to /tmp, a tmpfs.
 # Modules come from /opt only, never from the folder the process stands in.
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:/opt/traind/bin:$PATH \
     PYTHONPATH=/opt/traind \
     PYTHONUNBUFFERED=1 \
     PYTHONSAFEPATH=1 \

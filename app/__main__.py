@@ -1,5 +1,6 @@
 """`python -m app`: runs the API."""
 
+import ipaddress
 import logging
 import signal
 import socket
@@ -10,6 +11,7 @@ import uvicorn
 
 from app.main import create_app
 from app.settings import Settings
+from app.store import database, keys, migrations
 
 SHUTDOWN_SECONDS = 5
 """How long a stopping API waits for the requests in flight."""
@@ -30,6 +32,7 @@ def main() -> None:
     for planned in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has stopped
         signal.signal(planned, _exit)
     settings = Settings()
+    _refuse_to_be_open(settings)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     config = uvicorn.Config(
         create_app(settings),
@@ -45,6 +48,29 @@ def main() -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     Server(config).run()
+
+
+def _refuse_to_be_open(settings: Settings) -> None:
+    """Ends the process if others could reach an API that asks nobody for a key."""
+    if settings.unprotected or _is_loopback(settings.host):
+        return
+    opened = database.connect(settings.database)
+    migrations.migrate(opened)
+    with opened.read() as connection:
+        made = keys.listed(connection)
+    opened.close()
+    if not made:
+        sys.exit(
+            f"traind would answer everybody who reaches {settings.host}: make a key first, with "
+            "`traind keys create NAME --scope admin`, or listen on 127.0.0.1."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

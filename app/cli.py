@@ -14,12 +14,16 @@ from rich.console import Console
 from rich.table import Table
 
 from app import demo as demonstration
+from app import key_commands
 from app.client import Client, Problem
 from app.local import StartError, running
 from app.settings import Settings
+from app.store.lifecycle import StoreError
 
 app = typer.Typer(help="Train networks as a service.", no_args_is_help=True, add_completion=False)
 console = Console()
+
+app.add_typer(key_commands.app, name="keys")
 
 Url = Annotated[str, typer.Option(envvar="TRAIND_URL", help="Where the API answers.")]
 HERE = "http://127.0.0.1:8000"
@@ -126,7 +130,7 @@ def main() -> None:
     """Runs the command; what goes wrong is said in a line, not in a traceback."""
     try:
         app()
-    except (Problem, StartError) as error:
+    except (Problem, StartError, StoreError) as error:
         console.print(f"[red]{error}[/]", soft_wrap=True)
         for each in getattr(error, "errors", []):
             console.print(f"  {each.get('pointer') or each.get('parameter')}: {each['detail']}")

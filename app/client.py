@@ -1,6 +1,7 @@
 """A Python client of the HTTP API, as the `traind` command uses it."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -34,8 +35,11 @@ class Message:
 class Client:
     """Speaks to one traind service."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+    def __init__(self, url: str, timeout: float = 60.0, key: str | None = None) -> None:
+        """`key` is an API key; by default the one in TRAIND_KEY, where there is one."""
+        key = key or os.environ.get("TRAIND_KEY")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, timeout=timeout, headers=headers)
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,7 @@ from app.api import (
     reports,
     telemetry,
 )
+from app.api.auth import Guard
 from app.api.body_limit import BodyLimit
 from app.api.shortcut import Shortcut
 from app.api.state import State
@@ -51,7 +52,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalog = Catalog(opened, counted.batch)
         gc.collect()
         gc.freeze()  # the collector need not look at modules again: 20 us a request
-        yield State(database=opened, catalog=catalog, watcher=watcher)
+        guard = Guard(opened)
+        yield State(database=opened, catalog=catalog, watcher=watcher, guard=guard)
+        guard.close()
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching

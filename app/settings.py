@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     """A folder in torchvision's layout (MNIST/raw/...), looked in before any download."""
     host: str = "127.0.0.1"
     """Address that the API listens on."""
+    unprotected: bool = False
+    """Answer beyond the loopback without keys: for a container whose port only the loopback has."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
     slots: int = Field(default=1, ge=1, le=64)

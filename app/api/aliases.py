@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from app.api import examples
 from app.api.problems import documented
 from app.api.schemas import Page, described, rfc3339
-from app.api.state import TheCatalog, TheDatabase
+from app.api.state import TheCatalog, TheDatabase, TheKey
 from app.api.strict_json import StrictRoute
 from app.jobspec import Text
 from app.store import aliases, trained_models
@@ -58,6 +58,8 @@ class Promotion(BaseModel):
     """Id of the model; it may have been deleted since."""
     at: str
     """When it was promoted (RFC 3339, UTC)."""
+    by: str | None
+    """Id of the API key that promoted it; null where none was asked for."""
 
 
 class Alias(BaseModel):
@@ -86,7 +88,10 @@ class Alias(BaseModel):
             model=alias.model_id,
             previous=before[0] if before else None,
             updated_at=rfc3339(alias.updated_at),
-            history=[Promotion(model=past.model_id, at=rfc3339(past.at)) for past in history],
+            history=[
+                Promotion(model=past.model_id, at=rfc3339(past.at), by=past.key_id)
+                for past in history
+            ],
         )
 
 
@@ -110,14 +115,16 @@ def get_alias(alias: Name, database: TheDatabase) -> Alias:
     summary="Promote a model",
     responses=documented(413, 415, ModelNotFound, AliasKept),
 )
-def promote(alias: Name, target: Target, database: TheDatabase, catalog: TheCatalog) -> Alias:
+def promote(
+    alias: Name, target: Target, database: TheDatabase, catalog: TheCatalog, key: TheKey
+) -> Alias:
     """Makes the alias name this model, from the next request on; `previous` is the way back.
 
     `production` is what `/predict` uses when it is set.
     """
     with database.write() as connection:
         model_id = trained_models.resolve(connection, target.model)
-        aliases.promote(connection, alias, model_id)
+        aliases.promote(connection, alias, model_id, key)
         answer = Alias.of(connection, aliases.get(connection, alias))
     catalog.forget_names()
     return answer
@@ -128,10 +135,10 @@ def promote(alias: Name, target: Target, database: TheDatabase, catalog: TheCata
     summary="Roll a promotion back",
     responses=documented(AliasNotFound, AliasKept, NothingToRollBack),
 )
-def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog) -> Alias:
+def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog, key: TheKey) -> Alias:
     """Promotes the model that the alias named before. A second rollback undoes the first."""
     with database.write() as connection:
-        aliases.roll_back(connection, alias)
+        aliases.roll_back(connection, alias, key)
         answer = Alias.of(connection, aliases.get(connection, alias))
     catalog.forget_names()
     return answer

@@ -67,6 +67,7 @@ JOB = {
     "cancel_requested": False,
     "pause_requested": False,
     "retry_of": None,
+    "submitted_by": None,
     "spec": SPEC,
     "progress": PROGRESS,
     "metrics": METRICS,
@@ -125,8 +126,8 @@ ALIAS = {
     "previous": OLDER_ID,
     "updated_at": "2026-11-23T19:12:45.310Z",
     "history": [
-        {"model": MODEL_ID, "at": "2026-11-23T19:12:45.310Z"},
-        {"model": OLDER_ID, "at": "2026-11-22T08:30:00.000Z"},
+        {"model": MODEL_ID, "at": "2026-11-23T19:12:45.310Z", "by": None},
+        {"model": OLDER_ID, "at": "2026-11-22T08:30:00.000Z", "by": None},
     ],
 }
 PROBABILITIES = [0.0, 0.0, 0.0001, 0.0012, 0.0, 0.0, 0.0, 0.998, 0.0, 0.0007]

@@ -12,12 +12,18 @@ from app.api import examples
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
 from app.api.schemas import Job, Page, Plan, Retry
-from app.api.state import TheDatabase, TheWatcher
+from app.api.state import TheDatabase, TheKey, TheWatcher
 from app.api.strict_json import StrictRoute
 from app.jobspec import JobSpec, Text, cost
 from app.store import jobs, workers
 from app.store.database import Database
-from app.store.lifecycle import ENDED, IdempotencyConflict, IllegalMove, JobNotFound
+from app.store.lifecycle import (
+    ENDED,
+    IdempotencyConflict,
+    IllegalMove,
+    JobNotFound,
+    QuotaExceeded,
+)
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -45,20 +51,21 @@ IdempotencyKey = Annotated[
             "description": "The job, stored and queued",
             "headers": {"Location": {"schema": {"type": "string"}, "description": "Its address."}},
         },
-        **documented(413, 415, IdempotencyConflict),
+        **documented(413, 415, IdempotencyConflict, QuotaExceeded),
     },
 )
 def submit(
     response: Response,
     database: TheDatabase,
     spec: Spec = JobSpec(),  # noqa: B008 (immutable)
+    key: TheKey = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Stores a job for a worker to train. `{}` or no body is the reference job."""
     resolved = spec.model_dump(mode="json")
     digest = sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
     with database.write() as connection:
-        job, new = jobs.submit(connection, resolved, idempotency_key, digest)
+        job, new = jobs.submit(connection, resolved, idempotency_key, digest, key_id=key)
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"/jobs/{job.id}"
     return Job.of(job)
@@ -161,18 +168,19 @@ def resume(job_id: JobId, database: TheDatabase) -> Job:
     "/{job_id}/retry",
     status_code=201,
     summary="Try an ended job again",
-    responses=documented(413, 415, JobNotFound, IllegalMove),
+    responses=documented(413, 415, JobNotFound, IllegalMove, QuotaExceeded),
 )
 def retry(
     job_id: JobId,
     response: Response,
     database: TheDatabase,
+    key: TheKey = None,
     wanted: Retry = Retry(),  # noqa: B008 (immutable)
 ) -> Job:
     """Submits the job's specification again, as a job of its own that names the first."""
     from_checkpoint = wanted.begin == "checkpoint"
     with database.write() as connection:
-        again = jobs.retry(connection, job_id, from_checkpoint=from_checkpoint)
+        again = jobs.retry(connection, job_id, from_checkpoint=from_checkpoint, key_id=key)
     response.headers["Location"] = f"/jobs/{again.id}"
     return Job.of(again)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.api import examples
+from app.api.auth import Forbidden, TooManyRequests, Unauthorized
 from app.api.plain_words import explain
 from app.api.schemas import described
 from app.serving.batching import Overloaded
@@ -29,6 +31,7 @@ from app.store.lifecycle import (
     NoReport,
     NotComparable,
     NothingToRollBack,
+    QuotaExceeded,
 )
 
 
@@ -96,6 +99,10 @@ DOMAIN: dict[type[Exception], Kind] = {
     InvalidInput: Kind(422, "invalid_input", "An input cannot be classified"),
     InvalidBody: Kind(422, "invalid_body", "The body cannot be read"),
     RequestValidationError: Kind(422, "invalid_request", "The request is not valid"),
+    Unauthorized: Kind(401, "unauthorized", "A key is needed"),
+    Forbidden: Kind(403, "forbidden", "The key is not for this"),
+    TooManyRequests: Kind(429, "too_many_requests", "The key's rate is used up"),
+    QuotaExceeded: Kind(429, "quota_exceeded", "The key's quota is used up"),
     Overloaded: Kind(503, "overloaded", "Too many images wait"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),
@@ -170,8 +177,15 @@ def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and not isinstance(error, InvalidBody):
         return _http_error(request, error)
     kind = next(DOMAIN[cause] for cause in type(error).__mro__ if cause in DOMAIN)
-    headers = RETRY_AFTER if kind.status == 503 else None
-    return _rendered(request, kind, *_facts(request, error, kind), headers)
+    return _rendered(request, kind, *_facts(request, error, kind), _headers(error, kind))
+
+
+def _headers(error: Exception, kind: Kind) -> Mapping[str, str] | None:
+    if kind.status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(ceil(error.seconds))}
+    return RETRY_AFTER if kind.status in (429, 503) else None
 
 
 def describe(app: FastAPI) -> None:
@@ -185,6 +199,9 @@ def describe(app: FastAPI) -> None:
             for path, operations in description["paths"].items():
                 for operation in operations.values():
                     _describe(operation["responses"], _is_of_protocol(path))
+            schemes = description["components"].setdefault("securitySchemes", {})
+            schemes["key"] = {"type": "http", "scheme": "bearer"}
+            description["security"] = [{"key": []}, {}]  # none is asked for until one is made
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -266,5 +283,7 @@ def documented(*errors: type[Exception] | int) -> dict[int | str, dict[str, Any]
     return responses
 
 
-EVERYWHERE = documented(RequestValidationError, DatabaseBusy)
+EVERYWHERE = documented(
+    RequestValidationError, DatabaseBusy, Unauthorized, Forbidden, TooManyRequests
+)
 """What every route may answer."""

@@ -98,6 +98,8 @@ class Job(BaseModel):
     """Whether its owner has asked a running job to pause."""
     retry_of: str | None
     """Id of the job of which this is another try."""
+    submitted_by: str | None
+    """Id of the API key that submitted it; null where none was asked for."""
     spec: dict[str, Any]
     """What it trains: every field of the specification, defaults filled in."""
     progress: Progress | None
@@ -125,6 +127,7 @@ class Job(BaseModel):
             cancel_requested=job.cancel_requested,
             pause_requested=job.pause_requested,
             retry_of=job.retry_of,
+            submitted_by=job.key_id,
             spec=job.spec,
             progress=Progress.of(job.progress) if job.progress else None,
             metrics=job.metrics,

@@ -1,4 +1,7 @@
-"""Calls the hot routes directly: FastAPI's way to a handler takes longer than a small network."""
+"""The way in: asks for a key where one is needed, and calls the hot routes directly.
+
+FastAPI's way to a handler takes longer than a small network.
+"""
 
 import logging
 import re
@@ -11,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import problems
+from app.api.auth import Forbidden, TooManyRequests, Unauthorized
 from app.api.body_limit import advice
 from app.api.telemetry import Telemetry
 
@@ -70,7 +74,9 @@ def media_type(request: Request) -> str:
 
 
 class Shortcut:
-    """Wraps an application, and answers the POST routes of `routers` itself.
+    """Wraps an application: nothing passes without the guard's leave.
+
+    It answers the POST routes of `routers` itself.
 
     They stay ordinary routes, documented as all others; each takes the request and nothing else,
     and what it raises becomes the same problem document. `limit` is in bytes of a body.
@@ -89,8 +95,18 @@ class Shortcut:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope["state"]["key"] = scope["state"]["guard"].admit(scope)
+        except (Unauthorized, Forbidden, TooManyRequests) as refused:
+            response = problems.answer(Request(scope), refused)
+            await response(scope, receive, send)
+            self._telemetry.request(scope["method"], "refused", response.status_code, "", 0.0)
+            return
         route = None
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["method"] == "POST":
             route = self._by_path.get(scope["path"]) or self._match(scope)
         if route is None:
             await self._app(scope, receive, send)

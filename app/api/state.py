@@ -4,6 +4,7 @@ from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
+from app.api.auth import Guard
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
 from app.store.database import Database
@@ -15,6 +16,7 @@ class State(TypedDict):
     database: Database
     catalog: Catalog
     watcher: Watcher
+    guard: Guard
 
 
 # Coroutines, because FastAPI calls plain functions in a thread.
@@ -30,6 +32,12 @@ async def _watcher(request: Request) -> Watcher:
     return cast(Watcher, request.state.watcher)
 
 
+async def _key(request: Request) -> str | None:
+    return cast(str | None, getattr(request.state, "key", None))
+
+
 TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
+TheKey = Annotated[str | None, Depends(_key)]
+"""Id of the API key of the request; None where none was asked for."""

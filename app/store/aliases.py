@@ -20,6 +20,8 @@ class Promotion:
 
     model_id: str
     at: int
+    key_id: str | None
+    """The API key that promoted it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def get(connection: Connection, name: str) -> Alias:
 def history(connection: Connection, name: str, limit: int) -> list[Promotion]:
     """What the alias has named, newest first; outlives the alias itself."""
     rows = connection.execute(
-        select(promotions.c.model_id, promotions.c.at)
+        select(promotions.c.model_id, promotions.c.at, promotions.c.key_id)
         .where(promotions.c.alias == name)
         .order_by(promotions.c.id.desc())
         .limit(limit)
@@ -60,7 +62,9 @@ def history(connection: Connection, name: str, limit: int) -> list[Promotion]:
     return [Promotion(**row._mapping) for row in rows]
 
 
-def promote(connection: Connection, name: str, model_id: str) -> str | None:
+def promote(
+    connection: Connection, name: str, model_id: str, key_id: str | None = None
+) -> str | None:
     """Makes the alias name a model; returns the id of the one that it named before.
 
     To repeat it changes nothing.
@@ -78,12 +82,14 @@ def promote(connection: Connection, name: str, model_id: str) -> str | None:
     count = select(func.coalesce(func.max(promotions.c.id), 0)).where(promotions.c.alias == name)
     number = connection.execute(count).scalar_one() + 1
     connection.execute(
-        insert(promotions).values(alias=name, id=number, model_id=model_id, at=now(connection))
+        insert(promotions).values(
+            alias=name, id=number, model_id=model_id, at=now(connection), key_id=key_id
+        )
     )
     return previous
 
 
-def roll_back(connection: Connection, name: str) -> str:
+def roll_back(connection: Connection, name: str, key_id: str | None = None) -> str:
     """Promotes the model that the alias named before; again, and it is back.
 
     Returns the id of the model that it named until now.
@@ -105,7 +111,7 @@ def roll_back(connection: Connection, name: str) -> str:
     ).scalar_one_or_none()
     if before is None:
         raise NothingToRollBack(name)
-    promote(connection, name, before)
+    promote(connection, name, before, key_id)
     return current
 
 

@@ -1,12 +1,13 @@
 """Jobs as their owners see them: submit, look up, list, ask to cancel."""
 
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
-from app.store import checkpoints, events
+from app.store import checkpoints, events, keys
 from app.store.database import now
 from app.store.events import NewEvent
 from app.store.lifecycle import (
@@ -37,6 +38,7 @@ class Job:
     cancel_requested: bool
     pause_requested: bool
     retry_of: str | None
+    key_id: str | None
     last_event: int
     progress: dict[str, Any] | None
     metrics: dict[str, Any]
@@ -60,15 +62,22 @@ def submit(
     spec: dict[str, Any],
     idempotency_key: str | None = None,
     request_digest: str | None = None,
+    *,
     retry_of: str | None = None,
+    key_id: str | None = None,
 ) -> tuple[Job, bool]:
     """Stores a resolved spec as a queued job with its first event.
 
     Returns the job and whether it is new: a repeated idempotency key gives the job that it made.
 
+    An idempotency key counts for the API key that it came with.
+
     Raises:
-        IdempotencyConflict: the key was used for another request.
+        IdempotencyConflict: the idempotency key was used for another request.
+        QuotaExceeded: the API key may submit no more.
     """
+    if idempotency_key is not None and key_id is not None:
+        idempotency_key = sha256(f"{key_id} {idempotency_key}".encode()).hexdigest()
     if idempotency_key is not None:
         earlier = connection.execute(
             select(jobs.c.id, jobs.c.request_digest).where(
@@ -79,6 +88,8 @@ def submit(
             if earlier.request_digest != request_digest:
                 raise IdempotencyConflict(idempotency_key)
             return get(connection, earlier.id), False
+    if key_id is not None:
+        keys.check_quota(connection, key_id)
     job_id = f"job_{ULID()}"
     connection.execute(
         insert(jobs).values(
@@ -96,6 +107,7 @@ def submit(
             idempotency_key=idempotency_key,
             request_digest=request_digest,
             retry_of=retry_of,
+            key_id=key_id,
         )
     )
     events.append(connection, job_id, [NewEvent("state", "queued", {"status": Status.QUEUED})])
@@ -220,17 +232,20 @@ def resume(connection: Connection, job_id: str) -> Job:
     return _change(connection, job, "queued", status=Status.QUEUED)
 
 
-def retry(connection: Connection, job_id: str, *, from_checkpoint: bool) -> Job:
+def retry(
+    connection: Connection, job_id: str, *, from_checkpoint: bool, key_id: str | None = None
+) -> Job:
     """Queues another try of an ended job, as a job of its own that names the first.
 
     Raises:
         JobNotFound: no job has this id.
         IllegalMove: the job has not ended.
+        QuotaExceeded: the API key may submit no more.
     """
     job = get(connection, job_id)
     if job.status not in ENDED:
         raise IllegalMove(job_id, job.status, "retrying it before it has ended")
-    again, _ = submit(connection, job.spec, retry_of=job_id)
+    again, _ = submit(connection, job.spec, retry_of=job_id, key_id=key_id)
     if from_checkpoint:
         checkpoints.copy_newest(connection, job_id, again.id)
     return again

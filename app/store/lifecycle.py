@@ -133,6 +133,20 @@ class NotComparable(StoreError):
         )
 
 
+class KeyNotFound(StoreError):
+    """No key has this id."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no key {key_id!r}; `traind keys list` shows them.")
+
+
+class QuotaExceeded(StoreError):
+    """The key that asks may not have more."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The quota of this key is used up: {reason}.")
+
+
 class IllegalMove(StoreError):
     """The job's state does not allow what was asked."""
 

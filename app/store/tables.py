@@ -54,6 +54,7 @@ jobs = Table(
     Column("idempotency_key", String(255), unique=True),
     Column("request_digest", String(64)),
     Column("retry_of", String(40)),  # the job of which this one is another try
+    Column("key_id", String(40), index=True),  # who submitted it
     Index("ix_jobs_status_id", "status", "id"),
     Index(
         "ix_jobs_waiting",
@@ -133,6 +134,22 @@ promotions = Table(
     Column("id", BigInteger, primary_key=True),  # 1, 2, 3, ... within the alias
     Column("model_id", String(40), nullable=False),  # the model may have been deleted since
     Column("at", BigInteger, nullable=False),
+    Column("key_id", String(40)),  # who promoted it
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("max_jobs", Integer),
+    Column("max_stored_bytes", BigInteger),
+    Column("max_requests_per_second", Float),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
 )
 
 workers = Table(

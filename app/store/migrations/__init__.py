@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from app.store.database import Database
 from app.store.lifecycle import SchemaMismatch
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest schema: the last revision under versions/."""
 
 

@@ -61,7 +61,7 @@ def test_every_error_of_the_store_that_a_request_can_meet_has_its_problem() -> N
         for error in vars(lifecycle).values()
         if isinstance(error, type) and issubclass(error, StoreError) and error is not StoreError
     }
-    of_runs_and_starts = {lifecycle.LeaseLost, lifecycle.SchemaMismatch}
+    of_runs_and_starts = {lifecycle.LeaseLost, lifecycle.SchemaMismatch, lifecycle.KeyNotFound}
     assert errors - of_runs_and_starts == errors & problems.DOMAIN.keys()
 
 

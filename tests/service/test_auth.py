@@ -1,0 +1,218 @@
+"""Keys: every route against every scope and against no key; limits; who did what."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.local import Service, StartError
+from app.settings import Settings
+from app.store import keys, leases
+from app.store.keys import Limits, Scope
+from tests.service.conftest import Api, banded_model, problem_of, serving
+
+OPEN = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
+EXPECTED: dict[str, Scope] = {
+    "POST /jobs": "write",
+    "POST /jobs/validate": "read",
+    "POST /jobs/{job_id}/cancel": "write",
+    "POST /jobs/{job_id}/pause": "write",
+    "POST /jobs/{job_id}/resume": "write",
+    "POST /jobs/{job_id}/retry": "write",
+    "POST /predict": "predict",
+    "POST /models/{ref}/predict": "predict",
+    "POST /v2/models/{name}/infer": "predict",
+    "POST /v2/models/{name}/versions/{version}/infer": "predict",
+    "PATCH /models/{ref}": "write",
+    "DELETE /models/{ref}": "admin",
+    "PUT /models/aliases/{alias}": "write",
+    "POST /models/aliases/{alias}/rollback": "write",
+    "DELETE /models/aliases/{alias}": "admin",
+}
+"""Every route that is no plain reading: a new one must be decided upon here."""
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(tmp_path_factory.mktemp("guarded")) as api:
+        yield api
+
+
+def make(api: Api, *scopes: Scope, **limits: Any) -> dict[str, str]:
+    """The header of a new key, once the API has seen it."""
+    with api.database.write() as connection:
+        _, token = keys.create(connection, "test", frozenset(scopes), Limits(**limits))
+    time.sleep(0.3)
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+def by_scope(guarded: Api) -> dict[Scope, dict[str, str]]:
+    return {scope: make(guarded, scope) for scope in Scope}
+
+
+def routes() -> list[tuple[str, str]]:
+    from app.main import create_app  # noqa: PLC0415
+
+    return [
+        (method.upper(), path)
+        for path, operations in create_app().openapi()["paths"].items()
+        for method in operations
+    ]
+
+
+def test_nobody_is_asked_until_the_first_key_is_made(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        assert api.http.get("/jobs").status_code == 200
+        headers = make(api, "read")
+        problem_of(api.http.get("/jobs"), 401, "unauthorized")
+        assert api.http.get("/jobs", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+def test_every_route_against_every_scope_and_no_key(
+    guarded: Api, by_scope: dict[Scope, dict[str, str]], method: str, path: str
+) -> None:
+    where = path.replace("{", "").replace("}", "")
+    without = guarded.http.request(method, where)
+    if path in OPEN:
+        assert without.status_code < 400
+        return
+    wanted = EXPECTED.get(f"{method} {path}", "read")
+    assert wanted == "read" or method != "GET"
+    assert f"{method} {path}" in EXPECTED or method == "GET"
+    assert without.status_code == 401
+    assert without.headers["www-authenticate"] == "Bearer"
+    for scope, headers in by_scope.items():
+        status = guarded.http.request(method, where, headers=headers).status_code
+        if scope in (wanted, "admin"):
+            assert status not in (401, 403), scope
+        else:
+            assert status == 403, scope
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer x", "Basic eDp5", "Bearer traind_" + "0" * 70, "Bearer \x80", "bearer"],
+)
+def test_what_is_no_key_is_refused(guarded: Api, by_scope: object, header: str) -> None:
+    assert by_scope
+    answer = guarded.http.get("/jobs", headers={"Authorization": header.encode("latin-1")})
+    problem_of(answer, 401, "unauthorized")
+
+
+def test_a_wrong_secret_of_a_known_key_is_refused(
+    guarded: Api, by_scope: dict[Scope, dict[str, str]]
+) -> None:
+    good = by_scope["read"]["Authorization"]
+    for wrong in (good[:-1] + ("A" if good[-1] != "A" else "B"), good[:-1], good + "A"):
+        answer = guarded.http.get("/jobs", headers={"Authorization": wrong})
+        problem_of(answer, 401, "unauthorized")
+
+
+def test_the_open_inference_protocol_has_its_own_form(
+    guarded: Api, by_scope: dict[Scope, dict[str, str]]
+) -> None:
+    answer = guarded.http.get("/v2")
+    assert answer.status_code == 401
+    assert "error" in answer.json()
+    assert guarded.http.get("/v2", headers=by_scope["read"]).status_code == 200
+
+
+def test_a_revoked_key_ends_within_a_second_and_leaves_the_door_shut(guarded: Api) -> None:
+    headers = make(guarded, "read")
+    assert guarded.http.get("/jobs", headers=headers).status_code == 200
+    key_id = keys.key_id(headers["Authorization"].removeprefix("Bearer "))
+    with guarded.database.write() as connection:
+        keys.revoke(connection, key_id)
+    time.sleep(0.5)
+    problem_of(guarded.http.get("/jobs", headers=headers), 401, "unauthorized")
+
+
+def test_jobs_and_promotions_record_their_key(guarded: Api) -> None:
+    headers = make(guarded, "write", "read")
+    key_id = keys.key_id(headers["Authorization"].removeprefix("Bearer "))
+    job = guarded.http.post("/jobs", json={}, headers=headers).json()
+    assert job["submitted_by"] == key_id
+    lease = guarded.start(job["id"])
+    with guarded.database.write() as connection:
+        model = leases.succeed(connection, lease, banded_model())
+    alias = guarded.http.put("/models/aliases/mine", json={"model": model}, headers=headers).json()
+    assert alias["history"][0]["by"] == key_id
+
+
+def test_a_key_has_quotas(guarded: Api) -> None:
+    headers = make(guarded, "write", "read", jobs=2)
+    for _ in range(2):
+        assert guarded.http.post("/jobs", json={}, headers=headers).status_code == 201
+    before = guarded.rows()
+    answer = guarded.http.post("/jobs", json={}, headers=headers)
+    problem = problem_of(answer, 429, "quota_exceeded")
+    assert "2" in problem["detail"]
+    assert guarded.rows() == before
+
+
+def test_a_key_that_asks_too_fast_is_told_when_to_come_back(guarded: Api) -> None:
+    headers = make(guarded, "read", requests_per_second=5)
+    statuses = [guarded.http.get("/jobs", headers=headers).status_code for _ in range(20)]
+    assert 5 <= statuses.count(200) <= 8
+    answer = guarded.http.get("/jobs", headers=headers)
+    problem_of(answer, 429, "too_many_requests")
+    assert int(answer.headers["retry-after"]) >= 1
+    time.sleep(1.1)
+    assert guarded.http.get("/jobs", headers=headers).status_code == 200
+
+
+def test_the_last_use_is_noted_and_the_secret_is_nowhere(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        headers = make(api, "read")
+        assert api.http.get("/jobs", headers=headers).status_code == 200
+        token = headers["Authorization"].removeprefix("Bearer ")
+    with serving(tmp_path) as api:  # the stop before has noted it
+        with api.database.read() as connection:
+            (key,) = keys.listed(connection)
+        assert key.last_used_at is not None
+        for file in tmp_path.iterdir():
+            if file.is_file():
+                assert token[-20:].encode() not in file.read_bytes(), file
+
+
+def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
+    def traind(*arguments: str) -> str:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("traind")), "keys", *arguments],
+            env={"TRAIND_HOME": str(tmp_path), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+        ).stdout
+
+    told = traind("create", "ci", "--scope", "write", "--scope", "read", "--max-jobs", "3")
+    (token,) = [word for word in told.split() if word.startswith("traind_")]
+    assert keys.key_id(token) in traind("list")
+    with serving(tmp_path) as api:
+        headers = {"Authorization": f"Bearer {token}"}
+        assert api.http.post("/jobs", json={}, headers=headers).status_code == 201
+        assert "revoked" in traind("revoke", keys.key_id(token))
+        time.sleep(0.5)
+        assert api.http.get("/jobs", headers=headers).status_code == 401
+    assert token not in traind("list")
+
+
+def test_beyond_loopback_a_key_must_exist(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, port=0, host="0.0.0.0")  # noqa: S104 (that is the point)
+    log = tmp_path / "log"
+    service = Service(settings, log)
+    with pytest.raises(StartError):
+        service.start("app")
+    assert "traind keys create" in log.read_text()
+    opened = Service(settings.model_copy(update={"unprotected": True}), log)
+    try:
+        opened.start("app")
+    finally:
+        opened.stop()
