@@ -8,7 +8,7 @@ worker that sleeps past its lease and wakes writes nothing, and a job ends once.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Update, or_, select, update
+from sqlalchemy import Connection, Update, select, update
 
 from app.store import checkpoints, events, metrics, trained_models
 from app.store.database import now
@@ -179,44 +179,8 @@ def pause(connection: Connection, lease: Lease) -> None:
 
 def lose(connection: Connection, lease: Lease, reason: str) -> None:
     """Queues a job whose process died; one that has cost too many processes fails."""
-    losses = connection.execute(select(jobs.c.losses).where(jobs.c.id == lease.job_id)).scalar_one()
-    _settle_loss(connection, lease, losses + 1, reason)
-
-
-def requeue_expired(connection: Connection) -> int:
-    """Takes back every job whose worker has let its lease run out; returns how many.
-
-    A lease that ends later than any could have been given was given before the clock was set
-    back: it counts as expired too, or its job would wait for the clock.
-    """
-    at = now(connection)
-    rows = connection.execute(
-        select(
-            jobs.c.id,
-            jobs.c.attempt,
-            jobs.c.losses,
-            jobs.c.worker,
-            jobs.c.cancel_requested,
-            jobs.c.pause_requested,
-        ).where(
-            jobs.c.status == Status.RUNNING,
-            or_(jobs.c.lease_expires_at < at, jobs.c.lease_expires_at > at + LEASE),
-        )
-    ).all()
-    for row in rows:
-        lease = Lease(row.id, row.attempt, {})
-        if row.cancel_requested:
-            cancel(connection, lease)
-        elif row.pause_requested:
-            pause(connection, lease)
-        else:
-            _settle_loss(
-                connection, lease, row.losses + 1, f"the worker {row.worker} stopped responding"
-            )
-    return len(rows)
-
-
-def _settle_loss(connection: Connection, lease: Lease, losses: int, reason: str) -> None:
+    before = connection.execute(select(jobs.c.losses).where(jobs.c.id == lease.job_id))
+    losses = before.scalar_one() + 1
     if losses < MAX_LOSSES:
         message = f"queued again: {reason} (loss {losses} of {MAX_LOSSES})"
         event = NewEvent("state", message, {"status": Status.QUEUED, "losses": losses})

@@ -51,6 +51,11 @@ def heartbeat_ages(connection: Connection) -> dict[str, float]:
     return {row.name: (at - row.heartbeat_at) / SECOND for row in rows}
 
 
+def names(connection: Connection) -> list[str]:
+    """Every worker that has not left."""
+    return list(connection.execute(select(workers.c.name)).scalars())
+
+
 def leave(connection: Connection, worker: str) -> None:
     """Says that a worker has ended, as planned."""
     connection.execute(delete(workers).where(workers.c.name == worker))

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from app.jobspec import JobSpec
-from app.store import events, jobs, leases, metrics, trained_models
+from app.store import events, jobs, leases, metrics, recovery, trained_models
 from app.store.database import Database, now
 from app.store.events import NewEvent
 from app.store.leases import LEASE, MAX_LOSSES, Lease
@@ -83,7 +83,7 @@ def test_no_write_of_a_lost_lease_is_accepted(
     lease = held(store)
     set_expiry(store, lease, -1)
     with store.write() as connection:
-        assert leases.requeue_expired(connection) == 1
+        assert recovery.requeue_expired(connection) == 1
     newer = claim(store, "host/2")
     assert newer is not None
     assert newer.attempt == lease.attempt + 1
@@ -103,7 +103,7 @@ def test_an_expired_lease_is_taken_back(store: Database, offset: int) -> None:
     lease = held(store)
     set_expiry(store, lease, offset)
     with store.write() as connection:
-        assert leases.requeue_expired(connection) == 1
+        assert recovery.requeue_expired(connection) == 1
     assert job(store, lease.job_id).status is Status.QUEUED
 
 
@@ -112,7 +112,7 @@ def test_a_heartbeat_keeps_the_lease(store: Database) -> None:
     set_expiry(store, lease, -1)
     with store.write() as connection:
         leases.heartbeat(connection, [lease])
-        assert leases.requeue_expired(connection) == 0
+        assert recovery.requeue_expired(connection) == 0
 
 
 def test_a_job_that_kills_its_processes_fails_and_a_planned_stop_counts_nothing(
@@ -141,7 +141,7 @@ def test_a_cancelled_job_whose_worker_died_ends_cancelled(store: Database) -> No
         jobs.request_cancel(connection, lease.job_id)
     set_expiry(store, lease, -1)
     with store.write() as connection:
-        leases.requeue_expired(connection)
+        recovery.requeue_expired(connection)
     assert job(store, lease.job_id).status is Status.CANCELLED
 
 

@@ -1,0 +1,287 @@
+"""Jobs through kills at random instants: each ends once, with the weights of an unbroken run."""
+
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from app.client import Client, Problem
+from app.local import Service
+from app.settings import Settings
+
+SLOTS = 4
+SPEC: dict[str, Any] = {
+    "dataset": {"name": "digits"},
+    "model": {"hidden": [32]},
+    "training": {"epochs": 120, "batch_size": 16, "checkpoint_seconds": 0.5, "log_every": 500},
+}
+"""Some seconds of training, with checkpoints all along."""
+ENDED = {"succeeded", "failed", "cancelled"}
+
+
+@contextmanager
+def service(home: Path, *modules: str, slots: int = SLOTS) -> Iterator[Service]:
+    """A service with these processes; its log is beside its database."""
+    started = Service(Settings(home=home, port=0, slots=slots), home / "log")
+    try:
+        started.start(*modules)
+        yield started
+    finally:
+        started.stop()
+
+
+def kill(process: psutil.Popen | psutil.Process | Any) -> None:
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def family(worker: Any) -> tuple[psutil.Process, list[psutil.Process]]:
+    """The supervisor and the processes that train, which its fork server has forked."""
+    supervisor = psutil.Process(worker.pid)
+    training: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        for server in supervisor.children():
+            training += server.children()
+    return supervisor, training
+
+
+def ended(client: Client, jobs: list[str], seconds: float) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + seconds
+    found = []
+    for job_id in jobs:
+        job = client.job(job_id)
+        while job["status"] not in ENDED:
+            assert time.monotonic() < deadline, job
+            job = client.job(job_id, wait=2)
+        found.append(job)
+    return found
+
+
+def endings(client: Client, job_id: str) -> list[str]:
+    """The terminal states among a job's transitions."""
+    states = [m.data["data"]["status"] for m in client.watch(job_id) if m.kind == "state"]
+    return [state for state in states if state in ENDED]
+
+
+@pytest.mark.timeout(3600)
+def test_kills_at_random_instants_change_nothing(
+    tmp_path: Path,
+    seed: int,
+    repeated: Callable[[int], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(seed)
+    rounds = max(1, repeated(200) // SLOTS)
+    killed: Counter[str] = Counter()
+    with service(tmp_path, "app", "worker") as running, Client(running.url) as client:
+        (reference,) = ended(client, [client.submit(SPEC)["id"]], 60)
+        digest = client.model(reference["model"])["weights_sha256"]
+        for _ in range(rounds):
+            jobs = [client.submit(SPEC)["id"] for _ in range(SLOTS)]
+            while client.job(jobs[0])["status"] == "queued":
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 4))
+            target = chance.choice(["supervisor", "child", "both"])
+            supervisor, training = family(running.processes["worker"])
+            victims = training if target != "supervisor" else []
+            victims += [supervisor] if target != "child" else []
+            for victim in victims:
+                kill(victim)
+            killed[target] += 1
+            if target != "child":
+                running.processes["worker"].wait()
+                running.start("worker")
+            for job in ended(client, jobs, 120):
+                assert job["status"] == "succeeded", (seed, target, job["failure"])
+                assert client.model(job["model"])["weights_sha256"] == digest, (seed, target)
+                assert endings(client, job["id"]) == ["succeeded"], (seed, target)
+    with capsys.disabled():
+        print(f"\nkilled, {SLOTS} jobs at a time, seed {seed}: {dict(killed)}; every digest equal")
+
+
+@pytest.mark.timeout(600)
+def test_acknowledged_jobs_survive_kills_of_the_api(
+    tmp_path: Path,
+    seed: int,
+    repeated: Callable[[int], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(seed)
+    posts, clients = repeated(1000), 8
+    acknowledged: dict[str, set[str]] = {}
+    retries = 0
+    with service(tmp_path, "app") as running:
+        done = threading.Event()
+
+        def post(number: int) -> None:
+            nonlocal retries
+            key = f"key-{number}"
+            headers = {"Idempotency-Key": key}
+            for _ in range(200):
+                with suppress(httpx.TransportError), httpx.Client(timeout=5) as http:
+                    answer = http.post(f"{running.url}/jobs", json={}, headers=headers)
+                    assert answer.status_code in (200, 201), answer.text
+                    acknowledged.setdefault(key, set()).add(answer.json()["id"])
+                    if chance.random() > 0.2:  # some clients did not hear the answer: once more
+                        return
+                retries += 1
+                time.sleep(0.02)
+            raise AssertionError(f"{key} was never answered")
+
+        def keep_killing() -> None:
+            while not done.wait(chance.uniform(0.2, 1.5)):
+                kill(running.processes["app"])
+                running.processes["app"].wait()
+                running.start("app")
+
+        killer = threading.Thread(target=keep_killing)
+        killer.start()
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(post, range(posts)))
+        done.set()
+        killer.join()
+        with Client(running.url) as client:
+            for ids in acknowledged.values():
+                assert len(ids) == 1, (seed, ids)
+                assert client.job(next(iter(ids)))["status"] == "queued"
+    with sqlite3.connect(tmp_path / "traind.db") as database:
+        (stored,) = database.execute("SELECT count(*) FROM jobs").fetchone()
+    assert stored == posts, (seed, stored)
+    with capsys.disabled():
+        print(f"\n{posts} jobs acknowledged and there, {retries} requests repeated, seed {seed}")
+
+
+@pytest.mark.timeout(3600)
+def test_nothing_acknowledged_shrinks_when_everything_is_killed(
+    tmp_path: Path,
+    seed: int,
+    repeated: Callable[[int], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(seed)
+    rounds = repeated(200)
+    known: dict[str, int] = {}
+    grown = 0
+    with service(tmp_path, "app", "worker", slots=1) as running:
+        for _ in range(rounds):
+            with Client(running.url) as client:
+                job_id = client.submit(SPEC)["id"]
+                known.setdefault(job_id, -1)
+                if chance.random() < 0.7:
+                    while not any(job["status"] == "running" for job in client.jobs()):
+                        time.sleep(0.02)
+            time.sleep(chance.uniform(0, 3))
+            for job_id, step in steps(tmp_path).items():
+                assert step >= known.get(job_id, -1), (seed, job_id)
+                grown += step > known.get(job_id, -1)
+                known[job_id] = step
+            supervisor, training = family(running.processes["worker"])
+            victims = [running.processes["app"], supervisor, *training]
+            chance.shuffle(victims)
+            for victim in victims:
+                kill(victim)
+            for process in running.processes.values():
+                process.wait()
+            check_integrity(tmp_path)
+            running.start("app", "worker")
+            found = steps(tmp_path)
+            for job_id, step in known.items():
+                assert job_id in found, (seed, job_id)
+                assert found[job_id] >= step, (seed, job_id, found[job_id], step)
+    with capsys.disabled():
+        print(f"\n{rounds} restarts, {len(known)} jobs, {grown} steps of progress, seed {seed}")
+
+
+def steps(home: Path) -> dict[str, int]:
+    """The newest checkpoint step of each job; 10**9 once it has succeeded."""
+    with sqlite3.connect(home / "traind.db", timeout=10) as database:
+        rows = database.execute(
+            "SELECT id, CASE status WHEN 'succeeded' THEN 1000000000 ELSE coalesce((SELECT "
+            "max(step) FROM checkpoints WHERE job_id = id), -1) END FROM jobs"
+        ).fetchall()
+    return dict(rows)
+
+
+def check_integrity(home: Path) -> None:
+    with sqlite3.connect(home / "traind.db", timeout=10) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.timeout(1800)
+def test_planned_stops_lose_no_step_and_spend_no_attempt(
+    tmp_path: Path,
+    seed: int,
+    repeated: Callable[[int], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(seed)
+    slowest = 0.0
+    with service(tmp_path, "app", "worker", slots=1) as running, Client(running.url) as client:
+        long = SPEC | {"training": SPEC["training"] | {"epochs": 3000, "checkpoint_seconds": 3600}}
+        job_id = client.submit(long)["id"]
+        for _ in range(repeated(50)):
+            while not (job := client.job(job_id))["progress"] or job["status"] != "running":
+                assert job["status"] in {"queued", "running"}, job
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0, 1))
+            reached = client.job(job_id)["progress"]["step"]
+            began = time.monotonic()
+            running.processes["worker"].terminate()
+            assert running.processes["worker"].wait(15) == 0
+            slowest = max(slowest, time.monotonic() - began)
+            job = client.job(job_id)
+            assert job["status"] == "queued", (seed, job)
+            assert steps(tmp_path)[job_id] >= reached, seed
+            running.start("worker")
+        client.cancel(job_id)
+    with sqlite3.connect(tmp_path / "traind.db") as database:
+        assert database.execute("SELECT losses FROM jobs").fetchall() == [(0,)]
+    assert slowest < 10
+    with capsys.disabled():
+        print(f"\nstops took at most {slowest:.1f} s, seed {seed}")
+
+
+@pytest.mark.timeout(600)
+def test_cancel_against_completion_gives_one_end(
+    tmp_path: Path,
+    seed: int,
+    repeated: Callable[[int], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(seed)
+    tiny = {
+        "dataset": {"name": "digits", "limit": 64},
+        "model": {"hidden": [4]},
+        "training": {"epochs": 1, "batch_size": 32},
+    }
+    found: Counter[str] = Counter()
+    with service(tmp_path, "app", "worker", slots=1) as running, Client(running.url) as client:
+        ended(client, [client.submit(tiny)["id"]], 60)
+        began = time.monotonic()
+        ended(client, [client.submit(tiny)["id"]], 60)
+        usual = time.monotonic() - began
+        for _ in range(repeated(500)):
+            job_id = client.submit(tiny)["id"]
+            time.sleep(chance.uniform(0, 1.2 * usual))
+            with suppress(Problem):
+                client.cancel(job_id)
+            (job,) = ended(client, [job_id], 30)
+            assert endings(client, job_id) == [job["status"]], seed
+            assert (job["model"] is not None) == (job["status"] == "succeeded"), seed
+            found[job["status"]] += 1
+    assert set(found) <= {"succeeded", "cancelled"}, found
+    with capsys.disabled():
+        print(f"\ncancel against completion, seed {seed}: {dict(found)}")
