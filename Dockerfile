@@ -24,6 +24,7 @@ ENV PIP_INDEX_URL=$PIP_INDEX_URL \
     PIP_DEFAULT_TIMEOUT=$PIP_DEFAULT_TIMEOUT \
     PIP_CONSTRAINT=/src/constraints.txt \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_CACHE_DIR=/pip-cache \
     PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
@@ -36,20 +37,20 @@ project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
  for extra in ('api', 'cli', 'worker')]"
 
 FROM build AS api-packages
-RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement api.txt --requirement cli.txt
+RUN --mount=type=cache,target=/pip-cache pip install --requirement api.txt --requirement cli.txt
 
 FROM build AS worker-packages
-RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement worker.txt
+RUN --mount=type=cache,target=/pip-cache pip install --requirement worker.txt
 
 # The source goes to a folder of its own, and in the images to a layer of its own.
 FROM build AS api-source
 COPY README.md LICENSE ./
 COPY app app
-RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps --target /opt/traind .
+RUN --mount=type=cache,target=/pip-cache pip install --no-deps --target /opt/traind .
 
 FROM api-source AS worker-source
 COPY worker worker
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/pip-cache \
     pip install --no-deps --upgrade --target /opt/traind .
 
 FROM python:3.11-slim AS runtime

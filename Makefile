@@ -38,7 +38,7 @@ torture: $(VENV)/dev ## Run the long tests at their full counts (replay with SEE
 	$(BIN)/python -m tests.torture.resume_matrix
 	$(BIN)/python -m pytest tests/torture --torture $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/dev ## Run the benchmarks beside their peers (half an hour)
+bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of an hour)
 	$(PIP) --editable '.[dev,peers]'
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.memory
@@ -47,6 +47,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (half an hour)
 	$(BIN)/python -m benchmarks.two_jobs
 	$(BIN)/python -m benchmarks.estimate
 	$(BIN)/python -m benchmarks.serving --write
+	$(BIN)/python -m benchmarks.load --plot benchmarks/load.svg
 
 bench-peers: ## Install the other servers that benchmarks.serving measures, each by itself
 	for peer in litserve mlserver bentoml; do \

@@ -1,30 +1,20 @@
 """`python -m app`: runs the API."""
 
 import ipaddress
-import logging
 import signal
-import socket
 import sys
 from types import FrameType
 
 import uvicorn
 
+from app import logs
 from app.main import create_app
+from app.server import Protocol, Server
 from app.settings import Settings
 from app.store import database, keys, migrations
 
 SHUTDOWN_SECONDS = 5
 """How long a stopping API waits for the requests in flight."""
-
-
-class Server(uvicorn.Server):
-    """Ends open event streams before it waits for requests: they would end with their jobs."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stops, having told every stream to end."""
-        if watcher := self.lifespan.state.get("watcher"):
-            watcher.close()
-        await super().shutdown(sockets)
 
 
 def main() -> None:
@@ -33,13 +23,13 @@ def main() -> None:
         signal.signal(planned, _exit)
     settings = Settings()
     _refuse_to_be_open(settings)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logs.configure()
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         log_config=None,
         log_level="warning",
         access_log=False,

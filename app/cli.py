@@ -18,6 +18,8 @@ from app import key_commands
 from app.client import Client, Problem
 from app.local import StartError, running
 from app.settings import Settings
+from app.store import database
+from app.store.backup import back_up
 from app.store.lifecycle import StoreError
 
 app = typer.Typer(help="Train networks as a service.", no_args_is_help=True, add_completion=False)
@@ -42,6 +44,17 @@ def serve() -> None:
                 time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("stopped")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")]) -> None:
+    """Copy the database to a file, while the service runs. To restore it, put it in its place."""
+    opened = database.connect(Settings().database)
+    try:
+        back_up(opened, file)
+    finally:
+        opened.close()
+    console.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, checked")
 
 
 @app.command()

@@ -112,6 +112,8 @@ class Client:
                         self._json(stream.response)
                     for event in stream.iter_sse():
                         last, breaks = event.id or last, 0
+                        if not event.data:  # a sign of life, after 15 s in which nothing happened
+                            continue
                         message = Message(event.event, json.loads(event.data))
                         yield message
                         if message.data.get("data", {}).get("status") in ENDED:

@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         responses=problems.EVERYWHERE,
+        redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # 8 us a request; /metrics
     )
     app.state.telemetry = counted

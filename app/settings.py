@@ -27,6 +27,14 @@ class Settings(BaseSettings):
     """Port that the API listens on."""
     slots: int = Field(default=1, ge=1, le=64)
     """How many jobs one worker trains at once."""
+    run_memory_mb: int | None = Field(default=None, ge=16)
+    """Most memory of one run, in MB; by default its share of 80% of what the worker may use."""
+    no_progress_seconds: float = Field(default=300.0, gt=0)
+    """A run that says nothing for so long is ended; a dataset's download is the longest silence."""
+    keep_jobs: int = Field(default=1000, ge=1)
+    """Ended jobs of which everything is kept; older ones lose log, curves and unaliased models."""
+    keep_checkpoints: int = Field(default=100, ge=1)
+    """Ended jobs that can be tried again from their checkpoint."""
     engine: str = Field(default="local", pattern="^local$")
     """Where a run executes: `local`, a process on the worker's machine."""
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)

@@ -5,7 +5,6 @@ must not load the database.
 """
 
 import argparse
-import logging
 import os
 import socket
 import sys
@@ -19,6 +18,7 @@ def main() -> None:
 
     # NumPy's threads would stand in the server from which runs are forked; nothing here uses them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from app import logs  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415
@@ -28,7 +28,7 @@ def main() -> None:
     if arguments.healthy:
         with opened.read() as connection:
             sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logs.configure()
     migrations.migrate(opened)
     Supervisor(settings, opened).run()
 

@@ -18,6 +18,8 @@ class Order(msgspec.Struct, tag=True, frozen=True):
     """Folder in torchvision's layout to look in before any download."""
     checkpoint: bytes | None = None
     """Where to go on from; from the first step if there is none."""
+    memory_mb: int | None = None
+    """Most memory that the run may take, in MB, beyond what every run starts with."""
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):

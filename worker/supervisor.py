@@ -14,11 +14,12 @@ from importlib.metadata import version
 from multiprocessing.connection import wait
 
 from app.settings import Settings
-from app.store import leases, recovery, workers
+from app.store import leases, recovery, retention, workers
 from app.store.database import Connection, Database
 from app.store.leases import HEARTBEAT_SECONDS, Lease
-from app.store.lifecycle import DatabaseBusy, FailureCode, LeaseLost
-from worker import relay
+from app.store.lifecycle import DatabaseBusy, FailureCode, LeaseLost, StorageFull
+from app.store.retention import Policy
+from worker import memory, relay
 from worker.calibrator import Calibrator
 from worker.engines import local
 from worker.messages import Failed, Finished, Order, Report, Step, Stopped
@@ -29,12 +30,14 @@ CLAIM_SECONDS = 0.025
 """How often a worker with a free slot looks for a job: half of it is the mean wait."""
 STANDING_SECONDS = 0.2
 """How often a worker asks whether its jobs are to be cancelled."""
+PRUNE_SECONDS = 60.0
+"""How often a worker looks for what is to be pruned."""
+RETRY_SECONDS = 1.0
+"""How long to wait when the database takes nothing."""
 CANCEL_GRACE_SECONDS = 0.6
 """How long a cancelled run may take to stop by itself: nothing is lost by killing it."""
 SHUTDOWN_GRACE_SECONDS = 8.0
 """How long a run may take to reach a step boundary and send its checkpoint."""
-NO_PROGRESS_SECONDS = 300.0
-"""How long a run may say nothing; a download of a dataset is the longest silence."""
 
 
 @dataclass
@@ -66,9 +69,12 @@ class Supervisor:
         self._database = database
         self._name = f"{socket.gethostname()}/{os.getpid()}"
         self._held: list[Held] = []
+        self._patience = settings.no_progress_seconds
         self._stop = False
         self._next_standing = 0.0
         self._next_heartbeat = 0.0
+        self._next_prune = time.monotonic() + PRUNE_SECONDS
+        self._policy = Policy(settings.keep_jobs, settings.keep_checkpoints)
         self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
 
     def run(self) -> None:
@@ -82,9 +88,11 @@ class Supervisor:
                 self._heartbeat()
                 self._obey()
                 self._claim()
+                self._prune()
                 self._calibrate()
-            except DatabaseBusy:
-                log.warning("the database is busy; what runs have said is kept and written later")
+            except (DatabaseBusy, StorageFull) as error:
+                log.warning("%s Runs wait, and what they have said is written later.", error)
+                time.sleep(RETRY_SECONDS)
         self._shutdown()
 
     def _startup(self) -> None:
@@ -126,12 +134,11 @@ class Supervisor:
     def _relay(self) -> None:
         """Writes what the runs have said; a run's last word settles its job."""
         for held in list(self._held):
-            reports = held.run.reports()
-            if reports:
-                held.spoke_at = time.monotonic()
-                held.pending += reports
+            if not held.pending:  # else the database refused it: the run waits in its full pipe
+                held.pending = held.run.reports()
             if not held.pending:
                 continue
+            held.spoke_at = time.monotonic()
             try:
                 self._write(held)
             except LeaseLost as lost:
@@ -198,7 +205,7 @@ class Supervisor:
                 connection,
                 held.lease,
                 code=FailureCode.NO_PROGRESS,
-                message=f"The run said nothing for {NO_PROGRESS_SECONDS:.0f} s and was ended.",
+                message=f"The run said nothing for {self._patience:g} s and was ended.",
                 advice="Try a smaller batch or network.",
             )
         else:
@@ -215,6 +222,14 @@ class Supervisor:
             if self._calibrator.speed is not None:
                 workers.keep_speed(connection, self._name, self._calibrator.speed)
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+
+    def _prune(self) -> None:
+        """Drops what the policy does not keep, a little at a time."""
+        if time.monotonic() < self._next_prune:
+            return
+        with self._database.write() as connection:
+            pruned = retention.prune(connection, self._policy)
+        self._next_prune = time.monotonic() + (1.0 if pruned else PRUNE_SECONDS)
 
     def _obey(self) -> None:
         """Passes on what owners ask and kills what does not stop, hangs or is no longer ours."""
@@ -234,7 +249,7 @@ class Supervisor:
         for held in self._held:
             if self._stop and held.stopping is None:
                 held.stop("shutdown", SHUTDOWN_GRACE_SECONDS)
-            held.hung = at - held.spoke_at > NO_PROGRESS_SECONDS
+            held.hung = at - held.spoke_at > self._patience
             if held.hung or at > held.kill_at:
                 held.run.kill()
 
@@ -254,6 +269,7 @@ class Supervisor:
                 datasets_home=str(self._settings.home / "datasets"),
                 datasets_source=str(source) if source else None,
                 checkpoint=lease.checkpoint,
+                memory_mb=self._settings.run_memory_mb or memory.share(self._settings.slots),
             )
             self._held.append(Held(replace(lease, checkpoint=None), local.Run(order)))
             log.info("%s: attempt %d", lease.job_id, lease.attempt)

@@ -19,10 +19,14 @@ import msgspec
 import torch
 
 from app.jobspec import JobSpec
+from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
 from worker.training.dataset import Dataset, load
 from worker.training.environment import DeviceUnavailable
 from worker.training.run import Diverged, Run, Stopping
+
+NICENESS = 10
+"""Predictions come first: training takes what they leave of the processors."""
 
 
 def main(connection: Connection) -> None:
@@ -31,7 +35,10 @@ def main(connection: Connection) -> None:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # the kernel takes this process before the API
         Path("/proc/self/oom_score_adj").write_text("1000")
+    os.nice(NICENESS)
     listener = Listener(connection)
+    if listener.order.memory_mb is not None:
+        memory.limit(listener.order.memory_mb)
 
     def report(message: Report) -> None:
         connection.send_bytes(encode(message))
@@ -84,8 +91,10 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
         return Failed("internal", str(unavailable), "Set resources.device to auto or cpu.")
     except Exception as error:  # the boundary of the process: its owner must hear of it
         if _is_out_of_memory(error):
-            advice = "Try a smaller network or batch size."
-            return Failed("out_of_memory", "The run needed more memory than there is.", advice)
+            most = f"its {listener.order.memory_mb} MB of" if listener.order.memory_mb else "the"
+            message = f"The run needed more than {most} memory."
+            advice = "Try a smaller network or batch size, or raise TRAIND_RUN_MEMORY_MB."
+            return Failed("out_of_memory", message, advice)
         advice = "This is a fault of traind; please report it with the worker's log."
         message = f"{type(error).__name__}: {error}"
         return Failed("internal", message, advice, traceback.format_exc())

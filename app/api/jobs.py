@@ -12,7 +12,7 @@ from app.api import examples
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
 from app.api.schemas import Job, Page, Plan, Retry
-from app.api.state import TheDatabase, TheKey, TheWatcher
+from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
 from app.api.strict_json import StrictRoute
 from app.jobspec import JobSpec, Text, cost
 from app.store import jobs, workers
@@ -55,17 +55,21 @@ IdempotencyKey = Annotated[
     },
 )
 def submit(
+    *,
     response: Response,
     database: TheDatabase,
     spec: Spec = JobSpec(),  # noqa: B008 (immutable)
     key: TheKey = None,
+    request_id: TheRequestId = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Stores a job for a worker to train. `{}` or no body is the reference job."""
     resolved = spec.model_dump(mode="json")
     digest = sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
     with database.write() as connection:
-        job, new = jobs.submit(connection, resolved, idempotency_key, digest, key_id=key)
+        job, new = jobs.submit(
+            connection, resolved, idempotency_key, digest, key_id=key, request_id=request_id
+        )
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"/jobs/{job.id}"
     return Job.of(job)
@@ -138,19 +142,19 @@ async def get_job(
 @router.post(
     "/{job_id}/cancel", summary="Cancel a job", responses=documented(JobNotFound, IllegalMove)
 )
-def cancel(job_id: JobId, database: TheDatabase) -> Job:
+def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Ends a waiting job at once and asks a running one to stop. To repeat it is no error."""
     with database.write() as connection:
-        return Job.of(jobs.request_cancel(connection, job_id))
+        return Job.of(jobs.request_cancel(connection, job_id, request_id))
 
 
 @router.post(
     "/{job_id}/pause", summary="Pause a job", responses=documented(JobNotFound, IllegalMove)
 )
-def pause(job_id: JobId, database: TheDatabase) -> Job:
+def pause(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Sets a waiting job aside at once; a running one stops at a step boundary, checkpoint kept."""
     with database.write() as connection:
-        return Job.of(jobs.request_pause(connection, job_id))
+        return Job.of(jobs.request_pause(connection, job_id, request_id))
 
 
 @router.post(
@@ -158,10 +162,10 @@ def pause(job_id: JobId, database: TheDatabase) -> Job:
     summary="Resume a paused job",
     responses=documented(JobNotFound, IllegalMove),
 )
-def resume(job_id: JobId, database: TheDatabase) -> Job:
+def resume(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Queues a paused job again. It goes on from its checkpoint, to the same weights."""
     with database.write() as connection:
-        return Job.of(jobs.resume(connection, job_id))
+        return Job.of(jobs.resume(connection, job_id, request_id))
 
 
 @router.post(
@@ -171,16 +175,24 @@ def resume(job_id: JobId, database: TheDatabase) -> Job:
     responses=documented(413, 415, JobNotFound, IllegalMove, QuotaExceeded),
 )
 def retry(
+    *,
     job_id: JobId,
     response: Response,
     database: TheDatabase,
     key: TheKey = None,
+    request_id: TheRequestId = None,
     wanted: Retry = Retry(),  # noqa: B008 (immutable)
 ) -> Job:
     """Submits the job's specification again, as a job of its own that names the first."""
     from_checkpoint = wanted.begin == "checkpoint"
     with database.write() as connection:
-        again = jobs.retry(connection, job_id, from_checkpoint=from_checkpoint, key_id=key)
+        again = jobs.retry(
+            connection,
+            job_id,
+            from_checkpoint=from_checkpoint,
+            key_id=key,
+            request_id=request_id,
+        )
     response.headers["Location"] = f"/jobs/{again.id}"
     return Job.of(again)
 

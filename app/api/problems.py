@@ -23,6 +23,7 @@ from app.store.lifecycle import (
     AliasKept,
     AliasNotFound,
     DatabaseBusy,
+    FileDamaged,
     IdempotencyConflict,
     IllegalMove,
     JobNotFound,
@@ -32,6 +33,7 @@ from app.store.lifecycle import (
     NotComparable,
     NothingToRollBack,
     QuotaExceeded,
+    StorageFull,
 )
 
 
@@ -104,6 +106,8 @@ DOMAIN: dict[type[Exception], Kind] = {
     TooManyRequests: Kind(429, "too_many_requests", "The key's rate is used up"),
     QuotaExceeded: Kind(429, "quota_exceeded", "The key's quota is used up"),
     Overloaded: Kind(503, "overloaded", "Too many images wait"),
+    FileDamaged: Kind(500, "file_damaged", "A stored file is damaged"),
+    StorageFull: Kind(507, "storage_full", "The disk is full"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),
     Exception: Kind(500, "internal", "A fault of traind itself"),
@@ -236,7 +240,7 @@ def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[di
             return detail, [{"pointer": pointer, "detail": detail}]
         case _ if kind.code == "database_unavailable":
             return "The database does not answer; try again in a few seconds.", []
-        case _ if kind.status == 500:
+        case _ if kind.code == "internal":
             return f"{request.method} {request.url.path} failed; the log of the API says why.", []
     return str(error), []
 
@@ -284,6 +288,12 @@ def documented(*errors: type[Exception] | int) -> dict[int | str, dict[str, Any]
 
 
 EVERYWHERE = documented(
-    RequestValidationError, DatabaseBusy, Unauthorized, Forbidden, TooManyRequests
+    RequestValidationError,
+    DatabaseBusy,
+    FileDamaged,
+    StorageFull,
+    Unauthorized,
+    Forbidden,
+    TooManyRequests,
 )
 """What every route may answer."""

@@ -3,35 +3,38 @@
 FastAPI's way to a handler takes longer than a small network.
 """
 
-import logging
 import re
 import time
 from typing import cast
 
+import structlog
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import problems
+from app.api import headers, problems
 from app.api.auth import Forbidden, TooManyRequests, Unauthorized
 from app.api.body_limit import advice
 from app.api.telemetry import Telemetry
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.get_logger("traind.api")
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Answer(Response):
     """A 200 with its headers as they are sent; to work them out takes longer than to send them."""
 
-    def __init__(self, body: bytes, media_type: bytes, *headers: tuple[bytes, bytes]) -> None:
+    def __init__(self, body: bytes, media_type: bytes, *others: tuple[bytes, bytes]) -> None:
         self.status_code = 200
         self.body = body
         self.background = None
         self.raw_headers = [
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode()),
-            *headers,
+            NOSNIFF,
+            *others,
         ]
 
 
@@ -102,14 +105,16 @@ class Shortcut:
             scope["state"]["key"] = scope["state"]["guard"].admit(scope)
         except (Unauthorized, Forbidden, TooManyRequests) as refused:
             response = problems.answer(Request(scope), refused)
-            await response(scope, receive, send)
+            await response(scope, receive, headers.secured(send, headers.request_id(scope)))
             self._telemetry.request(scope["method"], "refused", response.status_code, "", 0.0)
             return
         route = None
         if scope["method"] == "POST":
             route = self._by_path.get(scope["path"]) or self._match(scope)
         if route is None:
-            await self._app(scope, receive, send)
+            identity = scope["state"]["request_id"] = headers.request_id(scope)
+            structlog.contextvars.bind_contextvars(request_id=identity)
+            await self._app(scope, receive, headers.secured(send, identity))
             return
         began = time.perf_counter()
         scope["body_limit"] = self._limit
@@ -120,8 +125,10 @@ class Shortcut:
             return
         except Exception as error:
             response = problems.answer(request, error)
+            identity = headers.request_id(scope)
             if response.status_code == 500:
-                log.exception("%s failed", scope["path"])
+                log.exception("failed", path=scope["path"], request_id=identity)
+            send = headers.secured(send, identity)
         await response(scope, receive, send)
         self._telemetry.request(
             "POST",

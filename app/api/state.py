@@ -36,8 +36,13 @@ async def _key(request: Request) -> str | None:
     return cast(str | None, getattr(request.state, "key", None))
 
 
+async def _request_id(request: Request) -> str | None:
+    return cast(str | None, getattr(request.state, "request_id", None))
+
+
 TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
+TheRequestId = Annotated[str | None, Depends(_request_id)]
 TheKey = Annotated[str | None, Depends(_key)]
 """Id of the API key of the request; None where none was asked for."""

@@ -35,7 +35,7 @@ class _StrictRequest(Request):
     async def json(self) -> Any:
         try:
             return json.loads(
-                await self.body(),
+                str(await self.body(), "utf-8"),  # `loads` would read UTF-16 too
                 parse_constant=_refuse_constant,
                 object_pairs_hook=_refuse_duplicates,
             )

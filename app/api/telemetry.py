@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,11 +18,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.auth import READING
 from app.api.state import TheCatalog, TheDatabase
 from app.serving.catalog import Catalog
 from app.store import jobs, workers
 from app.store.database import Database
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger("traind.api")
 router = APIRouter(tags=["service"])
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
@@ -104,6 +107,9 @@ class Measured:
             model = scope["state"].get("model", "")
             seconds = time.perf_counter() - began
             self._telemetry.request(scope["method"], path, status, model, seconds)
+            if scope["method"] not in READING:
+                key = scope["state"].get("key")
+                log.info("request", method=scope["method"], path=path, status=status, key=key)
 
 
 class Stored(Collector):

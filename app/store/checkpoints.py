@@ -1,5 +1,8 @@
 """Where a run can go on from: the two newest checkpoints of a job, and the best."""
 
+from dataclasses import dataclass
+from hashlib import sha256
+
 from sqlalchemy import Connection, delete, insert, select
 
 from app.store.database import now
@@ -15,7 +18,12 @@ def keep(connection: Connection, job_id: str, step: int, content: bytes, *, best
     connection.execute(delete(checkpoints).where(mine, checkpoints.c.step == step))
     connection.execute(
         insert(checkpoints).values(
-            job_id=job_id, step=step, best=best, created_at=now(connection), content=content
+            job_id=job_id,
+            step=step,
+            best=best,
+            created_at=now(connection),
+            content=content,
+            sha256=sha256(content).hexdigest(),
         )
     )
     newest = select(checkpoints.c.step).where(mine).order_by(checkpoints.c.step.desc())
@@ -26,27 +34,34 @@ def keep(connection: Connection, job_id: str, step: int, content: bytes, *, best
     connection.execute(delete(checkpoints).where(mine, checkpoints.c.step.not_in(wanted)))
 
 
-def newest_step(connection: Connection, job_id: str) -> int | None:
-    """The step of the newest checkpoint, or None."""
-    steps = select(checkpoints.c.step).where(checkpoints.c.job_id == job_id)
-    return connection.execute(
-        steps.order_by(checkpoints.c.step.desc()).limit(1)
-    ).scalar_one_or_none()
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that is needed to go on from a step."""
+
+    step: int
+    content: bytes
 
 
-def newest(connection: Connection, job_id: str) -> bytes | None:
-    """The newest checkpoint, or None."""
-    contents = select(checkpoints.c.content).where(checkpoints.c.job_id == job_id)
-    return connection.execute(
-        contents.order_by(checkpoints.c.step.desc()).limit(1)
-    ).scalar_one_or_none()
+def newest(connection: Connection, job_id: str) -> Checkpoint | None:
+    """The newest checkpoint that is undamaged, or None."""
+    mine = select(checkpoints.c.step).where(checkpoints.c.job_id == job_id)
+    steps = connection.execute(mine.order_by(checkpoints.c.step.desc())).scalars().all()
+    for step in steps:
+        row = connection.execute(
+            select(checkpoints.c.content, checkpoints.c.sha256).where(
+                checkpoints.c.job_id == job_id, checkpoints.c.step == step
+            )
+        ).one()
+        if row.sha256 in (None, sha256(row.content).hexdigest()):
+            return Checkpoint(step, row.content)
+    return None
 
 
 def copy_newest(connection: Connection, job_id: str, to_job_id: str) -> None:
     """Gives another job the newest checkpoint of this one, if it has one."""
-    content, step = newest(connection, job_id), newest_step(connection, job_id)
-    if content is not None and step is not None:
-        keep(connection, to_job_id, step, content, best=False)
+    found = newest(connection, job_id)
+    if found is not None:
+        keep(connection, to_job_id, found.step, found.content, best=False)
 
 
 def drop(connection: Connection, job_id: str) -> None:

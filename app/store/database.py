@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from app.store.lifecycle import DatabaseBusy
+from app.store.lifecycle import DatabaseBusy, StorageFull
 
-__all__ = ["Connection", "Database", "OperationalError", "connect", "now"]
+__all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 
 try:  # pysqlite3 carries a SQLite without the WAL-reset corruption bug
     from pysqlite3 import dbapi2 as pysqlite
@@ -64,6 +64,7 @@ class Database:
 
         Raises:
             DatabaseBusy: others held the lock for longer than the busy timeouts together.
+            StorageFull: the disk has no room for what was written; nothing of it is stored.
         """
         with self._writer.connect() as connection:
             for attempt in range(1, BEGIN_ATTEMPTS + 1):
@@ -76,8 +77,13 @@ class Database:
                     if attempt == BEGIN_ATTEMPTS:
                         raise DatabaseBusy from error
                     time.sleep(random.uniform(0.01, 0.05))
-            with transaction:
-                yield connection
+            try:
+                with transaction:
+                    yield connection
+            except OperationalError as error:
+                if _is_full(error):
+                    raise StorageFull from error
+                raise
 
     def use_write_ahead_log(self) -> None:
         """Lets readers go on beside a writer. Set once, under the migration lock, and kept."""
@@ -132,6 +138,12 @@ def _prepare(connection: Any, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _is_full(error: OperationalError) -> bool:
+    """Whether there is no room for the data, or for the index of the write-ahead log."""
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return name in {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 
 
 def _begin(connection: Connection) -> None:

@@ -3,15 +3,23 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from app.store.database import now
 from app.store.tables import events, jobs
 
+NEWEST = 1000
+"""The newest lines of a log are all there; with each so many, older ones may be thinned out."""
+MOST_OLDER = 2000
+"""How many older lines a log may have before every other one is dropped."""
+
 
 @dataclass(frozen=True)
 class NewEvent:
-    """Something to be recorded. Kinds: `state`, `log`, `epoch`, `progress`, `warning`."""
+    """Something to be recorded.
+
+    Kinds: `state`, `started`, `resumed`, `log`, `epoch`, `warning`, `pruned`.
+    """
 
     kind: str
     message: str
@@ -39,6 +47,8 @@ def append(connection: Connection, job_id: str, happened: list[NewEvent]) -> Non
         .values(last_event=jobs.c.last_event + len(happened))
         .returning(jobs.c.last_event)
     ).scalar_one()
+    if last // NEWEST > (last - len(happened)) // NEWEST:
+        _thin_out(connection, job_id)
     at = now(connection)
     first = last - len(happened) + 1
     connection.execute(
@@ -48,6 +58,17 @@ def append(connection: Connection, job_id: str, happened: list[NewEvent]) -> Non
             for number, event in enumerate(happened, first)
         ],
     )
+
+
+def _thin_out(connection: Connection, job_id: str) -> None:
+    """Drops every other one of the older lines of a long log; the curves keep the numbers."""
+    chatter = (events.c.job_id == job_id, events.c.kind.in_(("log", "epoch")))
+    numbers = select(events.c.id).where(*chatter).order_by(events.c.id)
+    older = connection.execute(numbers).scalars().all()[:-NEWEST]
+    dropped = older[1::2] if len(older) > MOST_OLDER else []
+    for start in range(0, len(dropped), 1000):
+        some = events.c.id.in_(dropped[start : start + 1000])
+        connection.execute(delete(events).where(events.c.job_id == job_id, some))
 
 
 def after(connection: Connection, job_id: str, event_id: int, limit: int) -> list[Event]:

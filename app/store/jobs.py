@@ -65,6 +65,7 @@ def submit(
     *,
     retry_of: str | None = None,
     key_id: str | None = None,
+    request_id: str | None = None,
 ) -> tuple[Job, bool]:
     """Stores a resolved spec as a queued job with its first event.
 
@@ -110,7 +111,7 @@ def submit(
             key_id=key_id,
         )
     )
-    events.append(connection, job_id, [NewEvent("state", "queued", {"status": Status.QUEUED})])
+    events.append(connection, job_id, [_said("queued", Status.QUEUED, request_id)])
     return get(connection, job_id), True
 
 
@@ -180,7 +181,7 @@ def training_rate(connection: Connection) -> float:
     return float(sum(progress["samples_per_second"] for progress in reported if progress))
 
 
-def request_cancel(connection: Connection, job_id: str) -> Job:
+def request_cancel(connection: Connection, job_id: str, request_id: str | None = None) -> Job:
     """Cancels a waiting job at once and asks a running one to stop; again is no error.
 
     Raises:
@@ -194,12 +195,12 @@ def request_cancel(connection: Connection, job_id: str) -> Job:
     if job.cancel_requested:
         return job
     if job.status is Status.RUNNING:
-        return _change(connection, job, "cancelling", cancel_requested=True)
+        return _change(connection, job, request_id, "cancelling", cancel_requested=True)
     at = now(connection)
-    return _change(connection, job, "cancelled", status=Status.CANCELLED, ended_at=at)
+    return _change(connection, job, request_id, "cancelled", status=Status.CANCELLED, ended_at=at)
 
 
-def request_pause(connection: Connection, job_id: str) -> Job:
+def request_pause(connection: Connection, job_id: str, request_id: str | None = None) -> Job:
     """Sets a waiting job aside at once and asks a running one to stop; again is no error.
 
     Raises:
@@ -213,11 +214,11 @@ def request_pause(connection: Connection, job_id: str) -> Job:
     if job.cancel_requested:
         raise IllegalMove(job_id, "being cancelled", "pausing it")
     if job.status is Status.RUNNING:
-        return _change(connection, job, "pausing", pause_requested=True)
-    return _change(connection, job, "paused", status=Status.PAUSED)
+        return _change(connection, job, request_id, "pausing", pause_requested=True)
+    return _change(connection, job, request_id, "paused", status=Status.PAUSED)
 
 
-def resume(connection: Connection, job_id: str) -> Job:
+def resume(connection: Connection, job_id: str, request_id: str | None = None) -> Job:
     """Queues a paused job again, or takes back a pause that has not happened yet.
 
     Raises:
@@ -226,14 +227,19 @@ def resume(connection: Connection, job_id: str) -> Job:
     """
     job = get(connection, job_id)
     if job.pause_requested:
-        return _change(connection, job, "not pausing any more", pause_requested=False)
+        return _change(connection, job, request_id, "not pausing any more", pause_requested=False)
     if job.status is not Status.PAUSED:
         raise IllegalMove(job_id, job.status, "resuming it")
-    return _change(connection, job, "queued", status=Status.QUEUED)
+    return _change(connection, job, request_id, "queued", status=Status.QUEUED)
 
 
 def retry(
-    connection: Connection, job_id: str, *, from_checkpoint: bool, key_id: str | None = None
+    connection: Connection,
+    job_id: str,
+    *,
+    from_checkpoint: bool,
+    key_id: str | None = None,
+    request_id: str | None = None,
 ) -> Job:
     """Queues another try of an ended job, as a job of its own that names the first.
 
@@ -245,7 +251,7 @@ def retry(
     job = get(connection, job_id)
     if job.status not in ENDED:
         raise IllegalMove(job_id, job.status, "retrying it before it has ended")
-    again, _ = submit(connection, job.spec, retry_of=job_id, key_id=key_id)
+    again, _ = submit(connection, job.spec, retry_of=job_id, key_id=key_id, request_id=request_id)
     if from_checkpoint:
         checkpoints.copy_newest(connection, job_id, again.id)
     return again
@@ -256,9 +262,17 @@ def _check(job: Job, status: Status, asked: str) -> None:
         raise IllegalMove(job.id, job.status, asked)
 
 
-def _change(connection: Connection, job: Job, message: str, **values: Any) -> Job:
+def _change(
+    connection: Connection, job: Job, request_id: str | None, message: str, **values: Any
+) -> Job:
     changed = update(jobs).where(jobs.c.id == job.id, jobs.c.status == job.status)
     connection.execute(changed.values(**values))
     status = values.get("status", job.status)
-    events.append(connection, job.id, [NewEvent("state", message, {"status": status})])
+    events.append(connection, job.id, [_said(message, status, request_id)])
     return get(connection, job.id)
+
+
+def _said(message: str, status: Status, request_id: str | None) -> NewEvent:
+    """A change of state, with the request that asked for it."""
+    asked = {} if request_id is None else {"request_id": request_id}
+    return NewEvent("state", message, {"status": status, **asked})

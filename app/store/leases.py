@@ -71,8 +71,7 @@ def claim(connection: Connection, worker: str) -> Lease | None:
     if row is None:
         return None
     checkpoint = checkpoints.newest(connection, row.id)
-    resumes_at = checkpoints.newest_step(connection, row.id)
-    metrics.forget_after(connection, row.id, -1 if resumes_at is None else resumes_at)
+    metrics.forget_after(connection, row.id, checkpoint.step if checkpoint else -1)
     if checkpoint is None:
         fresh = update(jobs).where(jobs.c.id == row.id).values(progress=None, metrics={})
         connection.execute(fresh)
@@ -81,7 +80,7 @@ def claim(connection: Connection, worker: str) -> Lease | None:
         row.id,
         [NewEvent("state", "running", {"status": Status.RUNNING, "attempt": row.attempt})],
     )
-    return Lease(row.id, row.attempt, row.spec, checkpoint)
+    return Lease(row.id, row.attempt, row.spec, checkpoint.content if checkpoint else None)
 
 
 def heartbeat(connection: Connection, leases: list[Lease]) -> None:

@@ -123,6 +123,16 @@ class NoReport(StoreError):
         )
 
 
+class FileDamaged(StoreError):
+    """A model's file is not what was stored."""
+
+    def __init__(self, model_id: str, kind: str) -> None:
+        super().__init__(
+            f"The {kind} of {model_id} is damaged: its digest is not the one that was stored. "
+            "Restore the database from a backup, or train the model again."
+        )
+
+
 class NotComparable(StoreError):
     """Two models were not measured on the same test images."""
 
@@ -175,6 +185,23 @@ class DatabaseBusy(StoreError):
 
     def __init__(self) -> None:
         super().__init__("The database is busy; try again in a few seconds.")
+
+
+class StorageFull(StoreError):
+    """The disk has no room for a write; nothing of it was stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk of the database is full, and nothing was stored; delete models or make room, "
+            "then try again. Reading goes on."
+        )
+
+
+class BackupRefused(StoreError):
+    """No copy of the database was made."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No backup was made: {reason}.")
 
 
 class SchemaMismatch(StoreError):

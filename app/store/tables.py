@@ -93,6 +93,7 @@ checkpoints = Table(
     Column("best", Boolean, nullable=False),  # the validation loss was the least so far
     Column("created_at", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
+    Column("sha256", String(64)),  # of the content; none where an older traind wrote it
 )
 
 models = Table(

@@ -21,7 +21,7 @@ from ulid import ULID
 
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
-from app.store.lifecycle import ModelInUse, ModelNotFound, NoReport
+from app.store.lifecycle import FileDamaged, ModelInUse, ModelNotFound, NoReport
 from app.store.tables import aliases, jobs, model_files, models, promotions
 
 
@@ -239,12 +239,18 @@ def _files(connection: Connection, model_ids: Sequence[str]) -> dict[str, dict[s
 
 
 def file(connection: Connection, model_id: str, kind: str) -> tuple[bytes, str]:
-    """One of a model's files and its SHA-256, such as `weights` (safetensors) or `onnx`."""
+    """One of a model's files and its SHA-256, such as `weights` (safetensors) or `onnx`.
+
+    Raises:
+        FileDamaged: it is not what was stored.
+    """
     row = connection.execute(
         select(model_files.c.content, model_files.c.sha256).where(
             model_files.c.model_id == model_id, model_files.c.kind == kind
         )
     ).one()
+    if sha256(row.content).hexdigest() != row.sha256:
+        raise FileDamaged(model_id, kind)
     return bytes(row.content), row.sha256
 
 
@@ -253,12 +259,8 @@ def evaluation(connection: Connection, model: Model, kind: Literal["report", "an
 
     Raises:
         NoReport: the model is from before reports.
+        FileDamaged: it is not what was stored.
     """
-    content = connection.execute(
-        select(model_files.c.content).where(
-            model_files.c.model_id == model.id, model_files.c.kind == kind
-        )
-    ).scalar_one_or_none()
-    if content is None:
+    if kind not in model.files:
         raise NoReport(model.id, model.job_id)
-    return bytes(content)
+    return file(connection, model.id, kind)[0]

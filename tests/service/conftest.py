@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from sqlalchemy import func, select, update
 
+from app.client import Client
 from app.local import Service
 from app.settings import Settings
 from app.store import database, jobs, leases, tables
@@ -85,6 +86,16 @@ def serving(home: Path) -> Iterator[Api]:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with serving(tmp_path_factory.mktemp("api")) as api:
         yield api
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Client]:
+    """A client of the module's own `service`, with all its processes up; it leaves no job."""
+    service.start(*(name for name, each in service.processes.items() if each.poll() is not None))
+    with Client(service.url) as client:
+        yield client
+        for job in client.jobs(status="running") + client.jobs(status="queued"):
+            client.cancel(job["id"])
 
 
 def banded_model(shift: int = 0, shape: tuple[int, int, int] = (1, 28, 28)) -> TrainedModel:

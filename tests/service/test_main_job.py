@@ -30,15 +30,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         service.stop()
 
 
-@pytest.fixture
-def client(service: Service) -> Iterator[Client]:
-    service.start(*(name for name, each in service.processes.items() if each.poll() is not None))
-    with Client(service.url) as client:
-        yield client
-        for job in client.jobs(status="running") + client.jobs(status="queued"):
-            client.cancel(job["id"])
-
-
 def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """What the condition gives once it is true."""
     deadline = time.monotonic() + seconds
@@ -71,7 +62,8 @@ def training_process(service: Service) -> psutil.Process:
     """The process that trains: a child of the fork server, which is a child of the worker."""
     worker = psutil.Process(service.processes["worker"].pid)
     servers = worker.children()
-    return next(child for server in servers for child in server.children())
+    runs = [child for server in servers for child in server.children()]
+    return max(runs, key=psutil.Process.create_time)  # the one before may yet be ending
 
 
 def digest(client: Client, job: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """The two newest checkpoints are kept, and the best; a published model needs none."""
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.store import checkpoints, leases
+from app.store.checkpoints import Checkpoint
 from app.store.database import Database
 from app.store.tables import checkpoints as table
 from tests.store.test_leases import MODEL, claim, held
@@ -20,7 +21,7 @@ def test_the_two_newest_and_the_best_are_kept(store: Database) -> None:
             leases.record(connection, lease, checkpoint=(step, best, b"%d" % step))
     assert steps(store) == [20, 40, 50]
     with store.read() as connection:
-        assert checkpoints.newest(connection, lease.job_id) == b"50"
+        assert checkpoints.newest(connection, lease.job_id) == Checkpoint(50, b"50")
 
 
 def test_a_claim_brings_the_newest_checkpoint(store: Database) -> None:
@@ -40,3 +41,16 @@ def test_a_published_model_leaves_no_checkpoint(store: Database) -> None:
         leases.record(connection, lease, checkpoint=(7, False, b"seven"))
         leases.succeed(connection, lease, MODEL)
     assert steps(store) == []
+
+
+def test_a_damaged_checkpoint_is_passed_over(store: Database) -> None:
+    lease = held(store)
+    for step in (10, 20):
+        with store.write() as connection:
+            leases.record(connection, lease, checkpoint=(step, False, b"%d" % step))
+    for step, left in ((20, Checkpoint(10, b"10")), (10, None)):
+        with store.write() as connection:
+            damaged = update(table).where(table.c.step == step).values(content=b"damaged")
+            connection.execute(damaged)
+        with store.read() as connection:
+            assert checkpoints.newest(connection, lease.job_id) == left

@@ -62,6 +62,7 @@ def test_every_error_of_the_store_that_a_request_can_meet_has_its_problem() -> N
         if isinstance(error, type) and issubclass(error, StoreError) and error is not StoreError
     }
     of_runs_and_starts = {lifecycle.LeaseLost, lifecycle.SchemaMismatch, lifecycle.KeyNotFound}
+    of_runs_and_starts.add(lifecycle.BackupRefused)
     assert errors - of_runs_and_starts == errors & problems.DOMAIN.keys()
 
 

@@ -1,0 +1,64 @@
+"""Headers of every answer: what a browser may do with it (nothing), and the request's id."""
+
+import base64
+import re
+import secrets
+from hashlib import sha256
+
+from starlette.types import Message, Scope, Send
+
+ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+]
+POLICY = b"content-security-policy"
+NOTHING = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+DOCUMENTATION = (
+    "default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""/docs runs its own scripts, from here; a script in the page counts by its digest."""
+_INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(scope: Scope) -> str:
+    """The id that the client or a proxy has given the request, or a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            return str(value, "ascii")
+    return secrets.token_hex(8)
+
+
+def secured(send: Send, identity: str) -> Send:
+    """Sends what `send` sends, with these headers where an answer has none of its own."""
+    held: Message | None = None
+
+    async def with_headers(message: Message) -> None:
+        nonlocal held
+        if message["type"] == "http.response.start":
+            headers = list(message["headers"])
+            names = {name.lower() for name, _ in headers}
+            headers += [each for each in ALWAYS if each[0] not in names]
+            headers.append((b"x-request-id", identity.encode()))
+            message = {**message, "headers": headers}
+            if POLICY not in names:
+                if dict(headers).get(b"content-type", b"").startswith(b"text/html"):
+                    held = message  # until the page is seen
+                    return
+                headers.append((POLICY, NOTHING))
+        elif held is not None:
+            held["headers"].append((POLICY, _policy(message.get("body", b""))))
+            await send(held)
+            held = None
+        await send(message)
+
+    return with_headers
+
+
+def _policy(page: bytes) -> bytes:
+    digests = [base64.b64encode(sha256(each).digest()).decode() for each in _INLINE.findall(page)]
+    return DOCUMENTATION.format(scripts=" ".join(f"'sha256-{each}'" for each in digests)).encode()

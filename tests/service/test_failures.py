@@ -1,0 +1,96 @@
+"""Runs that go wrong: each fails with a reason, the API answers on, and the next one runs."""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.client import Client
+from app.local import Service
+from app.settings import Settings
+from tests.service.test_main_job import DIGITS, LONG, ended, started, training_process
+
+SHORT = DIGITS | {"training": {"epochs": 1}}
+TOO_LARGE: dict[str, Any] = {
+    "dataset": {"name": "digits"},
+    "model": {"hidden": [2048, 2048, 2048]},
+    "training": {"epochs": 5, "batch_size": 1024, "optimizer": {"name": "adam"}},
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("failures")
+    service = Service(Settings(home=home, port=0, run_memory_mb=100, no_progress_seconds=10))
+    try:
+        service.start("app", "worker")
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("gradient", ["chain_rule", "autograd"])
+def test_a_run_that_needs_too_much_memory_says_so_and_the_api_answers_on(
+    service: Service, client: Client, gradient: str
+) -> None:
+    times = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with Client(service.url) as other:
+            while not over.is_set():
+                began = time.monotonic()
+                other.jobs()
+                times.append(time.monotonic() - began)
+                time.sleep(0.005)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    spec = TOO_LARGE | {"training": TOO_LARGE["training"] | {"gradient": gradient}}
+    job = ended(client, client.submit(spec))
+    over.set()
+    asking.join()
+    assert job["failure"]["code"] == "out_of_memory", job
+    assert "100 MB" in job["failure"]["message"]
+    assert job["attempt"] == 1
+    assert sorted(times)[math.ceil(0.99 * len(times)) - 1] < 0.25
+    assert ended(client, client.submit(SHORT))["status"] == "succeeded"
+
+
+def test_a_run_that_hangs_is_ended_and_the_next_one_runs(service: Service, client: Client) -> None:
+    job = client.submit(LONG)
+    started(client, job)
+    training_process(service).send_signal(signal.SIGSTOP)
+    job = ended(client, job, seconds=40)
+    assert job["failure"]["code"] == "no_progress"
+    assert "10 s" in job["failure"]["message"]
+    assert job["attempt"] == 1
+    assert ended(client, client.submit(SHORT))["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"optimizer": {"lr": 1000}, "log_every": 1},
+        {"optimizer": {"lr": 1000}, "epochs": 1, "log_every": 100000},
+        {"optimizer": {"lr": 1000}, "loss": {"name": "mse"}, "gradient": "autograd"},
+    ],
+    ids=["soon", "at the end", "mse by autograd"],
+)
+def test_a_loss_that_diverges_is_named_with_its_step(
+    service: Service, client: Client, training: dict[str, Any]
+) -> None:
+    spec = {"dataset": {"name": "digits"}, "model": {"hidden": [64] * 6}, "training": training}
+    job = ended(client, client.submit(spec))
+    assert job["failure"]["code"] == "diverged", job
+    assert "step " in job["failure"]["message"]
+    for path in (f"/jobs/{job['id']}", f"/jobs/{job['id']}/events", f"/jobs/{job['id']}/metrics"):
+        answer = httpx.get(service.url + path, headers={"Accept": "application/json"})
+        assert answer.status_code == 200
+        json.loads(answer.text, parse_constant=pytest.fail)

@@ -1,0 +1,81 @@
+"""A database that the first schema made is brought to the newest with all that it holds."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from app.store import aliases, database, events, jobs, leases, metrics, migrations, trained_models
+from app.store.lifecycle import Status
+from tests.store.test_leases import SPEC
+
+
+def make_first_schema(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+
+
+def insert(connection: Connection, table: str, **values: object) -> None:
+    names = ", ".join(values)
+    places = ", ".join(f":{name}" for name in values)
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), values)  # noqa: S608
+
+
+def fill(connection: Connection) -> None:
+    for job_id, status in (("job_1", "succeeded"), ("job_2", "queued")):
+        insert(
+            connection,
+            "jobs",
+            **{"id": job_id, "name": "old", "labels": "{}", "spec": json.dumps(SPEC)},
+            **{"status": status, "created_at": 1, "attempt": 1, "losses": 0, "last_event": 1},
+            **{"cancel_requested": False, "metrics": '{"test_accuracy": 0.9}'},
+        )
+        insert(
+            connection,
+            "events",
+            **{"job_id": job_id, "id": 1, "at": 1, "kind": "state", "message": "queued"},
+            data="{}",
+        )
+    point = {"job_id": "job_1", "name": "running_loss", "step": 5, "epoch": 1, "value": 0.25}
+    insert(connection, "metrics", **point)
+    insert(
+        connection,
+        "models",
+        **{"id": "model_1", "job_id": "job_1", "name": "old", "created_at": 2},
+        **{"spec": json.dumps(SPEC), "signature": "{}", "metrics": "{}", "provenance": "{}"},
+        weights_sha256="0" * 64,
+    )
+    content = b"weights"
+    file = {"kind": "weights", "sha256": sha256(content).hexdigest(), "content": content}
+    insert(connection, "model_files", model_id="model_1", **file)
+    insert(connection, "aliases", name="latest", model_id="model_1", updated_at=2)
+
+
+def test_the_first_schema_is_upgraded_with_what_it_holds(url: str) -> None:
+    store = database.connect(url)
+    store.use_write_ahead_log()
+    with store.write() as connection:
+        make_first_schema(connection)
+        fill(connection)
+    migrations.migrate(store)
+    with store.read() as connection:
+        done = jobs.get(connection, "job_1")
+        assert (done.status, done.model_id, done.metrics) == (
+            Status.SUCCEEDED,
+            "model_1",
+            {"test_accuracy": 0.9},
+        )
+        assert [event.message for event in events.after(connection, "job_1", 0, 9)] == ["queued"]
+        assert [point.value for point in metrics.points(connection, "job_1", None, 9)] == [0.25]
+        assert aliases.get(connection, "latest").model_id == "model_1"
+        assert trained_models.file(connection, "model_1", "weights")[0] == b"weights"
+    with store.write() as connection:
+        lease = leases.claim(connection, "host/1")
+        assert lease is not None
+        assert (lease.job_id, lease.attempt) == ("job_2", 2)
+    store.close()

@@ -1,0 +1,70 @@
+"""Files in the database that are not what was stored: refused by their digest, never loaded."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from app.store import trained_models
+from app.store.lifecycle import FileDamaged
+from app.store.tables import model_files
+from tests.service.conftest import band, problem_of, serving
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """The content with some bits flipped, bytes cut out or put in, or its end lost."""
+    damaged = bytearray(content)
+    for _ in range(chance.randrange(1, 4)):
+        at = chance.randrange(len(damaged))
+        match chance.randrange(4):
+            case 0:
+                damaged[at] ^= 1 << chance.randrange(8)
+            case 1:
+                del damaged[at : at + chance.randrange(1, 100)]
+            case 2:
+                damaged[at:at] = chance.randbytes(chance.randrange(1, 100))
+            case 3:
+                del damaged[max(1, at) :]
+    return bytes(damaged)
+
+
+@pytest.mark.timeout(600)
+def test_mutated_files_are_refused_and_the_api_goes_on(
+    tmp_path: Path, seed: int, repeated: Callable[[int], int]
+) -> None:
+    chance = random.Random(seed)
+    with serving(tmp_path) as api:
+        kept, model = api.publish(), api.publish(shift=1)
+        with api.database.read() as connection:
+            rows = connection.execute(
+                select(model_files.c.kind, model_files.c.content).where(
+                    model_files.c.model_id == model
+                )
+            ).all()
+        whole = {row.kind: row.content for row in rows}
+        requests = {
+            "onnx": ("POST", "/predict", {"inputs": [band(3)], "model": model}),
+            "weights": ("GET", f"/models/{model}/weights", None),
+            "report": ("GET", f"/models/{model}/report", None),
+            "answers": ("GET", f"/models/compare?a={model}&b={kept}", None),
+        }
+        for number in range(repeated(5000)):
+            kind = chance.choice(list(whole))
+            damaged = mutated(whole[kind], chance)
+            if damaged == whole[kind]:
+                continue
+            mine = (model_files.c.model_id == model, model_files.c.kind == kind)
+            with api.database.write() as connection:
+                connection.execute(update(model_files).where(*mine).values(content=damaged))
+                with pytest.raises(FileDamaged):
+                    trained_models.file(connection, model, kind)
+            if number % 20 == 0:
+                method, path, body = requests[kind]
+                answer = api.http.request(method, path, json=body)
+                assert kind in problem_of(answer, 500, "file_damaged")["detail"]
+            with api.database.write() as connection:
+                connection.execute(update(model_files).where(*mine).values(content=whole[kind]))
+        answer = api.http.post("/predict", json={"inputs": [band(3)], "model": model})
+        assert answer.status_code == 200

@@ -1,0 +1,85 @@
+"""A full disk: writes are refused in words, reads go on, and when there is room all goes on."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.client import Client
+from app.local import Service
+from app.settings import Settings
+from tests.service.test_main_job import ended, started
+
+MIB = 2**20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "traind-test", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs the rights of root")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as filler:
+        for size in (MIB, 4096):
+            try:
+                while True:
+                    filler.write(bytes(size))
+            except OSError:
+                continue
+
+
+@pytest.mark.timeout(180)
+def test_a_full_disk_is_named_and_survived(small_disk: Path) -> None:
+    service = Service(Settings(home=small_disk, port=0))
+    training = {"epochs": 300, "batch_size": 16, "checkpoint_seconds": 0.5, "log_every": 20}
+    spec = {"dataset": {"name": "digits"}, "model": {"hidden": [32]}, "training": training}
+    try:
+        service.start("app", "worker")
+        with Client(service.url) as client, httpx.Client(base_url=service.url) as http:
+            first = ended(client, client.submit(spec | {"training": {"epochs": 1}}))
+            whole = ended(client, client.submit(spec))
+            running = client.submit(spec)
+            started(client, running)
+            fill(small_disk / "filler")
+            deadline = time.monotonic() + 10
+            while (answer := http.post("/jobs", json={"name": "x" * 100})).status_code == 201:
+                assert time.monotonic() < deadline
+            acknowledged = [job["id"] for job in client.jobs()]
+            assert answer.status_code == 507, answer.text
+            assert answer.json()["code"] == "storage_full"
+            promoted = {"model": first["model"]}
+            names = (f"name-{number}" for number in range(10_000))  # a small write may yet fit
+            while (answer := http.put(f"/models/aliases/{next(names)}", json=promoted)).is_success:
+                assert time.monotonic() < deadline
+            assert answer.status_code == 507, answer.text
+            body = {"inputs": [[0] * 64], "model": first["model"]}
+            until_full = time.monotonic() + 5
+            while time.monotonic() < until_full:
+                for path in ("/healthz", "/readyz", "/jobs", f"/jobs/{running['id']}/metrics"):
+                    assert http.get(path).status_code == 200, path
+                assert http.post("/predict", json=body).status_code == 200
+                time.sleep(0.1)
+            assert service.processes["worker"].poll() is None
+            assert service.processes["app"].poll() is None
+            (small_disk / "filler").unlink()
+            deadline = time.monotonic() + 10
+            while http.post("/jobs", json={}).status_code != 201:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            for job in client.jobs(status="queued"):
+                client.cancel(job["id"])
+            job = ended(client, running, seconds=60)
+            assert job["status"] == "succeeded", job
+            assert job["attempt"] == 1
+            digests = {client.model(each["model"])["weights_sha256"] for each in (job, whole)}
+            assert len(digests) == 1
+            assert {each["id"] for each in client.jobs()} >= set(acknowledged)
+    finally:
+        service.stop()

@@ -1,0 +1,24 @@
+"""The Python client, against a server that says exactly what the test wants."""
+
+import httpx
+import pytest
+
+from app.client import Client
+
+STREAM = (
+    b": keep-alive\n\n"
+    b'id: 1\nevent: state\ndata: {"message": "queued", "data": {"status": "queued"}}\n\n'
+    b": keep-alive\n\n"
+    b'id: 2\nevent: state\ndata: {"message": "succeeded", "data": {"status": "succeeded"}}\n\n'
+)
+
+
+def test_a_stream_with_silences_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=STREAM)
+
+    with Client("http://traind") as client:
+        silent = httpx.Client(base_url="http://traind", transport=httpx.MockTransport(answer))
+        monkeypatch.setattr(client, "_http", silent)
+        messages = [message.data["message"] for message in client.watch("job_1")]
+    assert messages == ["queued", "succeeded"]
