@@ -61,8 +61,7 @@ def started(client: Client, job: dict[str, Any]) -> dict[str, Any]:
 def training_process(service: Service) -> psutil.Process:
     """The process that trains: a child of the fork server, which is a child of the worker."""
     worker = psutil.Process(service.processes["worker"].pid)
-    servers = worker.children()
-    runs = [child for server in servers for child in server.children()]
+    runs = until(lambda: [run for server in worker.children() for run in server.children()])
     return max(runs, key=psutil.Process.create_time)  # the one before may yet be ending
 
 
@@ -183,8 +182,9 @@ def test_a_job_that_loses_every_process_fails_with_a_reason_and_the_next_one_run
     for attempt in (1, 2, 3):
         until(lambda attempt=attempt: client.job(job["id"])["attempt"] == attempt)
         started(client, job)
-        training_process(service).kill()
-        until(lambda attempt=attempt: client.job(job["id"])["attempt"] != attempt or attempt == 3)
+        run = training_process(service)
+        run.kill()
+        run.wait(5)  # the next attempt's process is the only one then
     job = ended(client, job)
     assert job["failure"]["code"] == "worker_lost"
     assert "SIGKILL" in job["failure"]["message"]
