@@ -66,6 +66,16 @@ class Epoch(msgspec.Struct, tag=True, frozen=True):
     metrics: dict[str, float]
 
 
+class Diagnosed(msgspec.Struct, tag=True, frozen=True):
+    """What is known of the run's health: `diagnosis` replaces what was said before.
+
+    `new` are the findings, as they stand in `diagnosis`, that were not there before.
+    """
+
+    diagnosis: dict[str, Any]
+    new: list[dict[str, Any]]
+
+
 class Log(msgspec.Struct, tag=True, frozen=True):
     """A line for the owner of the job."""
 
@@ -103,6 +113,10 @@ class Finished(msgspec.Struct, tag=True, frozen=True):
     """The answer to each test image, as `training.report.answers` has them, in safetensors."""
 
 
+class Measured(msgspec.Struct, tag=True, frozen=True):
+    """The run has ended as it should, with measurements and no model: a range test."""
+
+
 class Failed(msgspec.Struct, tag=True, frozen=True):
     """The run cannot go on. `code` is one of the job's failure codes."""
 
@@ -119,7 +133,18 @@ class Stopped(msgspec.Struct, tag=True, frozen=True):
 
 
 Report = (
-    Started | Resumed | Checkpoint | Step | RunningLoss | Epoch | Log | Finished | Failed | Stopped
+    Started
+    | Resumed
+    | Checkpoint
+    | Step
+    | RunningLoss
+    | Epoch
+    | Diagnosed
+    | Log
+    | Finished
+    | Measured
+    | Failed
+    | Stopped
 )
 """What a training process may say."""
 Command = Order | Stop

@@ -19,6 +19,7 @@ from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Train
 __all__ = [
     "BUILT_IN_DATASETS",
     "Augment",
+    "Autopilot",
     "Dataset",
     "DatasetFacts",
     "EarlyStopping",
@@ -29,6 +30,7 @@ __all__ = [
     "Model",
     "Optimizer",
     "Part",
+    "RateRange",
     "Resources",
     "Schedule",
     "Text",
@@ -73,6 +75,30 @@ class Resources(Part):
         return workers
 
 
+class Autopilot(Part):
+    """Lets the service follow its own suggestions."""
+
+    max_jobs: int = Field(ge=1, le=20)
+    """Most jobs to train, this one included, until one is healthy."""
+
+
+class RateRange(Part):
+    """A learning-rate range test (Smith 2017): the rate grows by a factor each mini-batch."""
+
+    lowest: float = Field(default=1e-6, gt=0.0, le=1000.0)
+    """Rate of the first mini-batch."""
+    highest: float = Field(default=10.0, gt=0.0, le=1000.0)
+    """Rate of the last one; the test ends before it where the loss explodes."""
+    batches: int = Field(default=200, ge=20, le=2000)
+    """Mini-batches of the whole test."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.lowest >= self.highest:
+            raise _refusal("highest", "must be above lowest")
+        return self
+
+
 class JobSpec(Part):
     """A training job. `{}` is the reference: MNIST, 784-500-10, ReLU, SGD, 10 epochs."""
 
@@ -90,6 +116,12 @@ class JobSpec(Part):
     """How it learns."""
     resources: Resources = Resources()
     """What it may use."""
+    diagnosis: bool = True
+    """Whether the run is measured, and what is wrong with it found and said."""
+    autopilot: Autopilot | None = None
+    """Whether unhealthy runs are followed by corrected ones; not by default."""
+    lr_range: RateRange | None = None
+    """Only ramp the learning rate over a few mini-batches, and recommend one; trains no model."""
 
     @model_validator(mode="before")
     @classmethod

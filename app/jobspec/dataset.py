@@ -48,6 +48,8 @@ class Dataset(Part):
     """Share of the training images held out, the same share of each class; never trained on."""
     limit: int | None = Field(default=None, ge=20, le=1_000_000)
     """Use only this many training images, for a quick try. All by default."""
+    normalization: Literal["standard", "unit", "none"] = "standard"
+    """What the network sees: pixels of mean 0 and deviation 1, from 0 to 1, or as they are."""
     augment: Augment | None = None
     """Random distortions of the training images; none by default."""
 

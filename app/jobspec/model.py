@@ -30,6 +30,11 @@ class Model(Part):
     """Probability with which each hidden unit is silenced while training."""
     batch_norm: bool = False
     """Whether each hidden layer's inputs to the activation are normalized over the batch."""
+    initialization: Literal["auto", "he", "glorot", "normal", "constant", "zeros"] = "auto"
+    """Weights to start from; `auto` suits the activation, `normal` is N(0, 1), the last two are
+    what not to do: units that start equal stay equal."""
+    initial_bias: float = Field(default=0.0, ge=-10.0, le=10.0)
+    """Bias that each hidden unit starts from."""
 
     @field_validator("channels", "kernel")
     @classmethod

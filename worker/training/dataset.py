@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -28,6 +28,14 @@ class Description(msgspec.Struct, frozen=True):
     """Standard deviation of the training pixels, scaled to 0..1."""
     sha256: str
     """Digest of the four arrays."""
+
+    def normalized(self, how: Literal["standard", "unit", "none"]) -> "Description":
+        """With the mean and deviation that give pixels as a spec wants the network to see them."""
+        if how == "standard":
+            return self
+        # (pixel / highest - mean) / std is the pixel itself for the second
+        std = 1.0 if how == "unit" else 1.0 / self.pixel_range[1]
+        return msgspec.structs.replace(self, mean=0.0, std=std)
 
 
 @dataclass(frozen=True)

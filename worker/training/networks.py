@@ -17,6 +17,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
 }
 
+CONSTANT = 0.01
+"""The weight that `constant` gives to all."""
+
 
 def build(spec: JobSpec) -> nn.Sequential:
     """From pixels, shape (B, C, H, W), to logits, shape (B, classes).
@@ -31,7 +34,7 @@ def build(spec: JobSpec) -> nn.Sequential:
     *hidden, (last, classes) = pairwise(spec.layer_sizes)
     for inputs, units in hidden:
         layers += _hidden(model, inputs, units)
-    layers += [_initialized(nn.Linear(last, classes), "none")]
+    layers += [_initialized(nn.Linear(last, classes), model, hidden=False)]
     return nn.Sequential(*layers)
 
 
@@ -52,7 +55,7 @@ class Bfloat16(nn.Module):
 def _convolution(model: Model, before: int, after: int) -> list[nn.Module]:
     kernel = model.kernel or 1
     layers: list[nn.Module] = [
-        _initialized(nn.Conv2d(before, after, kernel, padding=kernel // 2), model.activation)
+        _initialized(nn.Conv2d(before, after, kernel, padding=kernel // 2), model)
     ]
     if model.batch_norm:
         layers += [nn.BatchNorm2d(after)]
@@ -60,25 +63,39 @@ def _convolution(model: Model, before: int, after: int) -> list[nn.Module]:
 
 
 def _hidden(model: Model, inputs: int, units: int) -> list[nn.Module]:
-    layers: list[nn.Module] = [_initialized(nn.Linear(inputs, units), model.activation)]
+    layers: list[nn.Module] = [_initialized(nn.Linear(inputs, units), model)]
     if model.batch_norm:
         layers += [nn.BatchNorm1d(units)]
     layers += [ACTIVATIONS[model.activation]()]
     return [*layers, nn.Dropout(model.dropout)] if model.dropout else layers
 
 
-def _initialized(layer: nn.Linear | nn.Conv2d, activation: str) -> nn.Linear | nn.Conv2d:
-    """Initial weights that keep the signal's variance through the activation; biases of zero.
+def _initialized(
+    layer: nn.Linear | nn.Conv2d, model: Model, *, hidden: bool = True
+) -> nn.Linear | nn.Conv2d:
+    """The layer with the weights and biases that the spec starts from.
 
-    He et al. 2015 for the rectifiers (gelu counts as one), Glorot and Bengio 2010 for the others.
+    `auto` keeps the signal's variance through the activation: He et al. 2015 for the rectifiers
+    (gelu counts as one), Glorot and Bengio 2010 for the others and for the output layer.
     """
-    if activation in {"relu", "gelu"}:
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-    elif activation == "leaky_relu":
-        nn.init.kaiming_uniform_(layer.weight, a=0.01, nonlinearity="leaky_relu")
-    else:
-        gain = nn.init.calculate_gain("tanh" if activation == "tanh" else "linear")
-        nn.init.xavier_uniform_(layer.weight, gain)
+    activation = model.activation if hidden else "none"
+    rectifies = activation in {"relu", "gelu", "leaky_relu"}
+    match model.initialization:
+        case "normal":
+            nn.init.normal_(layer.weight)
+        case "constant":
+            nn.init.constant_(layer.weight, CONSTANT)
+        case "zeros":
+            nn.init.zeros_(layer.weight)
+        case "auto" if not rectifies:
+            gain = nn.init.calculate_gain("tanh" if activation == "tanh" else "linear")
+            nn.init.xavier_uniform_(layer.weight, gain)
+        case "glorot":
+            nn.init.xavier_uniform_(layer.weight)
+        case _ if activation == "leaky_relu":
+            nn.init.kaiming_uniform_(layer.weight, a=0.01, nonlinearity="leaky_relu")
+        case _:
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+        nn.init.constant_(layer.bias, model.initial_bias if hidden else 0.0)
     return layer

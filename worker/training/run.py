@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import msgspec
@@ -57,7 +58,8 @@ class Run:
         stop_requested: Callable[[], str | None],
     ) -> None:
         self._spec = spec
-        self._dataset = dataset
+        description = dataset.description.normalized(spec.dataset.normalization)
+        self._dataset = replace(dataset, description=description)
         self._report = report
         self._stop_requested = stop_requested
         self._device = choose_device(spec.resources.device)
@@ -68,13 +70,13 @@ class Run:
         self._training, self._validation = split(
             dataset.train_images,
             dataset.train_labels,
-            dataset.description,
+            description,
             limit=spec.dataset.limit,
             held_out=spec.dataset.validation_images,
             seed=spec.training.seed,
             device=self._device,
         )
-        classes = len(dataset.description.classes)
+        classes = len(description.classes)
         counts = self._training.labels.bincount(minlength=classes)
         self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
