@@ -23,8 +23,8 @@ SMOOTHING = 0.9
 EXPLODED = 4.0
 """The test ends where the smoothed loss is so many times the least."""
 BELOW_LEAST, WELL_BELOW_LEAST = 10.0, 4.0
-"""A tenth of the rate of the least loss is recommended where the steepest fall lies lower, and never
-more than a quarter."""
+"""Recommended is the rate of the steepest fall, but at least a tenth and at most a quarter of that
+of the least loss."""
 ON_THE_WAY = 0.9
 """Share of the fall that is still ahead where the way down begins."""
 FELL = 0.92
