@@ -7,6 +7,7 @@ from app.store.metrics import Point
 from app.store.trained_models import TrainedModel
 from worker.messages import (
     Checkpoint,
+    Diagnosed,
     Epoch,
     Finished,
     Log,
@@ -17,6 +18,9 @@ from worker.messages import (
     Step,
 )
 
+LONG = {"explanation", "advice", "changes"}
+"""What an event leaves to the diagnosis."""
+
 
 def writes(reports: list[Report]) -> dict[str, Any]:
     """Keyword arguments of `store.leases.record` for reports in the order in which they came."""
@@ -25,6 +29,7 @@ def writes(reports: list[Report]) -> dict[str, Any]:
     latest: dict[str, float] = {}
     progress: dict[str, Any] | None = None
     checkpoint: tuple[int, bool, bytes] | None = None
+    diagnosis: dict[str, Any] | None = None
     for report in reports:
         match report:
             case Started(environment=environment):
@@ -51,6 +56,9 @@ def writes(reports: list[Report]) -> dict[str, Any]:
                 happened.append(NewEvent(kind, message, {"step": step, "changed": differences}))
             case Checkpoint(step, best, content):
                 checkpoint = step, best or (checkpoint is not None and checkpoint[1]), content
+            case Diagnosed(content, new):
+                diagnosis = content
+                happened += [_found(finding) for finding in new]
             case Log(message):
                 happened.append(NewEvent("log", message))
     return {
@@ -59,7 +67,16 @@ def writes(reports: list[Report]) -> dict[str, Any]:
         "happened": happened,
         "points": points,
         "checkpoint": checkpoint,
+        "diagnosis": diagnosis,
     }
+
+
+def _found(finding: dict[str, Any]) -> NewEvent:
+    """A finding as an event: its explanation to read, its facts as data."""
+    title, severity = finding["title"], finding["severity"]
+    message = f"{title[:1].lower()}{title[1:]} ({severity}): {finding['explanation']}"
+    facts = {name: value for name, value in finding.items() if name not in LONG}
+    return NewEvent("finding", message, facts)
 
 
 def model(finished: Finished) -> TrainedModel:

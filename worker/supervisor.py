@@ -22,7 +22,7 @@ from app.store.retention import Policy
 from worker import memory, relay
 from worker.calibrator import Calibrator
 from worker.engines import local
-from worker.messages import Failed, Finished, Order, Report, Step, Stopped
+from worker.messages import Failed, Finished, Measured, Order, Report, Step, Stopped
 
 log = logging.getLogger("traind.worker")
 
@@ -163,6 +163,8 @@ class Supervisor:
         match last:
             case Finished():
                 leases.succeed(connection, lease, relay.model(last))
+            case Measured():
+                leases.succeed(connection, lease, None)
             case Failed(code, message, advice, traceback):
                 if traceback:
                     log.error("%s failed:\n%s", lease.job_id, traceback)

@@ -15,7 +15,7 @@ from app.api.schemas import Job, Page, Plan, Retry
 from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
 from app.api.strict_json import StrictRoute
 from app.jobspec import JobSpec, Text, cost
-from app.store import jobs, workers
+from app.store import jobs, retries, workers
 from app.store.database import Database
 from app.store.lifecycle import (
     ENDED,
@@ -186,7 +186,7 @@ def retry(
     """Submits the job's specification again, as a job of its own that names the first."""
     from_checkpoint = wanted.begin == "checkpoint"
     with database.write() as connection:
-        again = jobs.retry(
+        again = retries.retry(
             connection,
             job_id,
             from_checkpoint=from_checkpoint,

@@ -18,7 +18,8 @@ MOST_OLDER = 2000
 class NewEvent:
     """Something to be recorded.
 
-    Kinds: `state`, `started`, `resumed`, `log`, `epoch`, `warning`, `pruned`.
+    Kinds: `state`, `started`, `resumed`, `log`, `epoch`, `warning`, `finding`, `autopilot`,
+    `pruned`.
     """
 
     kind: str

@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
-from app.store import checkpoints, events, keys
+from app.store import diagnoses, events, keys
 from app.store.database import now
 from app.store.events import NewEvent
 from app.store.lifecycle import (
-    ENDED,
     MOVES,
     IdempotencyConflict,
     IllegalMove,
@@ -38,6 +37,14 @@ class Job:
     cancel_requested: bool
     pause_requested: bool
     retry_of: str | None
+    chain: str | None
+    """Id of the first job of the tries of which this is one; None for a first one."""
+    applied: dict[str, Any] | None
+    """The merge patch that made its spec of the one it tries again."""
+    range_of: str | None
+    """Id of the job for which this is a range test."""
+    verdict: str
+    """Code of the first finding, `unknown` while there is none, `off` where none is looked for."""
     key_id: str | None
     last_event: int
     progress: dict[str, Any] | None
@@ -64,6 +71,9 @@ def submit(
     request_digest: str | None = None,
     *,
     retry_of: str | None = None,
+    chain: str | None = None,
+    applied: dict[str, Any] | None = None,
+    range_of: str | None = None,
     key_id: str | None = None,
     request_id: str | None = None,
 ) -> tuple[Job, bool]:
@@ -108,6 +118,10 @@ def submit(
             idempotency_key=idempotency_key,
             request_digest=request_digest,
             retry_of=retry_of,
+            chain=chain,
+            applied=applied,
+            range_of=range_of,
+            verdict=diagnoses.unread(spec),
             key_id=key_id,
         )
     )
@@ -231,30 +245,6 @@ def resume(connection: Connection, job_id: str, request_id: str | None = None) -
     if job.status is not Status.PAUSED:
         raise IllegalMove(job_id, job.status, "resuming it")
     return _change(connection, job, request_id, "queued", status=Status.QUEUED)
-
-
-def retry(
-    connection: Connection,
-    job_id: str,
-    *,
-    from_checkpoint: bool,
-    key_id: str | None = None,
-    request_id: str | None = None,
-) -> Job:
-    """Queues another try of an ended job, as a job of its own that names the first.
-
-    Raises:
-        JobNotFound: no job has this id.
-        IllegalMove: the job has not ended.
-        QuotaExceeded: the API key may submit no more.
-    """
-    job = get(connection, job_id)
-    if job.status not in ENDED:
-        raise IllegalMove(job_id, job.status, "retrying it before it has ended")
-    again, _ = submit(connection, job.spec, retry_of=job_id, key_id=key_id, request_id=request_id)
-    if from_checkpoint:
-        checkpoints.copy_newest(connection, job_id, again.id)
-    return again
 
 
 def _check(job: Job, status: Status, asked: str) -> None:

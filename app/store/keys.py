@@ -128,9 +128,12 @@ def check_quota(connection: Connection, wanted: str) -> None:
     """Whether the key may submit one job more; inside the transaction that submits it.
 
     Raises:
-        QuotaExceeded: it has too many jobs that have not ended, or stores too much.
+        QuotaExceeded: it has too many jobs that have not ended, stores too much, or was revoked.
     """
-    limits = get(connection, wanted).limits
+    key = get(connection, wanted)
+    if key.revoked_at is not None:  # it cannot ask, but autopilot asks for it
+        raise QuotaExceeded("it was revoked")
+    limits = key.limits
     mine = jobs.c.key_id == wanted
     if limits.jobs is not None:
         waiting = select(func.count()).where(mine, jobs.c.status.not_in(ENDED))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, select, update
 
-from app.store import checkpoints, events, metrics, trained_models
+from app.store import autopilot, checkpoints, diagnoses, events, metrics, trained_models
 from app.store.database import now
 from app.store.events import NewEvent
 from app.store.lifecycle import FailureCode, LeaseLost, Status
@@ -72,9 +72,11 @@ def claim(connection: Connection, worker: str) -> Lease | None:
         return None
     checkpoint = checkpoints.newest(connection, row.id)
     metrics.forget_after(connection, row.id, checkpoint.step if checkpoint else -1)
+    diagnoses.forget(connection, row.id)  # this attempt will say what it finds
+    fresh: dict[str, Any] = {"verdict": diagnoses.unread(row.spec)}
     if checkpoint is None:
-        fresh = update(jobs).where(jobs.c.id == row.id).values(progress=None, metrics={})
-        connection.execute(fresh)
+        fresh |= {"progress": None, "metrics": {}}
+    connection.execute(update(jobs).where(jobs.c.id == row.id).values(fresh))
     events.append(
         connection,
         row.id,
@@ -132,10 +134,12 @@ def record(
     happened: list[NewEvent] | None = None,
     points: list[Point] | None = None,
     checkpoint: tuple[int, bool, bytes] | None = None,
+    diagnosis: dict[str, Any] | None = None,
 ) -> None:
     """Writes what a run has reported, all of it or nothing.
 
-    `checkpoint` is its step, whether it is the best so far, and its content.
+    `checkpoint` is its step, whether it is the best so far, and its content. A `diagnosis` replaces
+    the one before.
 
     Raises:
         LeaseLost: the run does not hold the job any more.
@@ -148,11 +152,15 @@ def record(
         values["metrics"] = connection.execute(held).scalar_one() | latest
     if first_step:
         values["first_step_at"] = now(connection)
+    if diagnosis is not None:
+        values["verdict"] = diagnoses.verdict(diagnosis)
     _fenced(connection, lease, happened or [], **values)
     metrics.append(connection, lease.job_id, points or [])
     if checkpoint is not None:
         step, best, content = checkpoint
         checkpoints.keep(connection, lease.job_id, step, content, best=best)
+    if diagnosis is not None:
+        diagnoses.keep(connection, lease.job_id, diagnosis)
 
 
 def requeue(connection: Connection, lease: Lease, reason: str) -> None:
@@ -195,11 +203,15 @@ def lose(connection: Connection, lease: Lease, reason: str) -> None:
     )
 
 
-def succeed(connection: Connection, lease: Lease, model: TrainedModel) -> str:
-    """Publishes the model and ends its job, in one transaction; returns the model's id."""
-    model_id = trained_models.publish(connection, lease.job_id, model)
+def succeed(connection: Connection, lease: Lease, model: TrainedModel | None) -> str | None:
+    """Publishes the model and ends its job, in one transaction; returns the model's id.
+
+    A range test leaves no model.
+    """
+    model_id = trained_models.publish(connection, lease.job_id, model) if model else None
     held = select(jobs.c.metrics).where(jobs.c.id == lease.job_id)
-    scalars = {name: value for name, value in model.metrics.items() if isinstance(value, float)}
+    measured = model.metrics if model else {}
+    scalars = {name: value for name, value in measured.items() if isinstance(value, float)}
     _fenced(
         connection,
         lease,
@@ -209,6 +221,7 @@ def succeed(connection: Connection, lease: Lease, model: TrainedModel) -> str:
         ended_at=now(connection),
     )
     checkpoints.drop(connection, lease.job_id)
+    autopilot.follow(connection, lease.job_id)
     return model_id
 
 
@@ -232,6 +245,8 @@ def fail(
         ended_at=now(connection),
         **values,
     )
+    if code is FailureCode.DIVERGED:  # the others are no fault of the spec
+        autopilot.follow(connection, lease.job_id)
 
 
 def cancel(connection: Connection, lease: Lease) -> None:

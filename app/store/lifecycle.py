@@ -13,7 +13,7 @@ class Status(StrEnum):
     PAUSED = "paused"
     """Set aside by its owner, with its checkpoint."""
     SUCCEEDED = "succeeded"
-    """Ended with a published model."""
+    """Ended with a published model, or with the measurements of a range test."""
     FAILED = "failed"
     """Ended with a reason."""
     CANCELLED = "cancelled"
@@ -162,6 +162,27 @@ class IllegalMove(StoreError):
 
     def __init__(self, job_id: str, status: str, asked: str) -> None:
         super().__init__(f"Job {job_id} is {status}; {asked} is not possible any more.")
+
+
+class NothingToApply(StoreError):
+    """A job has no suggestion that a retry could apply."""
+
+    def __init__(self, job_id: str, verdict: str) -> None:
+        super().__init__(
+            f"The diagnosis of {job_id} is {verdict} and suggests no other specification; "
+            f"GET /jobs/{job_id}/diagnosis says what is known, and `patch` takes a change of "
+            "your own."
+        )
+
+
+class NoRangeTest(StoreError):
+    """No range test was made for a job."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"No learning-rate range test was made for {job_id}; "
+            f"POST /jobs/{job_id}/lr-range makes one."
+        )
 
 
 class IdempotencyConflict(StoreError):

@@ -1,23 +1,25 @@
 """What is kept of jobs that have ended: of the newest everything, of older ones their record.
 
-The record is the job's row, its transitions, and its model where an alias names it or did lately.
+The record is the job's row, its transitions and findings, and its model where an alias names it or
+did lately.
 """
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, or_, select
 
-from app.store import events
+from app.store import diagnoses, events
 from app.store.events import NewEvent
 from app.store.lifecycle import ENDED
 from app.store.tables import aliases, checkpoints, jobs, metrics, models, promotions
+from app.store.tables import diagnoses as diagnosed
 from app.store.tables import events as happened
 
 AT_ONCE = 20
 """Jobs of one transaction: others wait while it holds the lock."""
 ROLL_BACKS = 10
 """So many promotions of an alias keep their models, to be rolled back to."""
-RECORD = ("state", "pruned")
+RECORD = ("state", "finding", "autopilot", "pruned")
 """Events that stay."""
 
 
@@ -45,6 +47,7 @@ def prune(connection: Connection, policy: Policy) -> int:
     has_more = or_(
         exists().where(happened.c.job_id == jobs.c.id, chatter),
         exists().where(metrics.c.job_id == jobs.c.id),
+        exists().where(diagnosed.c.job_id == jobs.c.id),
         exists().where(models.c.job_id == jobs.c.id, prunable),
     )
     found = connection.execute(
@@ -56,8 +59,9 @@ def prune(connection: Connection, policy: Policy) -> int:
     for job_id in pruned:
         connection.execute(delete(happened).where(happened.c.job_id == job_id, chatter))
         connection.execute(delete(metrics).where(metrics.c.job_id == job_id))
+        diagnoses.forget(connection, job_id)
         dropped = connection.execute(delete(models).where(models.c.job_id == job_id, prunable))
-        what = "its log, curves and model" if dropped.rowcount else "its log and curves"
+        what = "its log, curves and diagnosis" + (" and model" if dropped.rowcount else "")
         message = f"{what} were dropped: {policy.jobs} newer jobs have ended (TRAIND_KEEP_JOBS)"
         events.append(connection, job_id, [NewEvent("pruned", message)])
     return len(pruned)

@@ -54,6 +54,10 @@ jobs = Table(
     Column("idempotency_key", String(255), unique=True),
     Column("request_digest", String(64)),
     Column("retry_of", String(40)),  # the job of which this one is another try
+    Column("chain", String(40), index=True),  # a retry's: the first job of all the tries
+    Column("applied", JSON(none_as_null=True)),  # the merge patch that made it of that job's spec
+    Column("range_of", String(40), index=True),  # the job for which this range test was made
+    Column("verdict", String(32), nullable=False, server_default="unknown"),
     Column("key_id", String(40), index=True),  # who submitted it
     Index("ix_jobs_status_id", "status", "id"),
     Index(
@@ -94,6 +98,14 @@ checkpoints = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", String(64)),  # of the content; none where an older traind wrote it
+)
+
+# Apart from the jobs, whose lists need none of it.
+diagnoses = Table(
+    "diagnoses",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("content", JSON, nullable=False),
 )
 
 models = Table(

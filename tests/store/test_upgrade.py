@@ -8,16 +8,26 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from app.store import aliases, database, events, jobs, leases, metrics, migrations, trained_models
+from app.store import (
+    aliases,
+    database,
+    events,
+    jobs,
+    leases,
+    metrics,
+    migrations,
+    retries,
+    trained_models,
+)
 from app.store.lifecycle import Status
 from tests.store.test_leases import SPEC
 
 
-def make_first_schema(connection: Connection) -> None:
+def make_schema(connection: Connection, revision: str = "0001") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    command.upgrade(config, revision)
 
 
 def insert(connection: Connection, table: str, **values: object) -> None:
@@ -60,7 +70,7 @@ def test_the_first_schema_is_upgraded_with_what_it_holds(url: str) -> None:
     store = database.connect(url)
     store.use_write_ahead_log()
     with store.write() as connection:
-        make_first_schema(connection)
+        make_schema(connection)
         fill(connection)
     migrations.migrate(store)
     with store.read() as connection:
@@ -78,4 +88,28 @@ def test_the_first_schema_is_upgraded_with_what_it_holds(url: str) -> None:
         lease = leases.claim(connection, "host/1")
         assert lease is not None
         assert (lease.job_id, lease.attempt) == ("job_2", 2)
+    store.close()
+
+
+def test_retries_from_before_chains_are_linked_to_the_first(url: str) -> None:
+    store = database.connect(url)
+    store.use_write_ahead_log()
+    with store.write() as connection:
+        make_schema(connection, "0005")
+        for number, before in ((1, None), (2, "job_1"), (3, "job_2"), (4, None), (5, "job_gone")):
+            insert(
+                connection,
+                "jobs",
+                **{"id": f"job_{number}", "name": "old", "labels": "{}"},
+                **{"spec": json.dumps(SPEC), "status": "failed", "created_at": 1, "attempt": 1},
+                **{"losses": 0, "last_event": 0, "cancel_requested": False, "metrics": "{}"},
+                retry_of=before,
+            )
+    migrations.migrate(store)
+    with store.read() as connection:
+        found = [jobs.get(connection, f"job_{number}") for number in range(1, 6)]
+        tries = [each.id for each in retries.chain(connection, found[2])]
+    assert [each.chain for each in found] == [None, "job_1", "job_1", None, "job_gone"]
+    assert tries == ["job_1", "job_2", "job_3"]
+    assert {each.verdict for each in found} == {"unknown"}
     store.close()

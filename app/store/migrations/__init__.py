@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from app.store.database import Database
 from app.store.lifecycle import SchemaMismatch
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """The newest schema: the last revision under versions/."""
 
 

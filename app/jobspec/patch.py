@@ -1,0 +1,31 @@
+"""A spec with a change on top: JSON merge patches (RFC 7396)."""
+
+from typing import Any
+
+from app.jobspec import JobSpec
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """The target as the patch leaves it; what the patch says is null is removed (section 2)."""
+    if not isinstance(patch, dict):
+        return patch
+    fields = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = merged(fields.get(name), value)
+    return fields
+
+
+def corrected(spec: dict[str, Any], *patches: dict[str, Any]) -> JobSpec:
+    """The stored spec with the patches on it, in turn.
+
+    It names every field, so its preset has done its work: kept, it would refill what is removed.
+
+    Raises:
+        ValidationError: the patches make no valid spec of it.
+    """
+    for patch in patches:
+        spec = merged(spec | {"preset": None}, patch)
+    return JobSpec.model_validate(spec)

@@ -1,0 +1,116 @@
+"""Other tries of a job, as it was or corrected, and the chain that they make."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from app.jobspec.patch import corrected
+from app.jobspec.presets import laid_over
+from app.store import checkpoints, diagnoses
+from app.store.jobs import Job, get, submit
+from app.store.lifecycle import ENDED, IllegalMove, NothingToApply, Status
+from app.store.tables import jobs, models
+
+MOST = 100
+"""So many jobs of a chain, the newest, are shown."""
+
+
+@dataclass(frozen=True)
+class Try:
+    """A job of a chain."""
+
+    id: str
+    status: Status
+    applied: dict[str, Any] | None
+    verdict: str
+    metrics: dict[str, float]
+    model_id: str | None
+
+    @property
+    def score(self) -> float:
+        """What the tries are compared by: accuracy on validation images, where there are any."""
+        accuracy = self.metrics.get("validation_accuracy", self.metrics.get("test_accuracy"))
+        return -1.0 if accuracy is None or math.isnan(accuracy) else accuracy
+
+
+def retry(
+    connection: Connection,
+    job_id: str,
+    *,
+    from_checkpoint: bool = False,
+    suggested: bool = False,
+    patch: dict[str, Any] | None = None,
+    key_id: str | None = None,
+    request_id: str | None = None,
+) -> Job:
+    """Queues another try of an ended job, as a job of its own that names the first.
+
+    `suggested` corrects its spec as the diagnosis has it, `patch` as its owner has it, in this
+    order.
+
+    Raises:
+        JobNotFound: no job has this id.
+        IllegalMove: the job has not ended.
+        NothingToApply: its diagnosis suggests nothing.
+        ValidationError: the changes make no valid spec.
+        QuotaExceeded: the API key may submit no more.
+    """
+    job = get(connection, job_id)
+    if job.status not in ENDED:
+        raise IllegalMove(job_id, job.status, "retrying it before it has ended")
+    patches = [suggestion(connection, job)] if suggested else []
+    if patch is not None:
+        patches.append(patch)
+    spec = corrected(job.spec, *patches).model_dump(mode="json") if patches else job.spec
+    again, _ = submit(
+        connection,
+        spec,
+        retry_of=job_id,
+        chain=first_of(job),
+        applied=laid_over(patches[0], patches[-1]) if patches else None,
+        range_of=job.range_of,
+        key_id=key_id,
+        request_id=request_id,
+    )
+    if from_checkpoint:
+        checkpoints.copy_newest(connection, job_id, again.id)
+    return again
+
+
+def suggestion(connection: Connection, job: Job) -> dict[str, Any]:
+    """The merge patch that the job's diagnosis suggests.
+
+    Raises:
+        NothingToApply: it suggests none.
+    """
+    patch = (diagnoses.get(connection, job.id) or {}).get("suggestion")
+    if not patch:
+        raise NothingToApply(job.id, job.verdict)
+    return dict(patch)
+
+
+def first_of(job: Job) -> str:
+    """Id of the first job of the chain in which this one is."""
+    return job.chain or job.id
+
+
+def chain(connection: Connection, job: Job) -> list[Try]:
+    """Every try of what this job tries, itself included, oldest first."""
+    columns = (jobs.c.id, jobs.c.status, jobs.c.applied, jobs.c.verdict, jobs.c.metrics)
+    newest = (
+        select(*columns, models.c.id.label("model_id"))
+        .select_from(jobs.outerjoin(models, models.c.job_id == jobs.c.id))
+        .where(or_(jobs.c.id == first_of(job), jobs.c.chain == first_of(job)))
+        .order_by(jobs.c.id.desc())
+        .limit(MOST)
+    )
+    rows = connection.execute(newest).all()
+    return [Try(**{**row._mapping, "status": Status(row.status)}) for row in reversed(rows)]
+
+
+def best(tries: list[Try]) -> Try | None:
+    """The one whose model does best, the earlier of two that do alike; None without a model."""
+    with_model = [each for each in tries if each.model_id]
+    return max(with_model, key=lambda each: each.score, default=None)
