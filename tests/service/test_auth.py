@@ -169,9 +169,10 @@ def test_a_key_may_keep_so_many_bytes(guarded: Api) -> None:
 
 
 def test_a_key_that_asks_too_fast_is_told_when_to_come_back(guarded: Api) -> None:
-    headers = make(guarded, "read", requests_per_second=5)
+    headers = make(guarded, "read", requests_per_second=2)
+    began = time.monotonic()
     statuses = [guarded.http.get("/jobs", headers=headers).status_code for _ in range(20)]
-    assert 5 <= statuses.count(200) <= 8
+    assert 2 <= statuses.count(200) <= 2 + 2 * (time.monotonic() - began)
     answer = guarded.http.get("/jobs", headers=headers)
     problem_of(answer, 429, "too_many_requests")
     assert int(answer.headers["retry-after"]) >= 1

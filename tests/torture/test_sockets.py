@@ -115,8 +115,8 @@ def test_a_large_body_on_a_slow_line_is_taken(tmp_path: Path) -> None:
         body = b'{"name": "' + b" " * 120_000 + b'"}'
 
         def slowly() -> Any:
-            for begin in range(0, len(body), 10_000):
-                yield body[begin : begin + 10_000]
+            for begin in range(0, len(body), 12_000):
+                yield body[begin : begin + 12_000]
                 time.sleep(1.0)
 
         answer = api.http.post("/jobs/validate", content=slowly(), headers=JSON)
