@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.jobspec import JobSpec
-from app.jobspec.patch import merged
+from app.jobspec.patch import corrected
 from tests.diagnosis.faults import PLANTS, planted, spec_of
 from tests.diagnosis.patients import Seen, train
 from worker.training.dataset import load
@@ -61,7 +60,7 @@ def examine(patient: Patient) -> Outcome:
     patch = ill.diagnosis["suggestion"]
     cured = None
     if patch is not None:
-        spec = JobSpec.model_validate(merged(spec_of(plant.fields).model_dump(mode="json"), patch))
+        spec = corrected(spec_of(plant.fields).model_dump(mode="json"), patch)
         cured = train(plant, found, spec).accuracy
     return Outcome(ill.codes, ill.accuracy, cured, sound.accuracy)
 
@@ -100,9 +99,7 @@ def test_healthy_runs_are_left_alone(outcomes: dict[Patient, Outcome]) -> None:
 
 def test_suggestions_cure(outcomes: dict[Patient, Outcome]) -> None:
     curable = {p[:2]: each for p, each in outcomes.items() if each.sound is not None}
-    ill = {
-        p: each for p, each in curable.items() if each.cured is None or not _is_cured(each)
-    }
+    ill = {p: each for p, each in curable.items() if each.cured is None or not _is_cured(each)}
     print(f"cured: {len(curable) - len(ill)} of {len(curable)}; not: {ill}")
     assert len(ill) <= 0.1 * len(curable), ill
 
