@@ -12,6 +12,7 @@ from app.main import create_app
 from app.server import Protocol, Server
 from app.settings import Settings
 from app.store import database, keys, migrations
+from app.store.lifecycle import SchemaMismatch
 
 SHUTDOWN_SECONDS = 5
 """How long a stopping API waits for the requests in flight."""
@@ -22,7 +23,7 @@ def main() -> None:
     for planned in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has stopped
         signal.signal(planned, _exit)
     settings = Settings()
-    _refuse_to_be_open(settings)
+    _look_at_the_database(settings)
     logs.configure()
     config = uvicorn.Config(
         create_app(settings),
@@ -40,16 +41,17 @@ def main() -> None:
     Server(config).run()
 
 
-def _refuse_to_be_open(settings: Settings) -> None:
-    """Ends the process if others could reach an API that asks nobody for a key."""
-    if settings.unprotected or _is_loopback(settings.host):
-        return
+def _look_at_the_database(settings: Settings) -> None:
+    """Ends the process if another version made it, or if everybody could reach it without a key."""
     opened = database.connect(settings.database)
-    migrations.migrate(opened)
+    try:
+        migrations.migrate(opened)
+    except SchemaMismatch as mismatch:
+        sys.exit(str(mismatch))
     with opened.read() as connection:
         made = keys.listed(connection)
     opened.close()
-    if not made:
+    if not (made or settings.unprotected or _is_loopback(settings.host)):
         sys.exit(
             f"traind would answer everybody who reaches {settings.host}: make a key first, with "
             "`traind keys create NAME --scope admin`, or listen on 127.0.0.1."

@@ -35,6 +35,7 @@ from app.local import Service
 from app.settings import Settings
 from app.store import database, jobs, leases, migrations
 from app.store.trained_models import TrainedModel
+from benchmarks import readme
 from benchmarks.machine import describe
 from worker.training import export, networks
 from worker.training.dataset import Description
@@ -90,7 +91,7 @@ def main() -> None:
     text = f"{heading}, medians of {arguments.rounds} rounds:\n\n{table}"
     print(text)
     if arguments.write:
-        _write(text)
+        readme.write("serving", text)
 
 
 class Benchmark:
@@ -368,15 +369,6 @@ def _table(results: dict[str, list[dict[str, Any]]], forward: float) -> str:
 
 def _median(measured: list[dict[str, Any]], load: str, what: str) -> float:
     return statistics.median(each[load][what] for each in measured)
-
-
-def _write(text: str) -> None:
-    readme = HERE / "README.md"
-    before, _, rest = readme.read_text().partition("<!-- serving -->\n")
-    _, _, after = rest.partition("<!-- /serving -->")
-    today = time.strftime("%Y-%m-%d")
-    content = f"{before}<!-- serving -->\n{today}, {text}<!-- /serving -->{after}"
-    readme.write_text(content)
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,9 +8,7 @@ peers come with `pip install '.[peers]'`; what is not installed is left out and 
 """
 
 import argparse
-import datetime
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ import torch
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
+from benchmarks import readme
 from benchmarks.contenders import MOMENTUM, RATES
 from benchmarks.estimate import await_calibration
 from benchmarks.machine import describe
@@ -48,7 +47,6 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-README = Path(__file__).with_name("README.md")
 
 
 class Peer:
@@ -184,12 +182,10 @@ def main() -> None:
                         lines += table(client, folder, optimizer, precision, arguments.rounds)
         finally:
             service.stop()
-    text = "\n".join([f"{datetime.date.today()}, {describe('torch', *installed())}:", *lines])
+    text = "\n".join([f"{describe('torch', *installed())}:", *lines])
     print(text)
     if arguments.write:
-        marked = r"(<!-- training -->).*(<!-- /training -->)"
-        page = re.sub(marked, lambda m: f"{m[1]}\n{text}\n{m[2]}", README.read_text(), flags=re.S)
-        README.write_text(page)
+        readme.write("training", text)
 
 
 def table(client: Client, folder: Path, optimizer: str, precision: str, rounds: int) -> list[str]:

@@ -21,6 +21,7 @@ def main() -> None:
     from app import logs  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
+    from app.store.lifecycle import SchemaMismatch  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415
 
     settings = Settings()
@@ -29,7 +30,10 @@ def main() -> None:
         with opened.read() as connection:
             sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
     logs.configure()
-    migrations.migrate(opened)
+    try:
+        migrations.migrate(opened)
+    except SchemaMismatch as mismatch:
+        sys.exit(str(mismatch))
     Supervisor(settings, opened).run()
 
 

@@ -36,9 +36,13 @@ def latest_speed(connection: Connection) -> dict[str, float] | None:
 
 
 def any_alive(connection: Connection, host: str = "") -> bool:
-    """Whether a worker (of this host) has registered lately."""
+    """Whether a worker (of this host) has registered lately.
+
+    One that registered long from now did so before the clock was set back, and may be dead.
+    """
+    at = now(connection)
     recent = select(workers.c.name).where(
-        workers.c.heartbeat_at > now(connection) - ALIVE,
+        workers.c.heartbeat_at.between(at - ALIVE, at + ALIVE),
         workers.c.name.startswith(f"{host}/" if host else "", autoescape=True),
     )
     return connection.execute(recent.limit(1)).first() is not None

@@ -94,7 +94,8 @@ def client(service: Service) -> Iterator[Client]:
     service.start(*(name for name, each in service.processes.items() if each.poll() is not None))
     with Client(service.url) as client:
         yield client
-        for job in client.jobs(status="running") + client.jobs(status="queued"):
+        # The waiting ones first: one that starts in between is found among the running.
+        for job in client.jobs(status="queued") + client.jobs(status="running"):
             client.cancel(job["id"])
 
 

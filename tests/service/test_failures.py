@@ -67,7 +67,7 @@ def test_a_run_that_hangs_is_ended_and_the_next_one_runs(service: Service, clien
     job = client.submit(LONG)
     started(client, job)
     training_process(service).send_signal(signal.SIGSTOP)
-    job = ended(client, job, seconds=40)
+    job = ended(client, job)
     assert job["failure"]["code"] == "no_progress"
     assert "10 s" in job["failure"]["message"]
     assert job["attempt"] == 1

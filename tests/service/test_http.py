@@ -117,8 +117,8 @@ def test_start_and_stop_are_quick_even_with_open_streams(tmp_path: Path) -> None
             process.terminate()
             rest = list(lines)
             assert service.processes["app"].wait(10) == 0
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 4
             assert "id: 1" in rest
     finally:
         service.stop()
-    assert ready < 5  # about 1 s alone on this machine; tests run beside training
+    assert ready < 10  # about 1 s alone on this machine; tests run beside training

@@ -1,22 +1,29 @@
 """The registry: filters, aliases with their history, descriptions, deletion."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from app.store import leases
+from app.store import leases, tables
 from tests.service.conftest import Api, band, banded_model, problem_of, serving
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Api]:
-    """An API with no other models."""
-    with serving(tmp_path) as api:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(tmp_path_factory.mktemp("registry")) as api:
         yield api
+
+
+@pytest.fixture
+def registry(started: Api) -> Api:
+    """An API with no models."""
+    with started.database.write() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            connection.execute(table.delete())
+    return started
 
 
 def publish(api: Api, accuracy: float = 0.9, shift: int = 0, **spec: Any) -> str:
@@ -185,9 +192,9 @@ def test_a_model_says_what_is_stored_of_it(registry: Api) -> None:
         assert f'"{model["files"][kind]["sha256"]}"' == answer.headers["etag"]
 
 
-def test_many_processes_see_a_promotion_at_once(registry: Api, tmp_path: Path) -> None:
+def test_many_processes_see_a_promotion_at_once(registry: Api) -> None:
     first, second = publish(registry, shift=1), publish(registry, shift=2)
-    with serving(tmp_path) as other:
+    with serving(registry.home) as other:
         random = np.random.default_rng(0)
         for target in random.permutation([first, second] * 10):
             promote(registry, str(target))

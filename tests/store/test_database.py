@@ -1,5 +1,6 @@
 """Transactions under many processes, and a schema that starts and upgrades cleanly."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,8 +93,32 @@ def test_the_migrations_make_the_schema_that_the_code_uses(store: Database) -> N
         assert context.get_current_revision() == migrations.SCHEMA
 
 
-def test_a_newer_database_is_refused(store: Database) -> None:
+def of_schema(store: Database, version: str) -> None:
     with store.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaMismatch, match="9999"):
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+
+
+@pytest.mark.parametrize("version", ["9999", "0000", "b7d1"])
+def test_a_schema_that_is_not_known_is_refused(store: Database, version: str) -> None:
+    of_schema(store, version)
+    with pytest.raises(SchemaMismatch, match=version):
         migrations.migrate(store)
+
+
+@pytest.mark.parametrize("module", ["app", "worker"])
+def test_a_process_that_does_not_know_the_schema_says_so_and_ends(
+    store: Database, url: str, module: str
+) -> None:
+    of_schema(store, "9999")
+    environment = os.environ | {"TRAIND_DATABASE_URL": url, "TRAIND_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "The database has schema 9999, this traind knows" in line

@@ -35,10 +35,10 @@ def fill(file: Path) -> None:
                 continue
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_full_disk_is_named_and_survived(small_disk: Path) -> None:
     service = Service(Settings(home=small_disk, port=0))
-    training = {"epochs": 300, "batch_size": 16, "checkpoint_seconds": 0.5, "log_every": 20}
+    training = {"epochs": 100, "batch_size": 16, "checkpoint_seconds": 0.5, "log_every": 20}
     spec = {"dataset": {"name": "digits"}, "model": {"hidden": [32]}, "training": training}
     try:
         service.start("app", "worker")
@@ -48,7 +48,7 @@ def test_a_full_disk_is_named_and_survived(small_disk: Path) -> None:
             running = client.submit(spec)
             started(client, running)
             fill(small_disk / "filler")
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while (answer := http.post("/jobs", json={"name": "x" * 100})).status_code == 201:
                 assert time.monotonic() < deadline
             acknowledged = [job["id"] for job in client.jobs()]
@@ -60,7 +60,7 @@ def test_a_full_disk_is_named_and_survived(small_disk: Path) -> None:
                 assert time.monotonic() < deadline
             assert answer.status_code == 507, answer.text
             body = {"inputs": [[0] * 64], "model": first["model"]}
-            until_full = time.monotonic() + 5
+            until_full = time.monotonic() + 2
             while time.monotonic() < until_full:
                 for path in ("/healthz", "/readyz", "/jobs", f"/jobs/{running['id']}/metrics"):
                     assert http.get(path).status_code == 200, path
@@ -69,17 +69,18 @@ def test_a_full_disk_is_named_and_survived(small_disk: Path) -> None:
             assert service.processes["worker"].poll() is None
             assert service.processes["app"].poll() is None
             (small_disk / "filler").unlink()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while http.post("/jobs", json={}).status_code != 201:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             for job in client.jobs(status="queued"):
                 client.cancel(job["id"])
-            job = ended(client, running, seconds=60)
+            job = ended(client, running, seconds=180)
             assert job["status"] == "succeeded", job
             assert job["attempt"] == 1
             digests = {client.model(each["model"])["weights_sha256"] for each in (job, whole)}
             assert len(digests) == 1
-            assert {each["id"] for each in client.jobs()} >= set(acknowledged)
+            for job_id in acknowledged:  # by id: a listing is a page of them
+                client.job(job_id)
     finally:
         service.stop()

@@ -20,8 +20,8 @@ import pytest
 from app.client import Client, Problem
 from app.local import Service
 from app.settings import Settings
+from tests.torture.other_clock import set_clock
 
-SLOTS = 4
 SPEC: dict[str, Any] = {
     "dataset": {"name": "digits"},
     "model": {"hidden": [32]},
@@ -32,9 +32,9 @@ ENDED = {"succeeded", "failed", "cancelled"}
 
 
 @contextmanager
-def service(home: Path, *modules: str, slots: int = SLOTS) -> Iterator[Service]:
+def service(home: Path, *modules: str) -> Iterator[Service]:
     """A service with these processes; its log is beside its database."""
-    started = Service(Settings(home=home, port=0, slots=slots), home / "log")
+    started = Service(Settings(home=home, port=0), home / "log")
     try:
         started.start(*modules)
         yield started
@@ -57,8 +57,8 @@ def family(worker: Any) -> tuple[psutil.Process, list[psutil.Process]]:
     return supervisor, training
 
 
-def ended(client: Client, jobs: list[str], seconds: float) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + seconds
+def ended(client: Client, jobs: list[str]) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 300
     found = []
     for job_id in jobs:
         job = client.job(job_id)
@@ -67,6 +67,16 @@ def ended(client: Client, jobs: list[str], seconds: float) -> list[dict[str, Any
             job = client.job(job_id, wait=2)
         found.append(job)
     return found
+
+
+def running(client: Client, job_id: str) -> dict[str, Any]:
+    """The job, once this attempt has made a step."""
+    deadline = time.monotonic() + 120
+    while (job := client.job(job_id))["status"] != "running" or job["first_step_at"] is None:
+        assert job["status"] in {"queued", "running"}, job
+        assert time.monotonic() < deadline, job
+        time.sleep(0.02)
+    return job
 
 
 def endings(client: Client, job_id: str) -> list[str]:
@@ -79,58 +89,64 @@ def endings(client: Client, job_id: str) -> list[str]:
 def test_kills_at_random_instants_change_nothing(
     tmp_path: Path,
     seed: int,
-    repeated: Callable[[int], int],
+    repeated: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
-    rounds = max(1, repeated(200) // SLOTS)
+    rounds = repeated(200, 25)
     killed: Counter[str] = Counter()
-    with service(tmp_path, "app", "worker") as running, Client(running.url) as client:
-        (reference,) = ended(client, [client.submit(SPEC)["id"]], 60)
+    resumed = 0
+    with service(tmp_path, "app", "worker") as serving, Client(serving.url) as client:
+        ended(client, [client.submit(SPEC)["id"]])  # the worker is warm, the dataset decoded
+        began = time.monotonic()
+        (reference,) = ended(client, [client.submit(SPEC)["id"]])
+        usual = time.monotonic() - began
         digest = client.model(reference["model"])["weights_sha256"]
         for _ in range(rounds):
-            jobs = [client.submit(SPEC)["id"] for _ in range(SLOTS)]
-            while client.job(jobs[0])["status"] == "queued":
+            job_id = client.submit(SPEC)["id"]
+            while client.job(job_id)["status"] == "queued":
                 time.sleep(0.01)
-            time.sleep(chance.uniform(0, 4))
+            time.sleep(chance.uniform(0, usual))
             target = chance.choice(["supervisor", "child", "both"])
-            supervisor, training = family(running.processes["worker"])
+            supervisor, training = family(serving.processes["worker"])
             victims = training if target != "supervisor" else []
             victims += [supervisor] if target != "child" else []
             for victim in victims:
                 kill(victim)
             killed[target] += 1
             if target != "child":
-                running.processes["worker"].wait()
-                running.start("worker")
-            for job in ended(client, jobs, 120):
-                assert job["status"] == "succeeded", (seed, target, job["failure"])
-                assert client.model(job["model"])["weights_sha256"] == digest, (seed, target)
-                assert endings(client, job["id"]) == ["succeeded"], (seed, target)
+                serving.processes["worker"].wait()
+                serving.start("worker")
+            (job,) = ended(client, [job_id])
+            assert job["status"] == "succeeded", (seed, target, job["failure"])
+            assert client.model(job["model"])["weights_sha256"] == digest, (seed, target)
+            assert endings(client, job_id) == ["succeeded"], (seed, target)
+            resumed += any(message.kind == "resumed" for message in client.watch(job_id))
     with capsys.disabled():
-        print(f"\nkilled, {SLOTS} jobs at a time, seed {seed}: {dict(killed)}; every digest equal")
+        print(f"\nkilled, seed {seed}: {dict(killed)}, {resumed} resumed; every digest equal")
 
 
 @pytest.mark.timeout(600)
 def test_acknowledged_jobs_survive_kills_of_the_api(
     tmp_path: Path,
     seed: int,
-    repeated: Callable[[int], int],
+    repeated: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
     posts, clients = repeated(1000), 8
     acknowledged: dict[str, set[str]] = {}
-    retries = 0
-    with service(tmp_path, "app") as running:
+    retries = kills = 0
+    with service(tmp_path, "app") as running, httpx.Client(timeout=5) as http:
         done = threading.Event()
 
         def post(number: int) -> None:
             nonlocal retries
             key = f"key-{number}"
             headers = {"Idempotency-Key": key}
-            for _ in range(200):
-                with suppress(httpx.TransportError), httpx.Client(timeout=5) as http:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline:
+                with suppress(httpx.TransportError):
                     answer = http.post(f"{running.url}/jobs", json={}, headers=headers)
                     assert answer.status_code in (200, 201), answer.text
                     acknowledged.setdefault(key, set()).add(answer.json()["id"])
@@ -141,7 +157,9 @@ def test_acknowledged_jobs_survive_kills_of_the_api(
             raise AssertionError(f"{key} was never answered")
 
         def keep_killing() -> None:
-            while not done.wait(chance.uniform(0.2, 1.5)):
+            nonlocal kills
+            while not done.wait(chance.uniform(0.02, 0.3)):
+                kills += 1
                 kill(running.processes["app"])
                 running.processes["app"].wait()
                 running.start("app")
@@ -159,28 +177,33 @@ def test_acknowledged_jobs_survive_kills_of_the_api(
     with sqlite3.connect(tmp_path / "traind.db") as database:
         (stored,) = database.execute("SELECT count(*) FROM jobs").fetchone()
     assert stored == posts, (seed, stored)
+    assert kills
     with capsys.disabled():
-        print(f"\n{posts} jobs acknowledged and there, {retries} requests repeated, seed {seed}")
+        print(
+            f"\n{kills} kills of the API, seed {seed}: {posts} jobs acknowledged and there, ",
+            end="",
+        )
+        print(f"{retries} requests repeated")
 
 
 @pytest.mark.timeout(3600)
 def test_nothing_acknowledged_shrinks_when_everything_is_killed(
     tmp_path: Path,
     seed: int,
-    repeated: Callable[[int], int],
+    repeated: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
-    rounds = repeated(200)
+    rounds = repeated(200, 40)
     known: dict[str, int] = {}
     grown = 0
-    with service(tmp_path, "app", "worker", slots=1) as running:
+    with service(tmp_path, "app", "worker") as running:
         for _ in range(rounds):
             with Client(running.url) as client:
                 job_id = client.submit(SPEC)["id"]
                 known.setdefault(job_id, -1)
-                if chance.random() < 0.7:
-                    while not any(job["status"] == "running" for job in client.jobs()):
+                if chance.random() < 0.8:  # else the worker may be killed while it starts
+                    while not any(job["first_step_at"] for job in client.jobs(status="running")):
                         time.sleep(0.02)
             time.sleep(chance.uniform(0, 3))
             for job_id, step in steps(tmp_path).items():
@@ -202,6 +225,7 @@ def test_nothing_acknowledged_shrinks_when_everything_is_killed(
                 assert found[job_id] >= step, (seed, job_id, found[job_id], step)
     with capsys.disabled():
         print(f"\n{rounds} restarts, {len(known)} jobs, {grown} steps of progress, seed {seed}")
+    assert grown, "no checkpoint was made that could have been lost"
 
 
 def steps(home: Path) -> dict[str, int]:
@@ -224,28 +248,26 @@ def check_integrity(home: Path) -> None:
 def test_planned_stops_lose_no_step_and_spend_no_attempt(
     tmp_path: Path,
     seed: int,
-    repeated: Callable[[int], int],
+    repeated: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
     slowest = 0.0
-    with service(tmp_path, "app", "worker", slots=1) as running, Client(running.url) as client:
+    with service(tmp_path, "app", "worker") as serving, Client(serving.url) as client:
         long = SPEC | {"training": SPEC["training"] | {"epochs": 3000, "checkpoint_seconds": 3600}}
         job_id = client.submit(long)["id"]
-        for _ in range(repeated(50)):
-            while not (job := client.job(job_id))["progress"] or job["status"] != "running":
-                assert job["status"] in {"queued", "running"}, job
-                time.sleep(0.02)
+        for _ in range(repeated(50, 16)):
+            running(client, job_id)
             time.sleep(chance.uniform(0, 1))
             reached = client.job(job_id)["progress"]["step"]
             began = time.monotonic()
-            running.processes["worker"].terminate()
-            assert running.processes["worker"].wait(15) == 0
+            serving.processes["worker"].terminate()
+            assert serving.processes["worker"].wait(15) == 0
             slowest = max(slowest, time.monotonic() - began)
             job = client.job(job_id)
             assert job["status"] == "queued", (seed, job)
             assert steps(tmp_path)[job_id] >= reached, seed
-            running.start("worker")
+            serving.start("worker")
         client.cancel(job_id)
     with sqlite3.connect(tmp_path / "traind.db") as database:
         assert database.execute("SELECT losses FROM jobs").fetchall() == [(0,)]
@@ -258,7 +280,7 @@ def test_planned_stops_lose_no_step_and_spend_no_attempt(
 def test_cancel_against_completion_gives_one_end(
     tmp_path: Path,
     seed: int,
-    repeated: Callable[[int], int],
+    repeated: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
@@ -268,20 +290,53 @@ def test_cancel_against_completion_gives_one_end(
         "training": {"epochs": 1, "batch_size": 32},
     }
     found: Counter[str] = Counter()
-    with service(tmp_path, "app", "worker", slots=1) as running, Client(running.url) as client:
-        ended(client, [client.submit(tiny)["id"]], 60)
+    with service(tmp_path, "app", "worker") as running, Client(running.url) as client:
+        ended(client, [client.submit(tiny)["id"]])
         began = time.monotonic()
-        ended(client, [client.submit(tiny)["id"]], 60)
+        ended(client, [client.submit(tiny)["id"]])
         usual = time.monotonic() - began
-        for _ in range(repeated(500)):
+        for _ in range(repeated(500, 25)):
             job_id = client.submit(tiny)["id"]
             time.sleep(chance.uniform(0, 1.2 * usual))
             with suppress(Problem):
                 client.cancel(job_id)
-            (job,) = ended(client, [job_id], 30)
+            (job,) = ended(client, [job_id])
             assert endings(client, job_id) == [job["status"]], seed
             assert (job["model"] is not None) == (job["status"] == "succeeded"), seed
             found[job["status"]] += 1
     assert set(found) <= {"succeeded", "cancelled"}, found
     with capsys.disabled():
         print(f"\ncancel against completion, seed {seed}: {dict(found)}")
+
+
+@pytest.mark.timeout(1800)
+def test_a_clock_that_jumps_under_two_workers_runs_no_job_twice(
+    tmp_path: Path,
+    seed: int,
+    repeated: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chance = random.Random(seed)
+    worker = "tests.torture.other_clock"
+    hours, attempts = 0, 0
+    set_clock(tmp_path, hours)
+    spec = SPEC | {"training": SPEC["training"] | {"epochs": 600}}  # longer than a heartbeat
+    with service(tmp_path, "app", worker) as serving, Client(serving.url) as client:
+        serving.processes["the first"] = serving.processes.pop(worker)
+        serving.start(worker)
+        jumps = repeated(20, 20)
+        for _ in range(jumps):
+            jobs = [client.submit(spec)["id"] for _ in range(2)]
+            for job_id in jobs:
+                running(client, job_id)
+            time.sleep(chance.uniform(0, 3))
+            hours = chance.choice([-1, 1]) if hours == 0 else 0  # by an hour, there or back
+            set_clock(tmp_path, hours)
+            for job in ended(client, jobs):
+                assert job["status"] == "succeeded", (seed, job["failure"])
+                assert endings(client, job["id"]) == ["succeeded"], seed
+                attempts += job["attempt"]
+            assert [process.poll() for process in serving.processes.values()] == [None] * 3
+    with capsys.disabled():
+        print(f"\n{jumps} jumps of the clock by an hour, seed {seed}: ", end="")
+        print(f"{2 * jumps} jobs in {attempts} attempts, each succeeded once")

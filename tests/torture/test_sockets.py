@@ -115,12 +115,17 @@ def test_a_large_body_on_a_slow_line_is_taken(tmp_path: Path) -> None:
         body = b'{"name": "' + b" " * 120_000 + b'"}'
 
         def slowly() -> Any:
-            for begin in range(0, len(body), 10_000):
-                yield body[begin : begin + 10_000]
+            for begin in range(0, len(body), 12_000):
+                yield body[begin : begin + 12_000]
                 time.sleep(1.0)
 
         answer = api.http.post("/jobs/validate", content=slowly(), headers=JSON)
         assert answer.status_code == 422
+
+
+def stream_request(job: str) -> bytes:
+    lines = [f"GET /jobs/{job}/events HTTP/1.1", "Host: x", "Accept: text/event-stream"]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 @pytest.mark.timeout(180)
@@ -131,13 +136,11 @@ def test_dropped_event_streams_give_their_descriptors_back(
         job = api.submit()
         process = psutil.Process(api.service.processes["app"].pid)
         port = int(api.service.url.rpartition(":")[2])
-        lines = [f"GET /jobs/{job}/events HTTP/1.1", "Host: x", "Accept: text/event-stream"]
-        request = "\r\n".join([*lines, "", ""]).encode()
 
         def open_and_drop(count: int) -> None:
             streams = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
             for stream in streams:
-                stream.sendall(request)
+                stream.sendall(stream_request(job))
             for stream in streams:
                 assert stream.recv(100).startswith(b"HTTP/1.1 200")
                 stream.close()
@@ -150,6 +153,20 @@ def test_dropped_event_streams_give_their_descriptors_back(
         while process.num_fds() > before + 2:
             assert time.monotonic() < deadline, (before, process.num_fds())
             time.sleep(0.1)
+
+
+def test_a_stop_waits_for_no_open_stream(tmp_path: Path) -> None:
+    with serving(tmp_path) as api, ExitStack() as stack:
+        job = api.submit()
+        port = int(api.service.url.rpartition(":")[2])
+        for _ in range(50):
+            stream = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stream.sendall(stream_request(job))
+            assert stream.recv(100).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        api.service.processes["app"].terminate()
+        assert api.service.processes["app"].wait(20) == 0
+        assert time.monotonic() - began < 8
 
 
 def test_random_bytes_on_the_socket_end_nothing(api: Api, seed: int) -> None:

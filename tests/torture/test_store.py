@@ -261,10 +261,13 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC)[0].id
         lease = leases.claim(connection, "host/1")
+        workers.register(connection, "host/1", 1)
+        assert workers.any_alive(connection)
     assert lease
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + hours * 3600 * 10**9)
     with store.write() as connection:  # another worker's heartbeat comes first
+        assert not workers.any_alive(connection)
         taken = recovery.requeue_expired(connection)
     assert taken == 1
     with store.write() as connection:

@@ -6,6 +6,7 @@ any epoch, and no choice made here touches the generators that training uses.
 """
 
 from collections.abc import Iterator
+from copy import copy
 from math import ceil
 
 import numpy as np
@@ -44,6 +45,17 @@ class Images:
         """The images at these indices, normalized float32 (B, C, H, W), and their labels (B,)."""
         images = self._images.index_select(0, indices).to(torch.float32)
         return images.mul_(self._scale).add_(self._shift), self._labels.index_select(0, indices)
+
+    def sample(self, most: int) -> "Images":
+        """At most so many of the images, evenly taken."""
+        chosen = copy(self)
+        stride = max(1, -(-len(self) // most))
+        chosen._images, chosen._labels = self._images[::stride], self._labels[::stride]
+        return chosen
+
+    def all(self) -> tuple[Tensor, Tensor]:
+        """Every image, as `draw` gives them."""
+        return self.draw(torch.arange(len(self), device=self._labels.device))
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once, in batches of at most `size`."""

@@ -11,18 +11,36 @@ import numpy as np
 import torch
 from torch import nn
 
-from app.jobspec import JobSpec
-from worker.messages import Checkpoint, Epoch, Finished, Log, Report, Resumed, RunningLoss, Started
-from worker.training import backpropagation, checkpoint, export, networks, optimization, report
+from app.jobspec import JobSpec, RateRange
+from worker.messages import (
+    Checkpoint,
+    Diagnosed,
+    Epoch,
+    Finished,
+    Log,
+    Measured,
+    Report,
+    Resumed,
+    RunningLoss,
+    Started,
+)
+from worker.training import checkpoint, export, method, optimization, report
 from worker.training.augmentation import Augmentation
 from worker.training.batches import Images, split
 from worker.training.dataset import Dataset
+from worker.training.diagnosis.checkup import Checkup
+from worker.training.diagnosis.document import of_range_test
+from worker.training.diagnosis.measurements import Measurements
 from worker.training.environment import choose_device, environment
 from worker.training.evaluation import Evaluation, evaluate
-from worker.training.loop import Step, train
+from worker.training.loop import Batch, Step
 from worker.training.progress import Pace
+from worker.training.range_test import range_test
 from worker.training.state import Position, State
 from worker.training.tally import Tally
+
+KEPT_BYTES = 64 * 2**20
+"""Of a larger network no snapshot is held to train again from: its seed has to do."""
 
 
 class Stopping(Exception):
@@ -76,33 +94,76 @@ class Run:
             seed=spec.training.seed,
             device=self._device,
         )
-        classes = len(description.classes)
-        counts = self._training.labels.bincount(minlength=classes)
+        test_labels = torch.from_numpy(dataset.test_labels).to(torch.int64)
+        test_images = torch.from_numpy(dataset.test_images)
+        self._test = Images(test_images, test_labels, description, self._device)
+        self._classes = len(description.classes)
+        counts = self._training.labels.bincount(minlength=self._classes)
         self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
+        self._kept: bytes | None = None
         self._kept_at = time.monotonic()
+        self._checkup = self._watching() if spec.diagnosis else None
 
-    def run(self, resume_from: bytes | None = None) -> Finished:
+    def run(self, resume_from: bytes | None = None) -> Finished | Measured:
         """Trains, measures, and returns the model with what is known of it.
+
+        A range test trains no model and returns none.
 
         Raises:
             Stopping: a stop was requested.
             Diverged: the loss is not finite.
         """
         self._report(Started(self._environment()))
+        if self._spec.lr_range is not None:
+            return self._test_rates(self._spec.lr_range)
         if resume_from is not None:
             self._resume(resume_from)
+        try:
+            return self._train()
+        except Diverged:
+            if self._checkup is not None:
+                self._report(self._checkup.diverged(self._kept))
+            raise
+
+    def _train(self) -> Finished:
+        if self._checkup is not None:
+            self._checkup.begin()
         while self._state.position.epoch <= self._spec.training.epochs and not self._has_waited():
             self._train_epoch()
         if self._state.best.weights:
             self._net.load_state_dict(self._state.best.weights)
         self._report(Log("Finished Training"))
+        if self._checkup is not None:
+            self._report(self._checkup.finish())
         return self._finish()
+
+    def _test_rates(self, limits: RateRange) -> Measured:
+        """A range test as a job of its own."""
+        found = range_test(self._spec, self._training, self._criterion, limits, self._device)
+        self._report(Diagnosed(of_range_test(found, limits), []))
+        return Measured()
+
+    def _watching(self) -> Checkup:
+        images = {"training": self._training, "validation": self._validation, "test": self._test}
+        return Checkup(
+            self._spec,
+            self._state,
+            self._criterion,
+            images=images,
+            batches=self._batches,
+            classes=self._classes,
+        )
 
     @property
     def network(self) -> nn.Module:
         """What is being trained."""
         return self._net
+
+    @property
+    def measurements(self) -> Measurements:
+        """What its diagnosis rests on."""
+        return self._state.measurements
 
     def rehearse(self) -> Iterator[None]:
         """An epoch's steps and sums without reports, so that they can be timed."""
@@ -121,6 +182,8 @@ class Run:
             at.batch += 1
             at.step += 1
             self._state.tally.add(step)
+            if self._checkup is not None and (found := self._checkup.step(step)):
+                self._report(found)
             if at.batch % training.log_every == 0:
                 loss = self._finite(self._state.tally.running_loss(training.log_every))
                 self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
@@ -134,31 +197,26 @@ class Run:
         metrics = self._measure()
         self._report(Epoch(at.epoch, at.step, time.monotonic() - started_at, metrics))
         self._report(self._pace.now(at.epoch, at.step))
+        if self._checkup is not None:
+            with self._pace.aside():
+                self._checkup.epoch(metrics)
         best = self._judge(metrics)
         at.epoch, at.batch = at.epoch + 1, 0
         self._state.tally = Tally(self._device)
         self._keep(best)
 
     def _steps(self) -> Iterator[Step]:
-        """The loop over the rest of the epoch, by autograd or with the chain rule written out."""
-        training, at = self._spec.training, self._state.position
-        batches = self._training.shuffled(
-            training.batch_size, training.seed, at.epoch, at.batch, self._augmentation()
-        )
-        low = training.precision == "bfloat16"
-        if self._uses_chain_rule():
-            precision = torch.bfloat16 if low else torch.float32
-            return backpropagation.train(
-                self._net, self._criterion, self._state.optimizer, batches, precision
-            )
-        net = networks.Bfloat16(self._net) if low else self._net
-        return train(net, self._criterion, self._state.optimizer, batches)
+        """The loop over the rest of the epoch."""
+        at = self._state.position
+        batches = self._batches(at.epoch, at.batch)
+        return method.steps(self._spec, self._state, self._criterion, batches)
 
-    def _uses_chain_rule(self) -> bool:
-        wanted = self._spec.training.gradient
-        written_out = self._spec.model.kind == "mlp" and not self._spec.model.batch_norm
-        faster = written_out and self._device.type == "cpu"
-        return wanted == "chain_rule" or (wanted == "auto" and faster)
+    def _batches(self, epoch: int, first: int) -> Iterator[Batch]:
+        """The batches of an epoch from the batch `first` on."""
+        training = self._spec.training
+        return self._training.shuffled(
+            training.batch_size, training.seed, epoch, first, self._augmentation()
+        )
 
     def _augmentation(self) -> Augmentation | None:
         augment = self._spec.dataset.augment
@@ -212,12 +270,16 @@ class Run:
 
     def _keep(self, best: bool) -> None:
         """Reports a checkpoint of this very boundary between two steps."""
+        if self._checkup is not None:
+            self._checkup.settle()
         content = self._state.encode(self._environment())
+        self._kept = content if len(content) <= KEPT_BYTES else None
         self._report(Checkpoint(self._state.position.step, best, content))
         self._kept_at = time.monotonic()
 
     def _resume(self, content: bytes) -> None:
         made_in = self._state.restore(content)
+        self._kept = content
         changed = checkpoint.differences(made_in, self._environment())
         self._report(Resumed(self._state.position.step, changed))
 
@@ -232,17 +294,12 @@ class Run:
         return loss
 
     def _evaluate(self, images: Images) -> Evaluation:
-        classes = len(self._dataset.description.classes)
-        return evaluate(self._net, self._criterion, images, classes)
+        return evaluate(self._net, self._criterion, images, self._classes)
 
     def _finish(self) -> Finished:
         dataset = self._dataset
         description = dataset.description
-        pixels, labels = (
-            torch.from_numpy(dataset.test_images),
-            torch.from_numpy(dataset.test_labels),
-        )
-        test = self._evaluate(Images(pixels, labels.to(torch.int64), description, self._device))
+        test = self._evaluate(self._test)
         if not math.isfinite(test.loss):  # by the last step, where no validation set could see it
             at = self._state.position
             raise Diverged(Position(at.epoch - 1, self._spec.steps_per_epoch, at.step))
@@ -274,5 +331,5 @@ class Run:
     def _environment(self) -> dict[str, Any]:
         return environment(self._device) | {
             "dataset_sha256": self._dataset.description.sha256,
-            "gradient": "chain_rule" if self._uses_chain_rule() else "autograd",
+            "gradient": method.name(self._spec, self._device),
         }

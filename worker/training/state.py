@@ -3,12 +3,14 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
 from app.jobspec import JobSpec
 from worker.training import checkpoint, networks, optimization
 from worker.training.checkpoint import Snapshot
+from worker.training.diagnosis.measurements import Measurements
 from worker.training.optimization import LearningRate, Plateau
 from worker.training.tally import Tally
 
@@ -43,6 +45,7 @@ class State:
         self.position = Position()
         self.tally = Tally(device)
         self.best = Best()
+        self.measurements = Measurements()
 
     def encode(self, environment: dict[str, Any]) -> bytes:
         """A snapshot of this very boundary, with what the bits depend on beside the spec."""
@@ -53,6 +56,7 @@ class State:
                 "waiting": asdict(self.best.waiting),
                 "loss": asdict(self.best.loss),
                 "environment": environment,
+                "measurements": msgspec.to_builtins(self.measurements),
             },
             tensors={
                 "net": self.net.state_dict(),
@@ -75,6 +79,8 @@ class State:
         self.best = Best(
             Plateau(**values["waiting"]), Plateau(**values["loss"]), tensors.get("best", {})
         )
+        measured = values.get("measurements", {})  # an older traind took none
+        self.measurements = msgspec.convert(measured, Measurements)
         self.net.load_state_dict(tensors["net"])
         checkpoint.restore_optimizer(self.optimizer, tensors.get("optimizer", {}))
         self.tally.restore(tensors["tally"])

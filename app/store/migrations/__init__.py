@@ -9,21 +9,21 @@ from sqlalchemy import inspect, text
 from app.store.database import Database
 from app.store.lifecycle import SchemaMismatch
 
-SCHEMA = "0006"
-"""The newest schema: the last revision under versions/."""
+FIRST, SCHEMA = "0001", "0006"
+"""The oldest schema and the newest: the first and the last revision under versions/."""
 
 
 def migrate(database: Database) -> None:
     """Creates or upgrades the schema; every entry point calls it at start.
 
     Raises:
-        SchemaMismatch: the database was made by a newer traind.
+        SchemaMismatch: another traind made the database, a newer one or one before the first.
     """
     if _found(database) == SCHEMA:
         return
     with _lock(database):  # WAL and the first schema: eight openers at once failed without it
         found = _found(database)
-        if found is not None and found > SCHEMA:
+        if found is not None and not FIRST <= found <= SCHEMA:
             raise SchemaMismatch(found, SCHEMA)
         if found != SCHEMA:
             _upgrade(database)

@@ -9,7 +9,7 @@ import torch
 
 from app.jobspec import JobSpec, Model
 from tests.unit.training.runs import digits_spec, of, run
-from worker.messages import Epoch, Log, RunningLoss, Started, Step
+from worker.messages import Diagnosed, Epoch, Log, RunningLoss, Started, Step
 from worker.training import export
 from worker.training.dataset import Dataset
 from worker.training.environment import DeviceUnavailable
@@ -80,7 +80,9 @@ def test_the_reports_tell_the_run_from_start_to_end(digits: Dataset) -> None:
         "validation_accuracy",
         "learning_rate",
     }
-    assert reports[-1] == Log("Finished Training")
+    *_, finished_training, diagnosed = reports
+    assert finished_training == Log("Finished Training")
+    assert isinstance(diagnosed, Diagnosed)
     confusion = np.array(finished.metrics["confusion_matrix"])
     assert confusion.sum() == len(digits.test_labels)
     assert confusion.trace() / confusion.sum() == finished.metrics["test_accuracy"]

@@ -1,0 +1,66 @@
+"""Trains planted specs in this process, and says what was found."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from app.jobspec import JobSpec
+from tests.diagnosis.faults import Planted, spec_of
+from worker.messages import Diagnosed, Epoch, Finished, Report
+from worker.training import run as runs
+from worker.training.dataset import Dataset
+from worker.training.diagnosis.measurements import Measurements
+from worker.training.run import Diverged, Run
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How a run ended: its last diagnosis, what it was made from, and the test accuracy."""
+
+    diagnosis: dict[str, Any]
+    measurements: Measurements
+    accuracy: float
+
+    @property
+    def codes(self) -> list[str]:
+        """The findings of severity warning or above, ranked; `healthy` where there are none."""
+        severe = [f["code"] for f in self.diagnosis["findings"] if f["severity"] != "info"]
+        return severe or ["healthy"]
+
+
+def train(plant: Planted, datasets: dict[str, Dataset], spec: JobSpec | None = None) -> Seen:
+    """Trains a planted spec, or another one in its place, on the dataset that it tampers with."""
+    spec = spec or spec_of(plant.fields)
+    dataset = datasets[spec.dataset.name]
+    if plant.tamper is not None:
+        dataset = plant.tamper(dataset, np.random.default_rng(zlib.crc32(plant.name.encode())))
+    said: list[Report] = []
+
+    def report(message: Report) -> None:
+        said.append(message)
+        if isinstance(message, Epoch) and message.epoch == 1 and plant.sabotage is not None:
+            plant.sabotage(run)
+
+    run = Run(spec, dataset, report, lambda: None)
+    accuracy = 0.0
+    with without_export():
+        try:
+            finished = run.run()
+            if isinstance(finished, Finished):
+                accuracy = finished.metrics["test_accuracy"]
+        except Diverged:
+            pass
+    diagnosis = [message for message in said if isinstance(message, Diagnosed)][-1].diagnosis
+    return Seen(diagnosis, run.measurements, accuracy)
+
+
+@contextmanager
+def without_export() -> Iterator[None]:
+    """The graph is not looked at here, and takes longer than most of these runs."""
+    with mock.patch.object(runs.export, "onnx", return_value=b""):
+        yield

@@ -1,0 +1,56 @@
+"""A range test recommends a rate with which the network learns, and the same one each time."""
+
+from typing import Any
+
+import pytest
+
+from app.jobspec import JobSpec
+from worker.messages import Diagnosed, Measured, Report
+from worker.training.dataset import Dataset
+from worker.training.run import Run
+
+
+def found_by(dataset: Dataset, **fields: Any) -> dict[str, Any]:
+    spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "lr_range": {}} | fields)
+    said: list[Report] = []
+    assert isinstance(Run(spec, dataset, said.append, lambda: None).run(), Measured)
+    (diagnosed,) = (each for each in said if isinstance(each, Diagnosed))
+    found: dict[str, Any] = diagnosed.diagnosis["lr_range"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "least", "most"),
+    [
+        ({"name": "sgd"}, 1e-3, 0.2),
+        ({"name": "adam"}, 1e-4, 2e-2),
+        ({"name": "rmsprop"}, 5e-5, 2e-2),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("batch", [4, 32, 128])
+def test_the_recommended_rate_is_one_that_works(
+    digits: Dataset, optimizer: dict[str, Any], least: float, most: float, batch: int
+) -> None:
+    found = found_by(digits, training={"optimizer": optimizer | {"lr": 1.0}, "batch_size": batch})
+    assert least <= found["recommended"] <= most
+    assert found["curve"][0][0] == 1e-6
+
+
+def test_it_repeats_exactly(digits: Dataset) -> None:
+    model = {"hidden": [32], "dropout": 0.5}
+    assert found_by(digits, model=model) == found_by(digits, model=model)
+
+
+def test_its_limits_are_those_of_the_spec(digits: Dataset) -> None:
+    found = found_by(digits, lr_range={"lowest": 1e-4, "highest": 1e-2, "batches": 50})
+    rates = [rate for rate, _ in found["curve"]]
+    assert len(rates) == 50
+    assert rates[0] == 1e-4
+    assert rates[-1] == pytest.approx(1e-2)
+    assert found["diverges_at"] is None
+
+
+def test_where_nothing_is_learned_no_rate_is_recommended(digits: Dataset) -> None:
+    found = found_by(digits, model={"hidden": [16] * 8, "initialization": "zeros"})
+    assert found["recommended"] is None

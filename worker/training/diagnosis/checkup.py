@@ -1,0 +1,173 @@
+"""Watches over one run: has it measured, says what is found while it trains, and judges it at the
+end."""
+
+import math
+import time
+
+from torch import nn
+
+from app.jobspec import JobSpec, RateRange
+from worker.messages import Diagnosed
+from worker.training.batches import Images
+from worker.training.diagnosis import nonfinite, rules
+from worker.training.diagnosis.case import Case
+from worker.training.diagnosis.document import document
+from worker.training.diagnosis.findings import Finding
+from worker.training.diagnosis.inspection import inspect
+from worker.training.diagnosis.measurements import Ending
+from worker.training.diagnosis.recorder import Recorder
+from worker.training.evaluation import evaluate
+from worker.training.loop import Step
+from worker.training.range_test import range_test
+from worker.training.state import State
+
+SAMPLE = 1000
+"""Images, of training and of validation, on which the trained network is judged."""
+LONG = 100_000
+"""A run that trains on so many images has its dataset inspected after the first epoch."""
+LARGER_BATCH = 64
+"""Batch size with which the rate is tried where the run's own batches are smaller."""
+LARGEST_BATCH = 256
+"""Larger ones only take longer: their gradient is hardly less noisy."""
+SAY_SECONDS = 5.0
+"""How often the same findings are said again, with newer numbers."""
+
+
+class Checkup:
+    """The diagnosis of one run; `images` are those of training, validation and test by name."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        state: State,
+        criterion: nn.Module,
+        *,
+        images: dict[str, Images],
+        batches: nonfinite.Batches,
+        classes: int,
+    ) -> None:
+        self._spec = spec
+        self._state = state
+        self._criterion = criterion
+        self._images = images
+        self._batches = batches
+        self._classes = classes
+        self._recorder = Recorder(state, criterion, images["training"], spec.training.batch_size)
+        self._said: set[str] = set()
+        self._said_at = -math.inf
+
+    def begin(self) -> None:
+        """Measures the network before its first step."""
+        self._recorder.begin()
+
+    def step(self, step: Step) -> Diagnosed | None:
+        """Takes a step in; returns what there is to say."""
+        self._recorder.add(step)
+        if not self._recorder.due():
+            return None
+        self._recorder.read()
+        return self._speak()
+
+    def epoch(self, metrics: dict[str, float]) -> None:
+        """Takes an epoch's metrics in."""
+        self._recorder.epoch(metrics)
+        if self._spec.training.epochs * len(self._images["training"]) >= LONG:
+            self._inspect()
+
+    def settle(self) -> None:
+        """Sums up what is open, so that a snapshot holds it."""
+        self._recorder.sum_up()
+
+    def finish(self) -> Diagnosed:
+        """Measures the trained network, tries rates where they are in doubt, and judges the run."""
+        self._recorder.sum_up()
+        self._recorder.read()
+        measurements = self._state.measurements
+        self._inspect()
+        measurements.ending = self._ending()
+        return self._judge()
+
+    def diverged(self, snapshot: bytes | None) -> Diagnosed:
+        """Finds where the numbers broke, by training again from a snapshot, and judges the run."""
+        self._recorder.sum_up()
+        measurements = self._state.measurements
+        self._inspect()
+        measurements.non_finite = nonfinite.locate(
+            self._spec, self._state, self._criterion, self._batches, snapshot
+        )
+        return self._judge()
+
+    def _judge(self) -> Diagnosed:
+        case = Case(self._spec, self._state.measurements, self._classes, final=True)
+        if case.does_badly:
+            self._try_rates()
+        findings = rules.findings(case)
+        return self._said_now(findings, final=True)
+
+    def _speak(self) -> Diagnosed | None:
+        case = Case(self._spec, self._state.measurements, self._classes, final=False)
+        findings = rules.findings(case)
+        new = {finding.code for finding in findings} - self._said
+        if not new and time.monotonic() - self._said_at < SAY_SECONDS:
+            return None
+        return self._said_now(findings, final=False)
+
+    def _said_now(self, findings: list[Finding], *, final: bool) -> Diagnosed:
+        self._said_at = time.monotonic()
+        at = self._state.position
+        said = document(
+            self._spec, findings, self._state.measurements, (at.epoch, at.step), final=final
+        )
+        new = [each for each in said["findings"] if each["code"] not in self._said]
+        self._said |= {each["code"] for each in new}
+        return Diagnosed(said, new)
+
+    def _inspect(self) -> None:
+        if self._state.measurements.inspection is None:
+            others = {name: self._images[name] for name in ("validation", "test")}
+            training = self._images["training"]
+            self._state.measurements.inspection = inspect(training, others, self._classes)
+
+    def _ending(self) -> Ending:
+        net, criterion = self._state.net, self._criterion
+        training = self._images["training"].sample(SAMPLE)
+        found = evaluate(net, criterion, training, self._classes)
+        loss = -found.probabilities.gather(1, training.labels.cpu()[:, None]).log().squeeze(1)
+        loss = loss.clamp(max=100.0)
+        worst = loss.topk(max(1, len(loss) // 10)).values.sum() / (loss.sum() + 1e-12)
+        validation = None
+        if len(self._images["validation"]):
+            sample = self._images["validation"].sample(SAMPLE)
+            validation = evaluate(net, criterion, sample, self._classes)
+        confusion = (validation or found).confusion
+        return Ending(
+            train_loss=found.loss,
+            train_accuracy=found.accuracy,
+            validation_loss=validation.loss if validation else None,
+            validation_accuracy=validation.accuracy if validation else None,
+            worst=worst.item(),
+            recalls=[
+                row[label] / sum(row) if sum(row) else -1.0 for label, row in enumerate(confusion)
+            ],
+        )
+
+    def _try_rates(self) -> None:
+        """The range test with the run's batches, and with larger ones where they are small."""
+        own = min(self._spec.training.batch_size, LARGEST_BATCH)
+        sizes = [own] if own >= LARGER_BATCH else [own, LARGER_BATCH]
+        self._state.measurements.ranges = [
+            range_test(
+                with_batches(self._spec, size),
+                self._images["training"],
+                self._criterion,
+                RateRange(),
+                self._state.device,
+            )
+            for size in sizes
+        ]
+
+
+def with_batches(spec: JobSpec, size: int) -> JobSpec:
+    """The spec with another batch size."""
+    training = spec.training.model_copy(update={"batch_size": size})
+    return spec.model_copy(update={"training": training})

@@ -1,0 +1,194 @@
+"""Faults of the dataset, which no network can make up for. Each threshold's source is in
+docs/diagnosis.md."""
+
+import math
+
+from worker.training.diagnosis.case import Case
+from worker.training.diagnosis.findings import Change, Evidence, Finding
+
+CONSTANT = 0.7
+"""Share of constant pixel positions above which an image holds too little."""
+BLANK = 0.03
+"""Share of blank images that a sound dataset does not have."""
+AGREEMENT = 0.62
+"""Share of images that their neighbours must agree with."""
+CONTRADICTED = 0.07
+"""Share of images whose neighbours may agree on another label."""
+ENOUGH_NEIGHBOURS = 30
+"""Of fewer images of a class the nearest ones are not near."""
+IMBALANCE = 5.0
+"""Most frequent class over the rarest."""
+SHIFT = 4.0
+"""Distance of the mean images over that of chance."""
+INPUT = 4.0
+"""Root mean square of the inputs; normalized ones have 1."""
+NEGLECTED = 0.1
+"""How far the rarest class' recall may lie below that of the most frequent one."""
+
+
+def broken_features(case: Case) -> Finding | None:
+    """Pixels that never change, or images without content."""
+    inspection = case.measured.inspection
+    if inspection is None:
+        return None
+    evidence = []
+    if inspection.constant > CONSTANT:
+        evidence.append(
+            Evidence(
+                "constant pixels",
+                inspection.constant,
+                "above",
+                CONSTANT,
+                "share of the pixel positions that are the same in every training image",
+            )
+        )
+    if inspection.blank > BLANK:
+        evidence.append(
+            Evidence(
+                "blank images",
+                inspection.blank,
+                "above",
+                BLANK,
+                "share of the training images of which every pixel is the same",
+            )
+        )
+    if not evidence:
+        return None
+    advice = (
+        "Look at some training images, and mend how they were read or cut out. "
+        "A specification cannot cure it."
+    )
+    return Finding("broken_features", "critical", case.began, evidence, advice)
+
+
+def noisy_labels(case: Case) -> Finding | None:
+    """Neighbours that contradict the labels."""
+    inspection = case.measured.inspection
+    if inspection is None or inspection.blank > BLANK:
+        return None
+    if case.spec.dataset.training_images < ENOUGH_NEIGHBOURS * case.classes:
+        return None
+    evidence = []
+    if inspection.agreement < AGREEMENT:
+        evidence.append(
+            Evidence(
+                "agreement with neighbours",
+                inspection.agreement,
+                "below",
+                AGREEMENT,
+                "share of training images whose ten nearest neighbours vote for their label",
+            )
+        )
+    if inspection.contradicted > CONTRADICTED:
+        evidence.append(
+            Evidence(
+                "contradicted labels",
+                inspection.contradicted,
+                "above",
+                CONTRADICTED,
+                "share of training images of which at least eight in ten neighbours agree on "
+                "another label",
+            )
+        )
+    if not evidence:
+        return None
+    advice = (
+        "Check some labels against their images: a shuffled or shifted list of labels is the usual "
+        "reason. A specification cannot cure it."
+    )
+    return Finding("noisy_labels", "critical", case.began, evidence, advice)
+
+
+def class_imbalance(case: Case) -> Finding | None:
+    """One class much more frequent than another."""
+    inspection = case.measured.inspection
+    if inspection is None:
+        return None
+    most, least = max(inspection.shares), min(inspection.shares)
+    ratio = most / least if least else math.inf
+    if ratio <= IMBALANCE:
+        return None
+    evidence = [
+        Evidence(
+            "imbalance",
+            min(ratio, 1e9),
+            "above",
+            IMBALANCE,
+            "training images of the most frequent class for one of the rarest",
+        )
+    ]
+    ending = case.measured.ending
+    if ending is not None:
+        rare = ending.recalls[inspection.shares.index(least)]
+        frequent = ending.recalls[inspection.shares.index(most)]
+        if rare >= 0 and frequent - rare > NEGLECTED:
+            evidence.append(
+                Evidence(
+                    "recall of the rarest class",
+                    rare,
+                    "below",
+                    frequent - NEGLECTED,
+                    "share of its images that are recognized, against that of the most frequent",
+                )
+            )
+    changes = []
+    loss = case.spec.training.loss
+    if loss.name == "cross_entropy" and loss.class_weights is None:
+        changes = [
+            Change(
+                "/training/loss/class_weights",
+                "balanced",
+                "every class counts the same in the loss, however few images it has",
+            )
+        ]
+    advice = "Weigh the classes inversely to their frequency, or gather more of the rare ones."
+    return Finding("class_imbalance", "warning", case.began, evidence, advice, changes)
+
+
+def distribution_shift(case: Case) -> Finding | None:
+    """Validation or test images that differ from the training images."""
+    inspection = case.measured.inspection
+    if inspection is None:
+        return None
+    evidence = [
+        Evidence(
+            f"distance of the {name} images",
+            distance,
+            "above",
+            SHIFT,
+            "squared distance of the mean images, over what chance gives",
+        )
+        for name, distance in inspection.shift.items()
+        if distance > SHIFT
+    ]
+    if not evidence:
+        return None
+    advice = (
+        "Make both by the same steps: same source, same cropping, same colours; or train on images "
+        "like those that will be asked about. A specification cannot cure it."
+    )
+    return Finding("distribution_shift", "critical", case.began, evidence, advice)
+
+
+def inputs_not_normalized(case: Case) -> Finding | None:
+    """Pixels that reach the network as they are."""
+    inspection = case.measured.inspection
+    if inspection is None:
+        return None
+    size = math.hypot(inspection.mean, inspection.std)
+    if size <= INPUT:
+        return None
+    evidence = [
+        Evidence(
+            "size of the inputs",
+            size,
+            "above",
+            INPUT,
+            "root mean square of what the network sees of a pixel; 1 when normalized",
+        )
+    ]
+    change = Change(
+        "/dataset/normalization", "standard", "pixels reach the network with mean 0, deviation 1"
+    )
+    advice = "Subtract the mean of the pixels and divide by their deviation."
+    return Finding("inputs_not_normalized", "warning", case.began, evidence, advice, [change])

@@ -1,0 +1,128 @@
+"""A diagnosis as the JSON document that the service keeps and answers."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from app.jobspec import JobSpec, RateRange
+from worker.training.diagnosis.findings import ABOUT, Change, Finding
+from worker.training.diagnosis.measurements import Measurements, RangeTest
+
+Point = tuple[int, float | None]
+
+
+def document(
+    spec: JobSpec,
+    findings: list[Finding],
+    measured: Measurements,
+    now: tuple[int, int],
+    *,
+    final: bool,
+) -> dict[str, Any]:
+    """The findings, the first of which is the cause, with what they rest on; `now` is an epoch and
+    a step."""
+    written = [_finding(spec, finding) for finding in findings]
+    cause: dict[str, Any] = written[0] if written else {"suggestion": None, "changes": []}
+    tried = measured.ranges[0] if measured.ranges else None
+    return {
+        "final": final,
+        "epoch": now[0],
+        "step": now[1],
+        "findings": written,
+        "suggestion": cause["suggestion"],
+        "changes": cause["changes"],
+        "series": series(measured),
+        "lr_range": None if tried is None else _range(tried, RateRange()),
+    }
+
+
+def of_range_test(found: RangeTest, limits: RateRange) -> dict[str, Any]:
+    """The document of a range test that is a job of its own."""
+    return {
+        "final": True,
+        "epoch": 1,
+        "step": len(found.curve),
+        "findings": [],
+        "suggestion": None,
+        "changes": [],
+        "series": {},
+        "lr_range": _range(found, limits),
+    }
+
+
+def series(measured: Measurements) -> dict[str, list[Point]]:
+    """What was measured over the run: for each name, steps and values."""
+    made: dict[str, list[Point]] = {}
+
+    def add(name: str, step: int, value: float | None) -> None:
+        finite = value is not None and math.isfinite(value)
+        made.setdefault(name, []).append((step, value if finite else None))
+
+    for reading in measured.readings:
+        for number, layer in enumerate(reading.layers, 1):
+            add(f"gradient norm, layer {number}", reading.step, layer.gradient)
+            if layer.update is not None:
+                add(f"update ratio, layer {number}", reading.step, layer.update)
+        for number, activation in enumerate(reading.activations, 1):
+            add(f"dead units, layer {number}", reading.step, activation.dead)
+            add(f"saturated values, layer {number}", reading.step, activation.saturated)
+        add("prediction entropy", reading.step, reading.entropy)
+    for stretch in measured.stretches:
+        add("batch loss", stretch.step, stretch.mean)
+    if measured.inspection is not None:
+        for label, share in enumerate(measured.inspection.shares):
+            add("share of class", label, share)
+    return made
+
+
+def patch(changes: list[Change]) -> dict[str, Any]:
+    """The changes as a JSON merge patch (RFC 7396)."""
+    made: dict[str, Any] = {}
+    for change in changes:
+        *parts, field = change.pointer.strip("/").split("/")
+        inner = made
+        for part in parts:
+            inner = inner.setdefault(part, {})
+        inner[field] = change.after
+    return made
+
+
+def _finding(spec: JobSpec, finding: Finding) -> dict[str, Any]:
+    about = ABOUT[finding.code]
+    was = spec.model_dump(mode="json")
+    return {
+        "code": finding.code,
+        "title": about.title,
+        "severity": finding.severity,
+        "since": {"epoch": finding.since[0], "step": finding.since[1]},
+        "evidence": [
+            asdict(each) | {"value": each.value if math.isfinite(each.value) else None}
+            for each in finding.evidence
+        ],
+        "explanation": about.explanation,
+        "advice": finding.advice,
+        "symptom_of": finding.symptom_of,
+        "picture": about.picture,
+        "suggestion": patch(finding.changes) if finding.changes else None,
+        "changes": [
+            asdict(change) | {"before": _value(was, change.pointer)} for change in finding.changes
+        ],
+    }
+
+
+def _value(spec: dict[str, Any], pointer: str) -> Any:
+    value: Any = spec
+    for part in pointer.strip("/").split("/"):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _range(found: RangeTest, limits: RateRange) -> dict[str, Any]:
+    return {
+        "curve": found.curve,
+        "recommended": found.recommended,
+        "steepest": found.steepest,
+        "diverges_at": found.diverges_at,
+        "lowest": limits.lowest,
+        "highest": limits.highest,
+    }

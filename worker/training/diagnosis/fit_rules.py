@@ -1,0 +1,215 @@
+"""Faults of the fit: too little learned, or too much by heart. Each threshold's source is in
+docs/diagnosis.md."""
+
+import math
+
+from worker.training.diagnosis.case import Case
+from worker.training.diagnosis.findings import Change, Evidence, Finding
+
+WIDTH = 128
+"""Units of a layer that replaces one that is too narrow."""
+DROPOUT = 0.6
+DECAY = 0.02
+SMOOTHING = 0.5
+"""Regularization above these is strong."""
+KNOWN_BY_HEART = 0.985
+"""Training accuracy of a network that has memorized its images."""
+GAP = 0.06
+"""Training accuracy over validation accuracy."""
+FEW_IMAGES = 30
+"""Images of each class below which a network learns them by heart."""
+LATE = 3.0
+"""Epochs that were trained over those that were needed."""
+MANY_EPOCHS = 30
+GOOD_ENOUGH = 0.005
+"""A validation accuracy so near to the best is as good."""
+WORSE = 1.3
+"""Validation loss at the end over its least."""
+
+
+def held_back(case: Case) -> Finding | None:
+    """Underfitting by a layer too narrow, or by what should prevent overfitting."""
+    if not case.does_badly or case.broke:
+        return None
+    model, training = case.spec.model, case.spec.training
+    found: list[tuple[Evidence, Change]] = []
+    narrowest = min(model.hidden, default=case.classes)
+    if narrowest < case.classes / 2:
+        meaning = (
+            "units of the narrowest layer, through which all that tells the classes apart goes"
+        )
+        evidence = Evidence("narrowest layer", narrowest, "below", case.classes / 2, meaning)
+        wider = [max(WIDTH, units) for units in model.hidden]
+        found.append(
+            (evidence, Change("/model/hidden", wider, "room for what tells classes apart"))
+        )
+    if model.dropout > DROPOUT:
+        evidence = Evidence("dropout", model.dropout, "above", DROPOUT, "share of silenced units")
+        found.append((evidence, Change("/model/dropout", 0.2, "most units take part in each step")))
+    decay = training.optimizer.weight_decay
+    limit = DECAY * (10 if training.optimizer.name == "adamw" else 1)
+    if decay > limit:
+        evidence = Evidence("weight decay", decay, "above", limit, "pull of the weights to zero")
+        effect = "nothing pulls the weights to zero"
+        found.append((evidence, Change("/training/optimizer/weight_decay", 0.0, effect)))
+    smoothing = training.loss.label_smoothing
+    if smoothing > SMOOTHING:
+        evidence = Evidence(
+            "label smoothing", smoothing, "above", SMOOTHING, "taken from the label"
+        )
+        effect = "the target says which class it is"
+        found.append((evidence, Change("/training/loss/label_smoothing", 0.05, effect)))
+    if not found:
+        return None
+    return Finding(
+        "underfitting",
+        "critical",
+        case.now,
+        [_accuracy(case), *(evidence for evidence, _ in found)],
+        "Give the layers more units, and regularize less.",
+        [change for _, change in found],
+    )
+
+
+def underfitting(case: Case) -> Finding | None:
+    """A network that has learned what it can, which is too little."""
+    if not case.does_badly or case.broke:
+        return None
+    wider = [max(WIDTH, 4 * units) for units in case.spec.model.hidden] or [WIDTH]
+    advice = "Take a larger network: wider layers, or one more."
+    change = Change("/model/hidden", wider, "more units can tell more shapes apart")
+    return Finding("underfitting", "critical", case.now, [_accuracy(case)], advice, [change])
+
+
+def overfitting(case: Case) -> Finding | None:
+    """Known by heart, and not understood."""
+    train, validation = case.train_accuracy, case.validation_accuracy
+    if not case.final or train is None or train < KNOWN_BY_HEART:
+        return None
+    evidence = []
+    images = case.spec.dataset.training_images
+    if validation is not None:
+        gap = train - validation
+        held_out = case.spec.dataset.validation_images
+        # two standard errors of a share of so many images
+        doubt = 2 * math.sqrt(max(validation * (1 - validation), 0.01) / held_out)
+        if gap - doubt > GAP:
+            evidence.append(
+                Evidence(
+                    "gap",
+                    gap,
+                    "above",
+                    GAP + doubt,
+                    "training accuracy less validation accuracy, beyond what chance explains",
+                )
+            )
+    each = images / case.classes
+    if each < FEW_IMAGES:
+        evidence.append(
+            Evidence(
+                "training images of a class",
+                each,
+                "below",
+                FEW_IMAGES,
+                "so few are learned by heart",
+            )
+        )
+    if not evidence:
+        return None
+    dataset, model = case.spec.dataset, case.spec.model
+    if dataset.limit is not None and dataset.limit < dataset.facts.train_images:
+        effect = f"all {dataset.facts.train_images} images of the dataset instead of {images}"
+        changes = [Change("/dataset/limit", None, effect)]
+    elif model.dropout == 0:
+        changes = [Change("/model/dropout", 0.3, "no unit can rely on single others")]
+    else:
+        changes = [
+            Change(
+                "/dataset/augment",
+                {"shift": 1, "rotation": 10},
+                "every image is seen a little differently each time",
+            )
+        ]
+    advice = "Train on more images; where there are none, distort them, use dropout, or stop early."
+    return Finding("overfitting", "warning", _turned(case), evidence, advice, changes)
+
+
+def trained_too_long(case: Case) -> Finding | None:
+    """Epochs that brought nothing."""
+    epochs = case.measured.epochs
+    if not case.final or not case.fits or case.spec.training.epochs < MANY_EPOCHS:
+        return None
+    curve = [
+        (
+            each.epoch,
+            each.step,
+            each.metrics["validation_loss"],
+            each.metrics["validation_accuracy"],
+        )
+        for each in epochs
+        if "validation_loss" in each.metrics
+    ]
+    if len(curve) < 4 or case.spec.training.early_stopping is not None:
+        return None
+    best = max(accuracy for *_, accuracy in curve)
+    slack = max(GOOD_ENOUGH, 2 / case.spec.dataset.validation_images)
+    enough, step = next((e, s) for e, s, _, accuracy in curve if accuracy >= best - slack)
+    last = curve[-1][0]
+    least = min(loss for _, _, loss, _ in curve)
+    if last / enough < LATE:
+        return None
+    evidence = [
+        Evidence(
+            "epochs over those needed",
+            last / enough,
+            "above",
+            LATE,
+            f"validation accuracy was within {slack:.1%} of its best after epoch {enough}",
+        )
+    ]
+    if curve[-1][2] > WORSE * least:
+        evidence.append(
+            Evidence(
+                "validation loss",
+                curve[-1][2] / least,
+                "above",
+                WORSE,
+                "at the end, over its least",
+            )
+        )
+    change = Change(
+        "/training/early_stopping",
+        {"metric": "validation_loss", "patience": 5},
+        "stops when five epochs in a row brought nothing, and keeps the best weights",
+    )
+    advice = "Stop early, or train for fewer epochs."
+    return Finding("trained_too_long", "warning", (enough, step), evidence, advice, [change])
+
+
+def healthy(case: Case) -> Finding:
+    """Nothing was found."""
+    evidence = []
+    if case.train_accuracy is not None:
+        evidence.append(_accuracy(case))
+    return Finding("healthy", "info", case.now, evidence, "Nothing needs to be changed.")
+
+
+def _accuracy(case: Case) -> Evidence:
+    fits = case.fits
+    return Evidence(
+        "training accuracy",
+        case.train_accuracy or 0.0,
+        "above" if fits else "below",
+        case.expected,
+        "against what the nearest neighbour among the training images reaches on others"
+        f" ({case.baseline or 0.0:.1%})",
+    )
+
+
+def _turned(case: Case) -> tuple[int, int]:
+    """Epoch and step at which the validation loss was least."""
+    curve = [each for each in case.measured.epochs if "validation_loss" in each.metrics]
+    if not curve:
+        return case.now
+    best = min(curve, key=lambda each: each.metrics["validation_loss"])
+    return best.epoch, best.step

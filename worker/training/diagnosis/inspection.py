@@ -1,0 +1,79 @@
+"""What images and labels are like, whatever the network: looked at once, on a sample."""
+
+import torch
+from torch import Tensor
+
+from worker.training.batches import Images
+from worker.training.diagnosis.measurements import Inspection
+
+TRAINING, OTHERS = 1500, 600
+"""Images of each sample."""
+NEIGHBOURS = 10
+CONTRADICTION = 0.8
+"""Share of the neighbours that agree on another label."""
+FEWEST = 40
+"""Below so many images a shift cannot be told from chance."""
+
+
+def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspection:
+    """Looks at the training images, and at `others`, such as validation and test, beside them."""
+    images, labels = training.sample(TRAINING).all()
+    flat = images.flatten(1)
+    counts = training.labels.bincount(minlength=classes)
+    samples = {name: found.sample(OTHERS).all() for name, found in others.items() if len(found)}
+    votes = _votes(flat, labels, classes)
+    right = votes.gather(1, labels[:, None]).squeeze(1)
+    wrong = votes.scatter(1, labels[:, None], 0).amax(1)
+    neighbours = min(NEIGHBOURS, len(labels) - 1)
+    if "validation" in samples:
+        asked, truth = samples["validation"]
+        neighbour = _nearest(flat, labels, asked.flatten(1), truth)
+    else:
+        neighbour = _nearest(flat, labels, None, labels)
+    return Inspection(
+        mean=flat.mean().item(),
+        std=flat.std().item(),
+        constant=(flat.std(0) == 0).double().mean().item(),
+        blank=(flat.std(1) == 0).double().mean().item(),
+        shares=(counts / counts.sum()).tolist(),
+        agreement=(right >= wrong).double().mean().item(),
+        contradicted=(wrong >= CONTRADICTION * neighbours).double().mean().item(),
+        neighbour=neighbour,
+        shift={
+            name: _shift(flat, found.flatten(1))
+            for name, (found, _) in samples.items()
+            if len(found) >= FEWEST
+        },
+    )
+
+
+def _votes(flat: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """How many of each image's nearest neighbours have each label, (N, classes)."""
+    distances = torch.cdist(flat, flat)
+    distances.fill_diagonal_(float("inf"))
+    nearest = distances.topk(min(NEIGHBOURS, len(flat) - 1), largest=False).indices
+    votes = torch.zeros(len(flat), classes, device=flat.device)
+    return votes.scatter_add_(1, labels[nearest], torch.ones_like(nearest, dtype=votes.dtype))
+
+
+def _nearest(flat: Tensor, labels: Tensor, asked: Tensor | None, truth: Tensor) -> float:
+    """Accuracy of the nearest neighbour; of the images themselves where none are asked."""
+    distances = torch.cdist(flat if asked is None else asked, flat)
+    if asked is None:
+        distances.fill_diagonal_(float("inf"))
+    answers = labels[distances.argmin(1)]
+    return (answers == truth).double().mean().item()
+
+
+def _shift(one: Tensor, other: Tensor) -> float:
+    """Squared distance of the mean images over what chance gives, 1 where nothing has shifted.
+
+    The statistic of Hotelling's test with a diagonal covariance (Srivastava and Du 2008), over the
+    pixels that vary.
+    """
+    varies = one.std(0) > 0
+    if not varies.any():
+        return 1.0
+    a, b = one[:, varies], other[:, varies]
+    expected = a.var(0) / len(a) + b.var(0) / len(b)
+    return ((a.mean(0) - b.mean(0)).square().sum() / expected.sum()).item()

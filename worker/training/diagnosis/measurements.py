@@ -1,0 +1,143 @@
+"""What is known of a run's health, as numbers: small, bounded, and JSON as it stands."""
+
+from msgspec import Struct
+
+
+class Layer(Struct):
+    """A layer with weights, as a probe found it."""
+
+    gradient: float
+    """Norm of the loss' gradient with respect to its weights."""
+    weight: float
+    """Norm of its weights."""
+    spread: float
+    """How much its units differ: standard deviation between them, over the mean weight."""
+    update: float | None = None
+    """What the next step changed, as a share of the weights; None if no step followed."""
+
+    @property
+    def relative(self) -> float:
+        """The gradient's norm over the weights'."""
+        return self.gradient / self.weight if self.weight else 0.0
+
+
+class Activation(Struct):
+    """What a hidden layer answers to the probe's images."""
+
+    dead: float
+    """Share of its units that are zero for every image; only rectifiers have any."""
+    saturated: float
+    """Share of its values in the flat ends of sigmoid or tanh."""
+
+
+class Reading(Struct):
+    """A probe of the network between two steps, on a fixed batch of training images."""
+
+    step: int
+    epoch: int
+    loss: float
+    entropy: float
+    """Mean entropy of its answers, in nats: ln(classes) is a shrug."""
+    answers: list[float]
+    """Share of the images that it gives each class."""
+    logits: float
+    """Standard deviation of its outputs before the softmax."""
+    noise: float | None
+    """Batch size at which the gradient's noise equals its signal; dense layers only."""
+    layers: list[Layer]
+    activations: list[Activation]
+
+
+class EpochReading(Struct):
+    """An epoch's metrics."""
+
+    epoch: int
+    step: int
+    metrics: dict[str, float]
+
+
+class Stretch(Struct):
+    """The losses of some mini-batches in a row; `step` is the number of the first, from 1."""
+
+    step: int
+    count: int
+    mean: float
+    variance: float
+    highest: float
+
+
+class Inspection(Struct):
+    """What the images and labels are like, whatever the network."""
+
+    mean: float
+    """Of the pixels as the network sees them."""
+    std: float
+    constant: float
+    """Share of the pixel positions that are the same in every image."""
+    blank: float
+    """Share of the images of which every pixel is the same."""
+    shares: list[float]
+    """Share of each class among the training labels."""
+    agreement: float
+    """Share of training images whose nearest neighbours vote for their label, themselves left out.
+    """
+    contradicted: float
+    """Share of training images whose nearest neighbours agree on another label."""
+    neighbour: float
+    """Accuracy of the nearest neighbour on the validation images: what no network should miss."""
+    shift: dict[str, float]
+    """How far validation and test images are from the training images: 1 is chance."""
+
+
+class Ending(Struct):
+    """The trained network on its training and validation images, in evaluation mode."""
+
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    worst: float
+    """Share of the training loss that the worst tenth of the images has."""
+    recalls: list[float]
+    """Of each class, on the images that are measured; -1 where there are none."""
+
+
+class RangeTest(Struct):
+    """A learning-rate range test: the smoothed loss at each rate, and what follows."""
+
+    batch_size: int
+    curve: list[tuple[float, float | None]]
+    recommended: float | None
+    """None where no rate lowered the loss."""
+    steepest: float | None
+    """The rate at which the loss fell fastest."""
+    diverges_at: float | None
+    """The rate at which the loss exploded; None if it did not."""
+
+    @property
+    def least(self) -> float:
+        """The rate of the least loss: a higher one brings nothing."""
+        finite = [(loss, rate) for rate, loss in self.curve if loss is not None]
+        return min(finite)[1]
+
+
+class NonFinite(Struct):
+    """Where the first number that is infinite or not a number appeared."""
+
+    step: int
+    epoch: int
+    where: str
+    """Such as `outputs of layer 2`."""
+
+
+class Measurements(Struct):
+    """All that a diagnosis rests on."""
+
+    readings: list[Reading] = []
+    epochs: list[EpochReading] = []
+    stretches: list[Stretch] = []
+    inspection: Inspection | None = None
+    ending: Ending | None = None
+    ranges: list[RangeTest] = []
+    """The first with the run's own batches, a second with larger ones."""
+    non_finite: NonFinite | None = None

@@ -1,0 +1,111 @@
+"""Where the first number appeared that is infinite or not a number: layer and step.
+
+The run is trained again, bit for bit, from its last snapshot or from its seed, and every step is
+looked at. Where that shows nothing, for the fault was none of training's, the network as it is now
+is looked at.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from app.jobspec import JobSpec
+from worker.training import method
+from worker.training.diagnosis.measurements import NonFinite
+from worker.training.loop import Batch, Criterion
+from worker.training.state import State
+
+MOST_STEPS = 5000
+"""So many steps are trained again at most."""
+Batches = Callable[[int, int], Iterator[Batch]]
+"""The batches of an epoch from one on."""
+
+
+def locate(
+    spec: JobSpec, broken: State, criterion: Criterion, batches: Batches, snapshot: bytes | None
+) -> NonFinite:
+    """Where and when it began; `broken` is the run as it was found."""
+    with torch.random.fork_rng(devices=[]):
+        found = _again(spec, broken, criterion, batches, snapshot)
+    if found is not None:
+        return found
+    batch = next(batches(1, 0))
+    where = _weights(broken.net) or _outputs(broken.net, batch) or "the loss"
+    return NonFinite(broken.position.step, broken.position.epoch, where)
+
+
+def _again(
+    spec: JobSpec, broken: State, criterion: Criterion, batches: Batches, snapshot: bytes | None
+) -> NonFinite | None:
+    """Trains again up to the step that broke the network, and once more up to the one before."""
+
+    def start() -> State:
+        state = State(spec, broken.device)
+        if snapshot is not None:
+            state.restore(snapshot)
+            if state.position.step >= broken.position.step:  # it may be broken itself
+                state = State(spec, broken.device)
+        return state
+
+    state = start()
+    if broken.position.step - state.position.step > MOST_STEPS:
+        return None
+    for loss in _train(spec, state, criterion, batches, broken.position.step):
+        at = state.position
+        if not loss.isfinite():
+            before = start()
+            for _ in _train(spec, before, criterion, batches, at.step - 1):
+                pass
+            batch = next(batches(at.epoch, at.batch - 1))
+            return NonFinite(at.step, at.epoch, _outputs(before.net, batch) or "the loss")
+        if weights := _weights(state.net):
+            return NonFinite(at.step, at.epoch, f"{weights}, by its update")
+    return None
+
+
+def _train(
+    spec: JobSpec, state: State, criterion: Criterion, batches: Batches, until: int
+) -> Iterator[Tensor]:
+    """The losses of the steps up to `until`; at the end of an epoch the position moves on."""
+    at = state.position
+    while at.step < until:
+        _set_rate(state)
+        for step in method.steps(spec, state, criterion, batches(at.epoch, at.batch)):
+            at.step, at.batch = at.step + 1, at.batch + 1
+            yield step.loss
+            if at.step >= until:
+                break
+            _set_rate(state)
+        if at.batch == spec.steps_per_epoch:
+            at.epoch, at.batch = at.epoch + 1, 0
+
+
+def _set_rate(state: State) -> None:
+    for group in state.optimizer.param_groups:
+        group["lr"] = state.rate.at(state.position.step)
+
+
+def _weights(net: nn.Sequential) -> str | None:
+    """The first layer whose weights are not finite, in words."""
+    for number, module in enumerate(_weighted(net), 1):
+        if not all(parameter.isfinite().all() for parameter in module.parameters()):
+            return f"weights of layer {number}"
+    return None
+
+
+@torch.inference_mode()
+def _outputs(net: nn.Sequential, batch: Batch) -> str | None:
+    """The first layer whose outputs for a batch are not finite, in words."""
+    signal, number = batch[0], 0
+    weighted = _weighted(net)
+    for module in net.eval():
+        number += module in weighted
+        signal = module(signal)
+        if not signal.isfinite().all():
+            return f"outputs of layer {number}"
+    return None
+
+
+def _weighted(net: nn.Sequential) -> list[nn.Module]:
+    return [module for module in net if isinstance(module, nn.Linear | nn.Conv2d)]

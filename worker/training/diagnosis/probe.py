@@ -1,0 +1,152 @@
+"""Looks at a network between two steps without touching it: no weight, buffer or random number.
+
+Gradients come from `torch.autograd.grad`, which leaves `.grad` alone. Dropout is passed over;
+batch normalization uses the probe's own statistics, as in training, and its running ones are put
+back.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from worker.training.diagnosis.measurements import Activation, Layer, Reading
+from worker.training.loop import Batch, Criterion
+
+IMAGES = 128
+"""Images of a probe."""
+ROWS = 64
+"""Most rows of a layer's weights whose change is measured."""
+FLAT = 0.02
+"""How near to its end a sigmoid or tanh is saturated."""
+NOTHING = 1e-30
+
+
+class Probe:
+    """Measures one network on one batch: images (B, C, H, W), labels (B,)."""
+
+    def __init__(self, net: nn.Sequential, criterion: Criterion, batch: Batch) -> None:
+        self._net = net
+        self._criterion = criterion
+        self._images, self._labels = batch
+        self._weighted = [m for m in net if isinstance(m, nn.Linear | nn.Conv2d)]
+        self._before: list[Tensor] = []
+
+    def read(self, step: int, epoch: int) -> Reading:
+        """Measures the network as it is, and remembers some weights for `updates`."""
+        with _untouched(self._net):
+            inputs, sums, activations, outputs = self._forward()
+            loss = self._criterion(outputs, self._labels)
+            weights = [module.weight for module in self._weighted]
+            gradients = torch.autograd.grad(loss, [*weights, *sums])
+        of_weights, of_sums = gradients[: len(weights)], gradients[len(weights) :]
+        probabilities = outputs.detach().softmax(1)
+        answers = probabilities.argmax(1).bincount(minlength=outputs.shape[1])
+        entropy = -(probabilities * probabilities.clamp_min(NOTHING).log()).sum(1).mean()
+        self._before = [_some(weight).clone() for weight in weights]
+        return Reading(
+            step=step,
+            epoch=epoch,
+            loss=loss.item(),
+            entropy=entropy.item(),
+            answers=(answers / len(self._labels)).tolist(),
+            logits=outputs.detach().std().item(),
+            noise=_noise(self._weighted, inputs, of_sums, of_weights),
+            layers=[
+                Layer(gradient.norm().item(), weight.detach().norm().item(), _spread(weight))
+                for gradient, weight in zip(of_weights, weights, strict=True)
+            ],
+            activations=activations,
+        )
+
+    def updates(self) -> list[float]:
+        """What has changed since `read`, as a share of each layer's weights."""
+        changes = []
+        for module, before in zip(self._weighted, self._before, strict=True):
+            change = (_some(module.weight) - before).norm() / (before.norm() + NOTHING)
+            changes.append(change.item())
+        self._before = []
+        return changes
+
+    def _forward(self) -> tuple[list[Tensor], list[Tensor], list[Activation], Tensor]:
+        """Each weighted layer's inputs and sums, what is read of activations, and the outputs."""
+        inputs, sums, activations = [], [], []
+        signal = self._images
+        for module in self._net:
+            if isinstance(module, nn.Dropout):
+                continue
+            if module in self._weighted:
+                inputs.append(signal.detach())
+            signal = module(signal)
+            if module in self._weighted:
+                sums.append(signal)
+            elif _is_activation(module):
+                activations.append(_activation(module, signal.detach()))
+        return inputs, sums, activations, signal
+
+
+@contextmanager
+def _untouched(net: nn.Module) -> Iterator[None]:
+    """Batch normalization in training mode, and everything as it was afterwards."""
+    modes = {module: module.training for module in net.modules()}
+    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
+    net.train()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for buffer, kept in buffers:
+            buffer.copy_(kept)
+
+
+def _is_activation(module: nn.Module) -> bool:
+    kinds = nn.ReLU | nn.LeakyReLU | nn.GELU | nn.Sigmoid | nn.Tanh | nn.Identity
+    return isinstance(module, kinds)
+
+
+def _activation(module: nn.Module, values: Tensor) -> Activation:
+    """Of values (B, units) or, of a convolution, (B, channels, H, W)."""
+    units = values.transpose(0, 1).flatten(1)
+    dead = (units.abs().amax(1) == 0).float().mean().item() if isinstance(module, nn.ReLU) else 0.0
+    flat = 0.0
+    if isinstance(module, nn.Sigmoid):
+        flat = ((units < FLAT) | (units > 1 - FLAT)).float().mean().item()
+    elif isinstance(module, nn.Tanh):
+        flat = (units.abs() > 1 - FLAT).float().mean().item()
+    return Activation(dead=dead, saturated=flat)
+
+
+def _spread(weight: Tensor) -> float:
+    """0 where all units of a layer (units, ...) have the same weights."""
+    rows = _some(weight).flatten(1)
+    if len(rows) == 1:
+        return 1.0
+    return (rows.std(0).mean() / (rows.abs().mean() + NOTHING)).item()
+
+
+def _some(weight: Tensor) -> Tensor:
+    """At most so many rows, evenly taken."""
+    return weight.detach()[:: max(1, len(weight) // ROWS)]
+
+
+def _noise(
+    modules: list[nn.Linear | nn.Conv2d],
+    inputs: list[Tensor],
+    of_sums: tuple[Tensor, ...],
+    of_weights: tuple[Tensor, ...],
+) -> float | None:
+    """The simple noise scale tr(S) / |G|^2 of McCandlish et al. 2018, over the dense layers.
+
+    A dense layer's gradient for one image is an outer product, so that its squared norm is the
+    product of those of the error and of the input.
+    """
+    signal = each = 0.0
+    for module, given, error, gradient in zip(modules, inputs, of_sums, of_weights, strict=True):
+        if isinstance(module, nn.Linear):
+            batch = len(given)
+            squares = given.square().sum(1) * error.square().sum(1) * batch**2
+            each += squares.mean().item()
+            signal += gradient.square().sum().item()
+    return (each - signal) / signal if signal > NOTHING else None

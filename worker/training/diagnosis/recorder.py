@@ -1,0 +1,115 @@
+"""Takes a run's measurements while it trains, within a budget of its time."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from worker.training.batches import Images
+from worker.training.diagnosis.measurements import EpochReading, Stretch
+from worker.training.diagnosis.probe import IMAGES, Probe
+from worker.training.loop import Criterion, Step
+from worker.training.state import State
+
+BUDGET = 0.012
+"""Share of the training that probes may cost, counted in images and in what a call costs."""
+STEP_IMAGES, PROBE_IMAGES = 30, 1200
+"""What a step and a probe cost beside their images: so many images of the reference network."""
+TOGETHER = 16
+"""Losses of mini-batches that are read from the device at once."""
+MOST = 64
+"""Most readings and stretches that are kept; where there are more, every other reading goes, and
+stretches are joined by twos."""
+
+
+class Recorder:
+    """Sees every step and every epoch; measures the network now and then.
+
+    When to measure follows from the steps alone, so that the same job is measured at the same
+    steps, whatever else the machine does.
+    """
+
+    def __init__(self, state: State, criterion: Criterion, images: Images, batch_size: int) -> None:
+        self._state = state
+        self._probe = Probe(state.net, criterion, images.sample(IMAGES).all())
+        self._step_cost = batch_size + STEP_IMAGES
+        self._losses: list[Tensor] = []
+        self._updating = False
+        self._width = TOGETHER
+        self._probed_at = 0
+
+    def begin(self) -> None:
+        """Measures the network before its first step; a run that goes on has been measured."""
+        self._probed_at = self._state.position.step
+        if self._probed_at == 0:
+            self.read()
+
+    def add(self, step: Step) -> None:
+        """Counts a step in; called right after it."""
+        self._losses.append(step.loss)
+        if self._updating:
+            self._updating = False
+            for layer, update in zip(
+                self._state.measurements.readings[-1].layers, self._probe.updates(), strict=True
+            ):
+                layer.update = update
+        if len(self._losses) == TOGETHER:
+            self.sum_up()
+
+    def due(self) -> bool:
+        """Whether the training since the last probe pays for one."""
+        spent = (self._state.position.step - self._probed_at) * self._step_cost
+        kept = len(self._state.measurements.readings)
+        return spent * BUDGET >= (2 * IMAGES + PROBE_IMAGES) * max(1.0, kept / (MOST / 2))
+
+    def read(self) -> None:
+        """Measures the network now."""
+        at = self._state.position
+        reading = self._probe.read(at.step, at.epoch)
+        kept = self._state.measurements.readings
+        kept.append(reading)
+        if len(kept) > MOST:  # the first and the newest stay
+            del kept[1:-1:2]
+        self._updating = math.isfinite(reading.loss)
+        self._probed_at = at.step
+
+    def epoch(self, metrics: dict[str, float]) -> None:
+        """Notes an epoch's metrics."""
+        at = self._state.position
+        self.sum_up()
+        kept = self._state.measurements.epochs
+        kept.append(EpochReading(at.epoch, at.step, metrics))
+        if len(kept) > 4 * MOST:  # the first and the newest stay
+            del kept[1:-1:2]
+
+    def sum_up(self) -> None:
+        """Sums up the losses since the last time."""
+        if not self._losses:
+            return
+        losses = torch.stack(self._losses).double()
+        first = self._state.position.step - len(losses) + 1
+        self._losses = []
+        stretch = Stretch(
+            step=first,
+            count=len(losses),
+            mean=losses.mean().item(),
+            variance=losses.var(correction=0).item(),
+            highest=losses.max().item(),
+        )
+        kept = self._state.measurements.stretches
+        if kept and kept[-1].count < self._width:
+            kept[-1] = _joined(kept[-1], stretch)
+        else:
+            kept.append(stretch)
+        if len(kept) > 2 * MOST:
+            pairs = zip(kept[::2], kept[1::2], strict=False)
+            kept[:] = [_joined(*pair) for pair in pairs] + kept[len(kept) // 2 * 2 :]
+            self._width *= 2
+
+
+def _joined(a: Stretch, b: Stretch) -> Stretch:
+    count = a.count + b.count
+    mean = (a.mean * a.count + b.mean * b.count) / count
+    within = (a.variance * a.count + b.variance * b.count) / count
+    between = (a.count * (a.mean - mean) ** 2 + b.count * (b.mean - mean) ** 2) / count
+    return Stretch(a.step, count, mean, within + between, max(a.highest, b.highest))

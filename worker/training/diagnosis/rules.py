@@ -1,0 +1,46 @@
+"""The order of causes: which findings a case has, the cause first, then what it explains."""
+
+from dataclasses import replace
+
+from worker.training.diagnosis import data_rules, fit_rules, rate_rules, signal_rules
+from worker.training.diagnosis.case import Case
+from worker.training.diagnosis.findings import Finding
+
+RULES = (
+    data_rules.broken_features,
+    data_rules.noisy_labels,
+    data_rules.class_imbalance,
+    data_rules.distribution_shift,
+    data_rules.inputs_not_normalized,
+    signal_rules.bad_initialization,
+    signal_rules.exploding_gradients,
+    signal_rules.dead_from_the_start,
+    signal_rules.vanishing_gradients,
+    fit_rules.held_back,
+    rate_rules.batch_too_small,
+    rate_rules.learning_rate_too_high,
+    signal_rules.dead_relus,
+    rate_rules.batch_too_large,
+    rate_rules.learning_rate_too_low,
+    rate_rules.stopped_too_early,
+    fit_rules.underfitting,
+    fit_rules.overfitting,
+    fit_rules.trained_too_long,
+    signal_rules.non_finite,
+)
+"""From causes to symptoms: what a rule finds may explain what those below it find."""
+
+
+def findings(case: Case) -> list[Finding]:
+    """What the rules find, ranked: the first is the cause. At the end of a run never empty."""
+    found: list[Finding] = []
+    for rule in RULES:
+        finding = rule(case)
+        if finding is not None and all(finding.code != each.code for each in found):
+            found.append(finding)
+    severe = [each for each in found if each.severity != "info"]
+    if not severe:
+        return ([fit_rules.healthy(case)] if case.final else []) + found
+    cause, *others = severe
+    symptoms = [replace(each, symptom_of=cause.code) for each in others]
+    return [cause, *symptoms, *(each for each in found if each.severity == "info")]

@@ -1,0 +1,194 @@
+"""Faults of what flows through the network: activations forward, gradients back. Each threshold's
+source is in docs/diagnosis.md."""
+
+from app.jobspec import JobSpec
+from worker.training.diagnosis.case import Case
+from worker.training.diagnosis.findings import Change, Evidence, Finding
+from worker.training.diagnosis.measurements import Reading
+
+SPREAD = 1e-3
+"""Below it a layer's units are copies of each other; drawn weights have about 1."""
+LOGITS = 8.0
+"""Standard deviation of the outputs before the first step; a good start has about 1."""
+VANISHED = 2e-3
+"""Relative gradient of the first layers over that of the last."""
+DEAD = 0.5
+"""Share of a layer's units that never answer."""
+ACTIVATIONS_THAT_VANISH = {"sigmoid", "tanh"}
+
+
+def bad_initialization(case: Case) -> Finding | None:
+    """Equal units, or a shallow network whose first answers are extreme."""
+    if not case.spec.model.hidden and not case.spec.model.channels:
+        return None
+    hidden = case.first.layers[:-1]
+    evidence = []
+    spread = min((layer.spread for layer in hidden), default=1.0)
+    if spread < SPREAD:
+        evidence.append(
+            Evidence(
+                "difference between units",
+                spread,
+                "below",
+                SPREAD,
+                "deviation between the units' initial weights, over their mean size",
+            )
+        )
+    elif _starts_extreme(case) and len(hidden) < 2:
+        evidence.append(_extreme(case.first))
+    if not evidence:
+        return None
+    return Finding("bad_initialization", "critical", case.began, evidence, ADVICE, [_initialized()])
+
+
+def exploding_gradients(case: Case) -> Finding | None:
+    """A deep network whose first answers, and so its gradients, are enormous."""
+    if not _starts_extreme(case) or len(case.first.layers) < 3:
+        return None
+    largest = max(layer.gradient for layer in case.first.layers)
+    evidence = [
+        _extreme(case.first),
+        Evidence(
+            "gradient norm",
+            largest,
+            "above",
+            LARGE_GRADIENT,
+            "greatest of all layers, before the first step",
+        ),
+    ]
+    return Finding(
+        "exploding_gradients", "critical", case.began, evidence, ADVICE, [_initialized()]
+    )
+
+
+LARGE_GRADIENT = 10.0
+ADVICE = "Draw the weights so that each layer keeps the size of its signal (He, Glorot)."
+
+
+def dead_from_the_start(case: Case) -> Finding | None:
+    """ReLUs that the initial biases keep silent."""
+    return _dead(case, case.first, case.began)
+
+
+def dead_relus(case: Case) -> Finding | None:
+    """ReLUs that died in training."""
+    return _dead(case, case.last, case.now) if not case.fits or not case.final else None
+
+
+def vanishing_gradients(case: Case) -> Finding | None:
+    """First layers that hardly any gradient reaches."""
+    spec = case.spec
+    if case.fits and case.final:
+        return None
+    ratio = _back(case.first)  # later on, other faults have this symptom, too
+    if ratio is None or ratio >= VANISHED:
+        return None
+    if not case.final and len(case.measured.readings) < 3:
+        return None
+    evidence = [
+        Evidence(
+            "gradient of the first layers",
+            ratio,
+            "below",
+            VANISHED,
+            "their gradient over their weights, divided by the same of the last layer",
+        )
+    ]
+    saturated = max((each.saturated for each in case.first.activations), default=0.0)
+    if saturated > 0.5:
+        evidence.append(
+            Evidence(
+                "saturated values",
+                saturated,
+                "above",
+                0.5,
+                "share of a layer's values in the flat ends of its activation",
+            )
+        )
+    changes = []
+    if spec.model.activation in ACTIVATIONS_THAT_VANISH:
+        effect = "its derivative is 1 wherever a unit answers, so that gradients pass unshrunk"
+        changes = [Change("/model/activation", "relu", effect)]
+        if spec.model.initialization != "auto":
+            changes.append(_initialized())
+    elif not spec.model.batch_norm:
+        changes = [_normalized()]
+    advice = "Take ReLU instead of sigmoid or tanh, or fewer layers, or batch normalization."
+    return Finding("vanishing_gradients", "critical", case.began, evidence, advice, changes)
+
+
+def non_finite(case: Case) -> Finding | None:
+    """The first number that broke."""
+    found = case.measured.non_finite
+    if found is None:
+        return None
+    evidence = [
+        Evidence(
+            f"not finite: {found.where}",
+            float("nan"),
+            "above",
+            0.0,
+            f"first seen at step {found.step} of epoch {found.epoch}",
+        )
+    ]
+    advice = "Try a lower rate, gradient clipping, or float32; where the rate is low, look at the "
+    advice += "data and the machine."
+    changes = []
+    if case.spec.training.precision != "float32":
+        changes = [Change("/training/precision", "float32", "more digits for every sum")]
+    return Finding("non_finite", "critical", (found.epoch, found.step), evidence, advice, changes)
+
+
+def _starts_extreme(case: Case) -> bool:
+    size = case.measured.inspection.std if case.measured.inspection else 1.0
+    return not case.first.logits <= LOGITS * max(1.0, size)
+
+
+def _extreme(reading: Reading) -> Evidence:
+    return Evidence(
+        "size of the first outputs",
+        reading.logits,
+        "above",
+        LOGITS,
+        "their standard deviation before the first step; about 1 is a good start",
+    )
+
+
+def _back(reading: Reading) -> float | None:
+    """How much of the last layer's relative gradient the least of the others has."""
+    if len(reading.layers) < 2 or not reading.layers[-1].relative:
+        return None
+    return min(layer.relative for layer in reading.layers[:-1]) / reading.layers[-1].relative
+
+
+def _dead(case: Case, reading: Reading, since: tuple[int, int]) -> Finding | None:
+    dead = max((each.dead for each in reading.activations), default=0.0)
+    if dead <= DEAD:
+        return None
+    evidence = [
+        Evidence(
+            "dead units",
+            dead,
+            "above",
+            DEAD,
+            "share of a hidden layer's units that answer zero to each of 128 training images",
+        )
+    ]
+    return Finding("dead_relus", "critical", since, evidence, REVIVE, _revived(case.spec))
+
+
+REVIVE = "Start biases at zero, lower the rate, or let units leak (leaky_relu)."
+
+
+def _revived(spec: JobSpec) -> list[Change]:
+    if spec.model.initial_bias < 0:
+        return [Change("/model/initial_bias", 0.0, "half of the units answer at the start")]
+    return [Change("/model/activation", "leaky_relu", "silent units keep a gradient, and recover")]
+
+
+def _initialized() -> Change:
+    return Change("/model/initialization", "auto", "weights that keep the size of the signal")
+
+
+def _normalized() -> Change:
+    return Change("/model/batch_norm", True, "each layer's sums are brought back to deviation 1")
