@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app import demo as demonstration
-from app import key_commands
+from app import findings, key_commands
 from app.client import Client, Problem
 from app.local import StartError, running
 from app.settings import Settings
@@ -125,11 +125,52 @@ def resume(job: str, url: Url = HERE) -> None:
 def retry(
     job: str,
     checkpoint: Annotated[bool, typer.Option(help="Go on from its newest checkpoint.")] = False,
+    apply_suggestion: Annotated[
+        bool, typer.Option("--apply-suggestion", help="As its diagnosis suggests.")
+    ] = False,
     url: Url = HERE,
 ) -> None:
     """Submit an ended job again."""
+    begin = "checkpoint" if checkpoint else "start"
+    apply = "suggestion" if apply_suggestion else None
     with Client(url) as client:
-        console.print(client.retry(job, "checkpoint" if checkpoint else "start")["id"])
+        console.print(client.retry(job, begin, apply=apply)["id"])
+
+
+@app.command()
+def diagnose(job: str, url: Url = HERE) -> None:
+    """Say what is wrong with a run, and what to try."""
+    with Client(url) as client:
+        findings.show(client, job, console)
+
+
+@app.command()
+def lr_range(
+    job: str,
+    *,
+    lowest: Annotated[float, typer.Option(help="Rate of the first mini-batch.")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="Rate of the last one.")] = 10.0,
+    batches: Annotated[int, typer.Option(help="Mini-batches of the test.")] = 200,
+    watch: Annotated[bool, typer.Option(help="Follow the test to its end.")] = True,
+    url: Url = HERE,
+) -> None:
+    """Test learning rates for a job, and recommend one."""
+    with Client(url) as client:
+        made = client.test_rates(job, lowest=lowest, highest=highest, batches=batches)
+        console.print(made["id"])
+        if watch:
+            demonstration.follow(client, made, console)
+
+
+@app.command()
+def explain(
+    job: str,
+    html: Annotated[bool, typer.Option("--html", help="A page instead of Markdown.")] = False,
+    url: Url = HERE,
+) -> None:
+    """Print a report of a run with its curves as pictures."""
+    with Client(url) as client:
+        typer.echo(client.explain(job, "html" if html else "markdown"))
 
 
 @app.command()

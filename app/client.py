@@ -80,9 +80,40 @@ class Client:
         """Queues a paused job again."""
         return self._json(self._http.post(f"/jobs/{job_id}/resume"))
 
-    def retry(self, job_id: str, begin: str = "start") -> dict[str, Any]:
-        """Submits an ended job again, from its `start` or its newest `checkpoint`."""
-        return self._json(self._http.post(f"/jobs/{job_id}/retry", json={"begin": begin}))
+    def retry(
+        self,
+        job_id: str,
+        begin: str = "start",
+        *,
+        apply: str | None = None,
+        patch: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Submits an ended job again, from its `start` or its newest `checkpoint`.
+
+        `apply="suggestion"` corrects its spec as the diagnosis has it; `patch` is a JSON merge
+        patch of your own.
+        """
+        sent = {"begin": begin, "apply": apply, "patch": patch}
+        return self._json(self._http.post(f"/jobs/{job_id}/retry", json=sent))
+
+    def diagnosis(self, job_id: str) -> dict[str, Any]:
+        """What is wrong with a run, and the spec to try instead."""
+        return self._json(self._http.get(f"/jobs/{job_id}/diagnosis"))
+
+    def test_rates(self, job_id: str, **rates: float) -> dict[str, Any]:
+        """Submits a learning-rate range test of a job; `lowest`, `highest`, `batches`."""
+        return self._json(self._http.post(f"/jobs/{job_id}/lr-range", json=rates))
+
+    def rates(self, job_id: str) -> dict[str, Any]:
+        """What the newest range test of a job recommends."""
+        return self._json(self._http.get(f"/jobs/{job_id}/lr-range"))
+
+    def explain(self, job_id: str, form: str = "markdown") -> str:
+        """Why a run did as it did: a report in `markdown` or `html`."""
+        answer = self._http.get(f"/jobs/{job_id}/explain", params={"format": form})
+        if answer.is_error:
+            self._json(answer)
+        return answer.text
 
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from app import findings
 from app.client import Client
 from app.local import running
 from app.settings import Settings
@@ -61,7 +62,7 @@ def train(client: Client, spec: dict[str, Any], console: Console) -> dict[str, A
 
 
 def follow(client: Client, job: dict[str, Any], console: Console) -> None:
-    """Shows what happens to a job until it ends."""
+    """Shows what happens to a job until it ends, and what was wrong with it."""
     with Progress(
         TextColumn("[bold]{task.fields[epoch]}"),
         BarColumn(),
@@ -84,6 +85,7 @@ def follow(client: Client, job: dict[str, Any], console: Console) -> None:
                 measured["accuracy"] = f"accuracy {happened['data']['validation_accuracy']:.2%}"
             bars.update(bar, measured="  ".join(measured.values()))
             bars.console.print(Text(happened["message"], "dim"), soft_wrap=True)
+    findings.show(client, job["id"], console)
 
 
 def classify(client: Client, model: dict[str, Any], datasets: Path, console: Console) -> None:

@@ -10,9 +10,12 @@ from fastapi_offline import FastAPIOffline
 
 from app.api import (
     aliases,
+    diagnoses,
     events,
+    explain,
     health,
     jobs,
+    lr_range,
     metrics,
     models,
     open_inference,
@@ -78,6 +81,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.describe(app)
     routers = [
         jobs.router,
+        diagnoses.router,
+        explain.router,
+        lr_range.router,
         presets.router,
         events.router,
         metrics.router,

@@ -33,7 +33,7 @@ Name = Annotated[
     str,
     Path(
         description="Lower-case letters, digits, `.`, `_` and `-`; not the beginning of an id.",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        pattern=r"^([a-z0-9][a-z0-9._-]{0,63}|best-job_[0-9A-Z]{26})$",  # the last is autopilot's
         examples=["production"],
     ),
     AfterValidator(_free),

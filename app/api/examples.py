@@ -67,12 +67,80 @@ JOB = {
     "cancel_requested": False,
     "pause_requested": False,
     "retry_of": None,
+    "applied": None,
+    "range_of": None,
+    "chain": [],
+    "verdict": "healthy",
     "submitted_by": None,
     "spec": SPEC,
     "progress": PROGRESS,
     "metrics": METRICS,
     "failure": None,
     "model": MODEL_ID,
+}
+RETRIES: dict[str, Example] = {
+    "again": {"summary": "The same again", "value": {}},
+    "checkpoint": {"summary": "From its newest checkpoint", "value": {"begin": "checkpoint"}},
+    "suggestion": {
+        "summary": "With what the diagnosis suggests",
+        "value": {"apply": "suggestion"},
+    },
+    "patch": {
+        "summary": "With a change of one's own",
+        "value": {"patch": {"training": {"optimizer": {"lr": 0.01}, "schedule": None}}},
+    },
+}
+CHANGE = {
+    "pointer": "/training/optimizer/lr",
+    "before": 100.0,
+    "after": 0.01,
+    "effect": "Smaller steps do not overshoot.",
+}
+SUGGESTION = {"training": {"optimizer": {"lr": 0.01}}}
+FINDING = {
+    "code": "learning_rate_too_high",
+    "title": "Learning rate too high",
+    "severity": "critical",
+    "since": {"epoch": 1, "step": 40},
+    "evidence": [
+        {
+            "name": "loss against its start",
+            "value": 31.5,
+            "threshold": 2.0,
+            "comparison": "above",
+            "meaning": "how many times the first loss the loss is now",
+        }
+    ],
+    "explanation": "Each step overshoots the valley. So the loss grows instead of falling.",
+    "advice": "Use a smaller learning rate.",
+    "symptom_of": None,
+    "picture": "loss",
+    "suggestion": SUGGESTION,
+    "changes": [CHANGE],
+}
+DIAGNOSIS = {
+    "job": JOB_ID,
+    "verdict": "learning_rate_too_high",
+    "final": True,
+    "step": 400,
+    "epoch": 1,
+    "findings": [FINDING],
+    "suggestion": SUGGESTION,
+    "changes": [CHANGE],
+    "spec": JobSpec().model_dump(mode="json"),
+    "series": {"gradient norm, layer 1": [[100, 0.52], [200, 41.0], [300, None]]},
+    "lr_range": None,
+}
+RANGE_TEST = {
+    "job": "job_01KB0H2A6C9E3G7J1M5P8R4TVW",
+    "of": JOB_ID,
+    "status": "succeeded",
+    "lowest": 1e-06,
+    "highest": 10.0,
+    "recommended": 0.021,
+    "steepest": 0.021,
+    "diverges_at": 1.3,
+    "curve": [[1e-06, 2.301], [0.001, 2.12], [0.021, 1.4], [0.4, 0.9], [1.3, 4.2]],
 }
 PRESET = {"name": "reference", "about": "The textbook's own: what `{}` means.", "spec": SPEC}
 EVENT = {

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from app.api import examples
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
@@ -16,12 +18,13 @@ from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
 from app.api.strict_json import StrictRoute
 from app.jobspec import JobSpec, Text, cost
 from app.store import jobs, retries, workers
-from app.store.database import Database
+from app.store.database import Connection, Database
 from app.store.lifecycle import (
     ENDED,
     IdempotencyConflict,
     IllegalMove,
     JobNotFound,
+    NothingToApply,
     QuotaExceeded,
 )
 
@@ -127,7 +130,7 @@ async def get_job(
 ) -> Job:
     """A job with its specification, progress, latest metrics, failure and model."""
     if not wait:
-        return Job.of(await run_in_threadpool(_get, database, job_id))
+        return await run_in_threadpool(_get, database, job_id)
     deadline = get_running_loop().time() + wait
     with watcher.watch(job_id) as watch:  # before the first look, so that no change is missed
         job = await run_in_threadpool(_get, database, job_id)
@@ -136,7 +139,7 @@ async def get_job(
             if not await watch.changed(deadline - get_running_loop().time()):
                 break
             unchanged = watch.pulse is None or watch.pulse.status is job.status
-    return Job.of(await run_in_threadpool(_get, database, job_id))
+    return await run_in_threadpool(_get, database, job_id)
 
 
 @router.post(
@@ -145,7 +148,7 @@ async def get_job(
 def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Ends a waiting job at once and asks a running one to stop. To repeat it is no error."""
     with database.write() as connection:
-        return Job.of(jobs.request_cancel(connection, job_id, request_id))
+        return _shown(connection, jobs.request_cancel(connection, job_id, request_id))
 
 
 @router.post(
@@ -154,7 +157,7 @@ def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Jo
 def pause(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Sets a waiting job aside at once; a running one stops at a step boundary, checkpoint kept."""
     with database.write() as connection:
-        return Job.of(jobs.request_pause(connection, job_id, request_id))
+        return _shown(connection, jobs.request_pause(connection, job_id, request_id))
 
 
 @router.post(
@@ -165,14 +168,14 @@ def pause(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job
 def resume(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Queues a paused job again. It goes on from its checkpoint, to the same weights."""
     with database.write() as connection:
-        return Job.of(jobs.resume(connection, job_id, request_id))
+        return _shown(connection, jobs.resume(connection, job_id, request_id))
 
 
 @router.post(
     "/{job_id}/retry",
     status_code=201,
     summary="Try an ended job again",
-    responses=documented(413, 415, JobNotFound, IllegalMove, QuotaExceeded),
+    responses=documented(413, 415, JobNotFound, IllegalMove, NothingToApply, QuotaExceeded),
 )
 def retry(
     *,
@@ -181,22 +184,36 @@ def retry(
     database: TheDatabase,
     key: TheKey = None,
     request_id: TheRequestId = None,
-    wanted: Retry = Retry(),  # noqa: B008 (immutable)
+    wanted: Annotated[Retry, Body(openapi_examples=examples.RETRIES)] = Retry(),  # noqa: B008
 ) -> Job:
-    """Submits the job's specification again, as a job of its own that names the first."""
-    from_checkpoint = wanted.begin == "checkpoint"
-    with database.write() as connection:
-        again = retries.retry(
-            connection,
-            job_id,
-            from_checkpoint=from_checkpoint,
-            key_id=key,
-            request_id=request_id,
-        )
+    """Submits the job's specification again, the same or corrected, as a job that names the first.
+
+    `chain` shows all tries of a job.
+    """
+    try:
+        with database.write() as connection:
+            again = retries.retry(
+                connection,
+                job_id,
+                from_checkpoint=wanted.begin == "checkpoint",
+                suggested=wanted.apply == "suggestion",
+                patch=wanted.patch,
+                key_id=key,
+                request_id=request_id,
+            )
+            shown = _shown(connection, again)
+    except ValidationError as error:
+        refused = [{**each, "loc": ("patch", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(refused) from error
     response.headers["Location"] = f"/jobs/{again.id}"
-    return Job.of(again)
+    return shown
 
 
-def _get(database: Database, job_id: str) -> jobs.Job:
+def _get(database: Database, job_id: str) -> Job:
     with database.read() as connection:
-        return jobs.get(connection, job_id)
+        return _shown(connection, jobs.get(connection, job_id))
+
+
+def _shown(connection: Connection, job: jobs.Job) -> Job:
+    """A job with the chain of tries in which it is."""
+    return Job.of(job, retries.chain(connection, job))

@@ -1,5 +1,6 @@
 """Pages for people: HTML and Markdown from templates, and when HTML is what a client wants."""
 
+import json
 import math
 import re
 from functools import cache
@@ -23,9 +24,14 @@ SECURITY = {
 _MARKS = re.compile(r"[\\`*_{}\[\]()<>#!|~&:@$^=]|\.(?!\d)")
 
 
+def render(template: str, **values: Any) -> Markup:
+    """HTML or SVG from a template; every value is escaped that is no Markup itself."""
+    return Markup(_html_templates().get_template(template).render(values))  # noqa: S704
+
+
 def html(template: str, **values: Any) -> Response:
     """A page of HTML; every value is escaped."""
-    page = _html_templates().get_template(template).render(values)
+    page = render(template, **values)
     return Response(page, media_type="text/html", headers=SECURITY | {"Vary": "Accept"})
 
 
@@ -36,8 +42,8 @@ def markdown(template: str, **values: Any) -> Response:
     return Response(page, media_type="text/markdown", headers=headers)
 
 
-def prefers_html(accept: str) -> bool:
-    """Whether an Accept header ranks HTML above JSON (RFC 9110, section 12.5.1)."""
+def prefers_html(accept: str, other: str = "application/json") -> bool:
+    """Whether an Accept header ranks HTML above the other type (RFC 9110, section 12.5.1)."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
         media, *parameters = (each.strip() for each in part.split(";"))
@@ -48,7 +54,7 @@ def prefers_html(accept: str) -> bool:
         kind = media.partition("/")[0]
         return next((weights[m] for m in (media, f"{kind}/*", "*/*") if m in weights), 0.0)
 
-    return weight("text/html") > weight("application/json")
+    return weight("text/html") > weight(other)
 
 
 def escape_markdown(value: Any) -> Any:
@@ -70,6 +76,14 @@ def _percent(share: float, places: int = 1) -> str:
     return f"{100 * share:.{places}f}%"
 
 
+def _number(value: float | None) -> str:
+    return "not finite" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 @cache
 def _html_templates() -> Environment:
     return _environment()
@@ -83,11 +97,11 @@ def _markdown_templates() -> Environment:
 def _environment(**options: Any) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html"]),
+        autoescape=select_autoescape(["html", "svg"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         **options,
     )
-    environment.filters["percent"] = _percent
+    environment.filters |= {"percent": _percent, "number": _number, "compact": _compact}
     return environment

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from app.jobspec import JobSpec, Part
+from app.jobspec import JobSpec
 
 TAG = re.compile(r"\[key\]|(literal|list|dict)\[.*\]")
 WORDS = {
@@ -40,12 +40,16 @@ WORDS = {
 """Our wording for pydantic's error types; the others keep pydantic's."""
 
 
-def explain(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+def explain(
+    errors: Iterable[Mapping[str, Any]], body: type[BaseModel] = JobSpec
+) -> list[dict[str, str]]:
     """Each error as its place (`pointer`, `parameter` or `header`) and what must change.
+
+    A place in `patch` is one in the specification that a patch would make.
 
     What the client sent is left out: it may be large, not JSON, or secret.
     """
-    return [{**_place(error), "detail": _detail(error)} for error in errors]
+    return [{**_place(error), "detail": _detail(error, body)} for error in errors]
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -55,11 +59,11 @@ def pointer(path: Sequence[str | int]) -> str:
 
 def _place(error: Mapping[str, Any]) -> dict[str, str]:
     source, *path = error["loc"]
-    if source == "body":
+    if source in {"body", "patch"}:
         # A validator of the whole spec says itself which field it means.
         named = error.get("ctx", {}).get("field")
         fields = named.split(".") if named else [part for part in path if not _is_tag(part)]
-        return {"pointer": pointer(fields)}
+        return {"pointer": pointer(fields if source == "body" else ["patch", *fields])}
     place = "header" if source == "header" else "parameter"
     return {place: str(path[0])}
 
@@ -69,7 +73,7 @@ def _is_tag(part: str | int) -> bool:
     return isinstance(part, str) and TAG.fullmatch(part) is not None
 
 
-def _detail(error: Mapping[str, Any]) -> str:
+def _detail(error: Mapping[str, Any], body: type[BaseModel]) -> str:
     words = WORDS.get(error["type"])
     if words is None:
         return str(error["msg"])
@@ -77,15 +81,17 @@ def _detail(error: Mapping[str, Any]) -> str:
         name: f"{value:g}" if isinstance(value, float) else value
         for name, value in error.get("ctx", {}).items()
     }
-    known = ", ".join(_siblings(error["loc"])) if "{known}" in words else ""
+    part = JobSpec if error["loc"][0] == "patch" else body
+    known = ", ".join(_siblings(error["loc"], part)) if "{known}" in words else ""
     return words.format(**facts, known=known)
 
 
-def _siblings(location: Sequence[str | int]) -> list[str]:
-    """The fields of the part of a spec in which an error lies."""
-    part: type[BaseModel] = JobSpec
+def _siblings(location: Sequence[str | int], part: type[BaseModel]) -> list[str]:
+    """The fields of the part of a body in which an error lies."""
     for name in location[1:-1]:
         annotation = part.model_fields[str(name)].annotation
         nested = (annotation, *get_args(annotation))  # a part that may be null is a union
-        part = next(each for each in nested if isinstance(each, type) and issubclass(each, Part))
+        part = next(
+            each for each in nested if isinstance(each, type) and issubclass(each, BaseModel)
+        )
     return list(part.model_fields)

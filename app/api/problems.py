@@ -16,6 +16,7 @@ from app.api import examples
 from app.api.auth import Forbidden, TooManyRequests, Unauthorized
 from app.api.plain_words import explain
 from app.api.schemas import described
+from app.jobspec import JobSpec
 from app.serving.batching import Overloaded
 from app.serving.images import InvalidInput
 from app.store.database import OperationalError
@@ -29,8 +30,10 @@ from app.store.lifecycle import (
     JobNotFound,
     ModelInUse,
     ModelNotFound,
+    NoRangeTest,
     NoReport,
     NotComparable,
+    NothingToApply,
     NothingToRollBack,
     QuotaExceeded,
     StorageFull,
@@ -96,6 +99,8 @@ DOMAIN: dict[type[Exception], Kind] = {
     AliasKept: Kind(409, "alias_kept", "The service keeps this alias"),
     ModelInUse: Kind(409, "model_in_use", "An alias names the model"),
     NothingToRollBack: Kind(409, "nothing_to_roll_back", "Nothing to roll back to"),
+    NothingToApply: Kind(409, "nothing_to_apply", "The diagnosis suggests nothing"),
+    NoRangeTest: Kind(404, "no_range_test", "No range test was made"),
     IllegalMove: Kind(409, "illegal_move", "The job's state does not allow it"),
     IdempotencyConflict: Kind(422, "idempotency_conflict", "Key used for another request"),
     InvalidInput: Kind(422, "invalid_input", "An input cannot be classified"),
@@ -229,7 +234,7 @@ def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[di
     """The problem's detail, and its list of errors."""
     match error:
         case RequestValidationError():
-            errors = explain(error.errors())
+            errors = explain(error.errors(), _body_of(request))
             return _summary(errors), errors
         case InvalidInput(message=message, index=index):
             pointer = "" if index is None else f"/inputs/{index}"
@@ -243,6 +248,13 @@ def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[di
         case _ if kind.code == "internal":
             return f"{request.method} {request.url.path} failed; the log of the API says why.", []
     return str(error), []
+
+
+def _body_of(request: Request) -> type[BaseModel]:
+    """What the body of a request to this route must be."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    body = field.field_info.annotation if field else None
+    return body if isinstance(body, type) and issubclass(body, BaseModel) else JobSpec
 
 
 def _summary(errors: list[dict[str, str]]) -> str:

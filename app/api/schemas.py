@@ -1,13 +1,15 @@
 """What the API answers: every field with its meaning and its unit."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.api import examples
 from app.store import events as stored_events
-from app.store import jobs, metrics
+from app.store import jobs, metrics, retries
 from app.store.lifecycle import FailureCode, Status
 
 Item = TypeVar("Item")
@@ -69,6 +71,29 @@ class Failure(BaseModel):
     """What to change."""
 
 
+class Try(BaseModel):
+    """A job of a chain of tries."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    """Id of the job."""
+    status: Status
+    """Where it is in its life."""
+    applied: dict[str, Any] | None
+    """The merge patch that made its specification of the one that it tries again."""
+    verdict: str
+    """What its diagnosis found first; `unknown` or `off` where there is none."""
+    validation_accuracy: float | None
+    """Share of the validation images that it answers rightly, 0 to 1."""
+    test_accuracy: float | None
+    """Share of the test images that its model answers rightly, 0 to 1."""
+    model: str | None
+    """Id of its model."""
+    is_best: bool
+    """Whether its model does best of all, on validation images where there are any."""
+
+
 class Job(BaseModel):
     """A training job."""
 
@@ -98,6 +123,14 @@ class Job(BaseModel):
     """Whether its owner has asked a running job to pause."""
     retry_of: str | None
     """Id of the job of which this is another try."""
+    applied: dict[str, Any] | None
+    """The merge patch that made its specification of that job's; null for the same again."""
+    range_of: str | None
+    """Id of the job for which this is a learning-rate range test."""
+    chain: list[Try]
+    """All tries, oldest first, this one included; empty for a job alone, and in lists."""
+    verdict: str
+    """What its diagnosis found first; `unknown` while nothing, `off` where none is looked for."""
     submitted_by: str | None
     """Id of the API key that submitted it; null where none was asked for."""
     spec: dict[str, Any]
@@ -112,8 +145,8 @@ class Job(BaseModel):
     """Id of the model that it made; null until it has succeeded."""
 
     @classmethod
-    def of(cls, job: jobs.Job) -> Self:
-        """The job as it is stored."""
+    def of(cls, job: jobs.Job, tries: Sequence[retries.Try] = ()) -> Self:
+        """The job as it is stored, and the chain of tries in which it is."""
         return cls(
             id=job.id,
             name=job.name,
@@ -127,6 +160,10 @@ class Job(BaseModel):
             cancel_requested=job.cancel_requested,
             pause_requested=job.pause_requested,
             retry_of=job.retry_of,
+            applied=job.applied,
+            range_of=job.range_of,
+            chain=_chain(tries),
+            verdict=job.verdict,
             submitted_by=job.key_id,
             spec=job.spec,
             progress=Progress.of(job.progress) if job.progress else None,
@@ -134,6 +171,24 @@ class Job(BaseModel):
             failure=Failure(**job.failure) if job.failure else None,
             model=job.model_id,
         )
+
+
+def _chain(tries: Sequence[retries.Try]) -> list[Try]:
+    best = retries.best(tries)
+    return [
+        Try(
+            id=each.id,
+            status=each.status,
+            applied=each.applied,
+            verdict=each.verdict,
+            validation_accuracy=each.metrics.get("validation_accuracy"),
+            test_accuracy=each.metrics.get("test_accuracy"),
+            model=each.model_id,
+            is_best=each is best,
+        )
+        for each in tries
+        if len(tries) > 1
+    ]
 
 
 class Preset(BaseModel):
@@ -150,7 +205,7 @@ class Preset(BaseModel):
 
 
 class Retry(BaseModel):
-    """Where another try begins."""
+    """Where another try begins, and what it changes."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
@@ -158,6 +213,18 @@ class Retry(BaseModel):
 
     begin: Literal["start", "checkpoint"] = "start"
     """`start`, or `checkpoint`: the newest checkpoint of the first try, where there is one."""
+    apply: Literal["suggestion"] | None = None
+    """`suggestion`: with what its diagnosis suggests."""
+    patch: dict[str, Any] | None = None
+    """A change of your own: a JSON merge patch (RFC 7396) of the specification, after `apply`."""
+
+    @model_validator(mode="after")
+    def _a_checkpoint_is_of_the_same_spec(self) -> Self:
+        if self.begin == "checkpoint" and (self.apply or self.patch is not None):
+            message = "must be start where apply or patch change the specification"
+            context = {"message": message, "field": "begin"}
+            raise PydanticCustomError("does_not_fit", "{message}", context)
+        return self
 
 
 class Plan(BaseModel):
@@ -196,7 +263,8 @@ class Event(BaseModel):
     at: str
     """When it was recorded (RFC 3339, UTC)."""
     kind: str
-    """`state`, `started`, `resumed`, `log`, `epoch` or `warning`."""
+    """`state`, `started`, `resumed`, `log`, `epoch`, `warning`, `finding`, `autopilot` or
+    `pruned`."""
     message: str
     """What happened, for people."""
     data: dict[str, Any]

@@ -1,9 +1,11 @@
 """Other tries of a job, as it was or corrected, and the chain that they make."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, or_, select
 
 from app.jobspec.patch import corrected
@@ -83,11 +85,15 @@ def suggestion(connection: Connection, job: Job) -> dict[str, Any]:
     """The merge patch that the job's diagnosis suggests.
 
     Raises:
-        NothingToApply: it suggests none.
+        NothingToApply: it suggests none, or none that makes a valid spec.
     """
     patch = (diagnoses.get(connection, job.id) or {}).get("suggestion")
     if not patch:
         raise NothingToApply(job.id, job.verdict)
+    try:
+        corrected(job.spec, patch)
+    except ValidationError as error:
+        raise NothingToApply(job.id, job.verdict) from error
     return dict(patch)
 
 
@@ -110,7 +116,7 @@ def chain(connection: Connection, job: Job) -> list[Try]:
     return [Try(**{**row._mapping, "status": Status(row.status)}) for row in reversed(rows)]
 
 
-def best(tries: list[Try]) -> Try | None:
+def best(tries: Sequence[Try]) -> Try | None:
     """The one whose model does best, the earlier of two that do alike; None without a model."""
     with_model = [each for each in tries if each.model_id]
     return max(with_model, key=lambda each: each.score, default=None)

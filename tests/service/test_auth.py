@@ -23,6 +23,7 @@ EXPECTED: dict[str, Scope] = {
     "POST /jobs/{job_id}/pause": "write",
     "POST /jobs/{job_id}/resume": "write",
     "POST /jobs/{job_id}/retry": "write",
+    "POST /jobs/{job_id}/lr-range": "write",
     "POST /predict": "predict",
     "POST /models/{ref}/predict": "predict",
     "POST /v2/models/{name}/infer": "predict",

@@ -1,0 +1,79 @@
+"""Why a run did as it did: a short report for people, each finding beside its picture."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+
+from app.api import pages, pictures
+from app.api.diagnoses import diagnosis_of
+from app.api.diagnosis_schemas import Finding
+from app.api.parameters import JobId
+from app.api.problems import documented
+from app.api.schemas import Job
+from app.api.state import TheDatabase
+from app.store import diagnoses, jobs, metrics, retries
+from app.store.lifecycle import JobNotFound
+
+router = APIRouter(prefix="/jobs", tags=["diagnosis"])
+
+MOST_POINTS = 30_000
+"""Points of all curves that are read: more than those of a job that keeps all that it may."""
+ALWAYS = ("loss", "accuracy")
+"""Pictures that every report has."""
+
+
+@router.get(
+    "/{job_id}/explain",
+    summary="Why it fails, as a report",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                "text/markdown": {"schema": {"type": "string"}},
+                "text/html": {"schema": {"type": "string"}},
+            }
+        },
+        **documented(JobNotFound),
+    },
+)
+def explain(
+    job_id: JobId,
+    database: TheDatabase,
+    form: Annotated[
+        Literal["markdown", "html"] | None,
+        Query(alias="format", description="`html` is a page; so is Accept: text/html."),
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """What was trained, how it ended, what was found and which picture shows it, what to change."""
+    with database.read() as connection:
+        stored = jobs.get(connection, job_id)
+        found = diagnosis_of(stored, diagnoses.get(connection, job_id))
+        points = metrics.points(connection, job_id, None, MOST_POINTS)
+        job = Job.of(stored, retries.chain(connection, stored))
+    charts = pictures.of(points, found.model_dump(mode="json"))
+    values: dict[str, Any] = {
+        "job": job,
+        "found": found,
+        "sections": _sections(found.findings, charts),
+        "others": [charts[name] for name in ALWAYS if name in _unshown(found.findings, charts)],
+    }
+    if form == "html" or (form is None and pages.prefers_html(accept, "text/markdown")):
+        return pages.html("explain.html", **values)
+    answer = pages.markdown("explain.md", **values)
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
+def _sections(findings: list[Finding], charts: dict[str, Any]) -> list[tuple[Finding, Any, bool]]:
+    """Each finding with its picture, if there is one, and whether it was shown before."""
+    shown: set[str] = set()
+    sections = []
+    for finding in findings:
+        sections.append((finding, charts.get(finding.picture), finding.picture in shown))
+        shown.add(finding.picture)
+    return sections
+
+
+def _unshown(findings: list[Finding], charts: dict[str, Any]) -> set[str]:
+    return set(charts) - {finding.picture for finding in findings}

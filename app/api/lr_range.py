@@ -1,0 +1,62 @@
+"""Learning-rate range tests: make one for a job, and see what it recommends."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+
+from app.api.diagnosis_schemas import RangeTest
+from app.api.parameters import JobId
+from app.api.problems import documented
+from app.api.schemas import Job
+from app.api.state import TheDatabase, TheKey, TheRequestId
+from app.api.strict_json import StrictRoute
+from app.jobspec import RateRange
+from app.store import diagnoses, lr_ranges
+from app.store.lifecycle import JobNotFound, NoRangeTest, QuotaExceeded
+
+router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=StrictRoute)
+
+EXAMPLES = [{}, {"lowest": 1e-5, "highest": 1.0, "batches": 300}]
+
+
+@router.post(
+    "/{job_id}/lr-range",
+    status_code=201,
+    summary="Test learning rates",
+    responses=documented(413, 415, JobNotFound, QuotaExceeded),
+)
+def start(
+    *,
+    job_id: JobId,
+    response: Response,
+    database: TheDatabase,
+    key: TheKey = None,
+    request_id: TheRequestId = None,
+    rates: Annotated[RateRange, Body(examples=EXAMPLES)] = RateRange(),  # noqa: B008 (immutable)
+) -> Job:
+    """Submits a job with the same specification that only ramps the learning rate."""
+    wanted = rates.model_dump(mode="json")
+    with database.write() as connection:
+        made = lr_ranges.submit_for(connection, job_id, wanted, key_id=key, request_id=request_id)
+    response.headers["Location"] = f"/jobs/{made.id}"
+    return Job.of(made)
+
+
+@router.get(
+    "/{job_id}/lr-range",
+    summary="The recommended learning rate",
+    responses=documented(JobNotFound, NoRangeTest),
+)
+def newest(job_id: JobId, database: TheDatabase) -> RangeTest:
+    """The newest range test of a job, or the job itself where it is one."""
+    with database.read() as connection:
+        job = lr_ranges.newest(connection, job_id)
+        found = (diagnoses.get(connection, job.id) or {}).get("lr_range") or {}
+    nothing: dict[str, Any] = {
+        "recommended": None,
+        "steepest": None,
+        "diverges_at": None,
+        "curve": [],
+    }
+    about = {"job": job.id, "of": job.range_of, "status": job.status}
+    return RangeTest(**nothing | job.spec["lr_range"] | found | about)

@@ -1,0 +1,77 @@
+"""The pictures of a run: which of its curves show what."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from app.api.charts import Chart, Curve
+from app.store.metrics import Point
+
+CURVES = {
+    "loss": ("train_loss", "validation_loss", "running_loss"),
+    "accuracy": ("train_accuracy", "validation_accuracy"),
+    "rate": ("learning_rate",),
+}
+"""Curves that every run has."""
+SERIES = {
+    "gradients": ("gradient",),
+    "updates": ("update",),
+    "activations": ("activation", "dead", "saturated"),
+    "predictions": ("prediction",),
+    "inputs": ("input",),
+    "labels": ("label",),
+}
+"""What the names of a diagnosis' series begin with."""
+AXES = {
+    "loss": ("The loss", "loss (nats)"),
+    "accuracy": ("The accuracy", "share answered rightly"),
+    "rate": ("The learning rate", "learning rate"),
+    "gradients": ("The gradients", "norm of the gradient"),
+    "updates": ("The updates", "norm of the update by that of the weights"),
+    "activations": ("The activations", "share of the units"),
+    "predictions": ("The predictions", "value"),
+    "inputs": ("The inputs", "value"),
+    "labels": ("The labels", "value"),
+}
+"""Title and vertical axis of each picture."""
+LOGARITHMIC = {"gradients", "updates", "rate"}
+
+
+def of(points: Sequence[Point], diagnosis: dict[str, Any]) -> dict[str, Chart]:
+    """Each picture that can be drawn, by the name that findings give it."""
+    measured = {
+        name: [(float(each.step), each.value) for each in curve]
+        for name, curve in groupby(points, key=lambda point: point.name)
+    }
+    charts = {name: _chart(name, _named(measured, names)) for name, names in CURVES.items()}
+    charts |= {name: _chart(name, _begun(diagnosis, names)) for name, names in SERIES.items()}
+    if diagnosis["lr_range"]:
+        charts["rate"] = range_chart(diagnosis["lr_range"])
+    return {name: chart for name, chart in charts.items() if not chart.is_empty}
+
+
+def range_chart(found: dict[str, Any]) -> Chart:
+    """The loss over the learning rate, as a range test measured it."""
+    words = {"steepest": "steepest", "recommended": "recommended", "diverges_at": "diverges"}
+    return Chart(
+        "The range test",
+        "learning rate",
+        "smoothed loss",
+        [Curve("loss", found["curve"])],
+        log_x=True,
+        marks=[(found[name], word) for name, word in words.items() if found[name] is not None],
+    )
+
+
+def _chart(name: str, curves: list[Curve]) -> Chart:
+    title, y_label = AXES[name]
+    return Chart(title, "mini-batches", y_label, curves, log_y=name in LOGARITHMIC)
+
+
+def _named(measured: dict[str, Any], names: Sequence[str]) -> list[Curve]:
+    return [Curve(name.replace("_", " "), measured[name]) for name in names if name in measured]
+
+
+def _begun(diagnosis: dict[str, Any], beginnings: tuple[str, ...]) -> list[Curve]:
+    series = diagnosis["series"].items()
+    return [Curve(name, points) for name, points in series if name.startswith(beginnings)]

@@ -1,0 +1,61 @@
+"""What a diagnosis found, in the terminal: a line for a healthy run, else why and what to try."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from app.client import Client
+
+STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold"}
+
+
+def show(client: Client, job_id: str, console: Console) -> None:
+    """Prints a job's findings, each with its evidence, and how to run what they suggest."""
+    known = client.diagnosis(job_id)
+    if known["lr_range"]:
+        console.print(Text(_of_range(known["lr_range"])), soft_wrap=True)
+    if known["verdict"] in {"healthy", "unknown", "off"}:
+        console.print(f"Diagnosis: {known['verdict']}")
+        return
+    for finding in known["findings"]:
+        console.print()
+        for line in _told(finding):
+            console.print(line, soft_wrap=True)
+    if known["spec"]:
+        console.print("\nTo try:")
+        for change in known["changes"]:
+            before, after = (json.dumps(change[when]) for when in ("before", "after"))
+            told = f"  {change['pointer']}: {before} -> {after}. {change['effect']}"
+            console.print(Text(told), soft_wrap=True)
+        console.print(f"  traind retry {job_id} --apply-suggestion", soft_wrap=True)
+
+
+def _told(finding: dict[str, Any]) -> list[Text]:
+    severity = finding["severity"]
+    cause = finding["symptom_of"]
+    of = f", a symptom of {cause.replace('_', ' ')}" if cause else ""
+    return [
+        Text(f"{finding['title']} ({severity}{of})", STYLES[severity]),
+        Text(f"  {finding['explanation']}"),
+        *(Text(f"  {_measured(each)}", "dim") for each in finding["evidence"]),
+        Text(f"  {finding['advice']}"),
+    ]
+
+
+def _measured(evidence: dict[str, Any]) -> str:
+    limit = ""
+    if evidence["threshold"] is not None:
+        limit = f" (a fault {evidence['comparison']} {_number(evidence['threshold'])})"
+    return f"{evidence['name']}: {_number(evidence['value'])}{limit}; {evidence['meaning']}"
+
+
+def _of_range(found: dict[str, Any]) -> str:
+    if found["recommended"] is None:
+        return "No learning rate can be recommended: the loss has no clear descent."
+    return f"Recommended learning rate: {_number(found['recommended'])}"
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"

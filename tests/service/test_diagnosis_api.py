@@ -1,0 +1,375 @@
+"""Diagnoses, corrected retries, chains and range tests over HTTP; the tests play the worker."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.store import leases
+from app.store.diagnoses import FindingCode
+from app.store.leases import Lease
+from app.store.lifecycle import FailureCode
+from tests.diagnosed import HEALTHY, LOWER, diagnosis, finding
+from tests.service.conftest import Api, banded_model, problem_of
+
+SPEC = {"dataset": {"name": "digits"}, "training": {"optimizer": {"lr": 100.0}}}
+TOO_HIGH = finding()
+
+
+def start(api: Api, **fields: Any) -> Lease:
+    return api.start(api.submit(SPEC | fields))
+
+
+def say(api: Api, lease: Lease, said: dict[str, Any], **others: Any) -> None:
+    with api.database.write() as connection:
+        leases.record(connection, lease, diagnosis=said, **others)
+
+
+def succeed(api: Api, lease: Lease, said: dict[str, Any], accuracy: float) -> None:
+    with api.database.write() as connection:
+        latest = {"validation_accuracy": accuracy}
+        leases.record(connection, lease, diagnosis=said, latest=latest)
+        leases.succeed(connection, lease, banded_model())
+
+
+def diverge(api: Api, lease: Lease, said: dict[str, Any] | None = None) -> str:
+    with api.database.write() as connection:
+        leases.record(connection, lease, diagnosis=said or diagnosis(TOO_HIGH))
+        leases.fail(connection, lease, code=FailureCode.DIVERGED, message="m", advice="a")
+    return lease.job_id
+
+
+def get(api: Api, path: str) -> dict[str, Any]:
+    answer = api.http.get(path)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def retry(api: Api, job_id: str, **wanted: Any) -> dict[str, Any]:
+    answer = api.http.post(f"/jobs/{job_id}/retry", json=wanted)
+    assert answer.status_code == 201, answer.text
+    job: dict[str, Any] = answer.json()
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert get(api, f"/jobs/{job['id']}") == job
+    return job
+
+
+def test_nothing_is_known_of_a_run_that_has_said_nothing(api: Api) -> None:
+    waiting = api.submit()
+    found = get(api, f"/jobs/{waiting}/diagnosis")
+    assert (found["job"], found["verdict"], found["final"]) == (waiting, "unknown", False)
+    assert found["findings"] == []
+    assert found["suggestion"] is found["spec"] is None
+    off = api.submit({"diagnosis": False})
+    assert get(api, f"/jobs/{off}/diagnosis")["verdict"] == "off"
+    assert get(api, f"/jobs/{off}")["verdict"] == "off"
+    off = api.start(off)  # a worker's claim leaves it so
+    assert get(api, f"/jobs/{off.job_id}")["verdict"] == "off"
+
+
+def test_the_diagnosis_grows_while_the_job_runs(api: Api) -> None:
+    lease = start(api)
+    dead = finding("dead_relus", "warning", symptom_of="learning_rate_too_high")
+    say(api, lease, diagnosis(dead, final=False))
+    assert get(api, f"/jobs/{lease.job_id}/diagnosis")["verdict"] == "dead_relus"
+    said = diagnosis(TOO_HIGH, dead, final=False)
+    say(api, lease, said)
+    found = get(api, f"/jobs/{lease.job_id}/diagnosis")
+    assert {name: found[name] for name in said} == said
+    assert found["verdict"] == "learning_rate_too_high"
+    assert found["spec"]["training"]["optimizer"]["lr"] == 0.01
+    assert found["spec"]["dataset"]["name"] == "digits"
+    assert api.http.post("/jobs/validate", json=found["spec"]).status_code == 200
+    assert get(api, f"/jobs/{lease.job_id}")["verdict"] == "learning_rate_too_high"
+
+
+def test_a_new_attempt_begins_without_the_findings_of_the_lost_one(api: Api) -> None:
+    job_id = api.submit(SPEC)
+    with api.database.write() as connection:
+        while (lease := leases.claim(connection, "host/1")) and lease.job_id != job_id:
+            leases.cancel(connection, lease)
+        assert lease is not None
+        leases.record(connection, lease, diagnosis=diagnosis(TOO_HIGH), checkpoint=(1, False, b"c"))
+        leases.requeue(connection, lease, "shutdown")
+        assert leases.claim(connection, "host/1") is not None
+    found = get(api, f"/jobs/{job_id}/diagnosis")
+    assert (found["verdict"], found["findings"], found["final"]) == ("unknown", [], False)
+
+
+def test_numbers_that_are_not_finite_are_null(api: Api) -> None:
+    lease = start(api)
+    evidence = {"name": "loss", "value": float("nan"), "threshold": float("inf")}
+    evidence |= {"comparison": "above", "meaning": "nats"}
+    series = {"gradient norm, layer 1": [[1, float("inf")], [2, 3.5]]}
+    say(api, lease, diagnosis(finding("non_finite", evidence=[evidence]), series=series))
+    found = get(api, f"/jobs/{lease.job_id}/diagnosis")
+    assert found["findings"][0]["evidence"][0] == evidence | {"value": None, "threshold": None}
+    assert found["series"] == {"gradient norm, layer 1": [[1, None], [2, 3.5]]}
+
+
+@pytest.mark.parametrize("code", FindingCode)
+def test_every_finding_of_the_closed_list_can_be_shown(api: Api, code: FindingCode) -> None:
+    lease = start(api)
+    say(api, lease, diagnosis(finding(code.value)))
+    assert get(api, f"/jobs/{lease.job_id}/diagnosis")["findings"][0]["code"] == code
+
+
+def test_a_finding_is_an_event_for_those_who_follow(api: Api) -> None:
+    from worker import relay  # noqa: PLC0415
+    from worker.messages import Diagnosed  # noqa: PLC0415
+
+    lease = start(api)
+    with api.database.write() as connection:
+        written = relay.writes([Diagnosed(diagnosis(TOO_HIGH, final=False), [TOO_HIGH])])
+        leases.record(connection, lease, **written)
+    events = get(api, f"/jobs/{lease.job_id}/events")["data"]
+    (found,) = [event for event in events if event["kind"] == "finding"]
+    assert found["message"].startswith("learning rate too high (critical): Each step overshoots")
+    assert found["data"]["evidence"][0]["threshold"] == 2.0
+
+
+def test_a_retry_applies_the_suggestion_and_both_jobs_are_linked(api: Api) -> None:
+    first = diverge(api, start(api, name="mine", labels={"team": "vision"}))
+    suggested = get(api, f"/jobs/{first}/diagnosis")["spec"]
+    again = retry(api, first, apply="suggestion")
+    assert again["spec"] == suggested
+    assert (again["name"], again["labels"]) == ("mine", {"team": "vision"})
+    assert (again["retry_of"], again["applied"]) == (first, LOWER)
+    succeed(api, api.start(again["id"]), diagnosis(HEALTHY), 0.8)
+    third = retry(api, again["id"], apply=None, patch={"training": {"epochs": 2}})
+    succeed(api, api.start(third["id"]), diagnosis(HEALTHY), 0.7)
+    fourth = retry(api, first)
+    for each in (first, again["id"], third["id"], fourth["id"]):
+        chain = get(api, f"/jobs/{each}")["chain"]
+        assert [link["id"] for link in chain] == [first, again["id"], third["id"], fourth["id"]]
+    assert [link["applied"] for link in chain] == [None, LOWER, {"training": {"epochs": 2}}, None]
+    verdicts = ["learning_rate_too_high", "healthy", "healthy", "unknown"]
+    assert [link["verdict"] for link in chain] == verdicts
+    assert [link["validation_accuracy"] for link in chain] == [None, 0.8, 0.7, None]
+    assert [link["test_accuracy"] for link in chain] == [None, 0.9, 0.9, None]
+    assert [link["is_best"] for link in chain] == [False, True, False, False]
+    assert [link["status"] for link in chain] == ["failed", "succeeded", "succeeded", "queued"]
+    assert get(api, f"/models/{chain[1]['model']}")["job"] == again["id"]
+    assert all(job["chain"] == [] for job in get(api, "/jobs?limit=4")["data"])
+    alone = api.submit()
+    assert get(api, f"/jobs/{alone}")["chain"] == []
+
+
+def test_a_patch_comes_after_the_suggestion_and_the_preset_refills_nothing(api: Api) -> None:
+    lease = api.start(api.submit({"preset": "digits"}))
+    said = diagnosis(finding(suggestion={"training": {"optimizer": {"lr": 0.01}, "epochs": 3}}))
+    first = diverge(api, lease, said)
+    patch = {"training": {"epochs": 5, "schedule": None}}
+    again = retry(api, first, apply="suggestion", patch=patch)
+    training = again["spec"]["training"]
+    assert (training["optimizer"]["lr"], training["epochs"]) == (0.01, 5)
+    assert training["schedule"] is None
+    assert training["batch_size"] == 16
+    assert again["spec"]["preset"] is None
+    assert again["applied"] == {
+        "training": {"optimizer": {"lr": 0.01}, "epochs": 5, "schedule": None}
+    }
+    assert retry(api, first)["spec"]["preset"] == "digits"
+
+
+def test_what_autopilot_and_a_range_test_are_stays_in_a_retry(api: Api) -> None:
+    fields = {"autopilot": {"max_jobs": 1}, "lr_range": {"batches": 50}}
+    first = diverge(api, start(api, **fields))
+    for again in (retry(api, first), retry(api, first, apply="suggestion")):
+        assert again["spec"]["autopilot"] == {"max_jobs": 1}
+        assert again["spec"]["lr_range"]["batches"] == 50
+    plain = retry(api, first, patch={"autopilot": None, "lr_range": None})
+    assert plain["spec"]["autopilot"] is plain["spec"]["lr_range"] is None
+
+
+def healthy(api: Api) -> str:
+    lease = start(api)
+    succeed(api, lease, diagnosis(HEALTHY), 0.9)
+    return lease.job_id
+
+
+def running(api: Api) -> str:
+    lease = start(api)
+    say(api, lease, diagnosis(TOO_HIGH, final=False))
+    return lease.job_id
+
+
+def invalid(api: Api) -> str:
+    said = diagnosis(finding(suggestion={"training": {"epochs": 0}}))
+    job_id = diverge(api, start(api), said)
+    assert get(api, f"/jobs/{job_id}/diagnosis")["spec"] is None
+    return job_id
+
+
+def cancelled(api: Api) -> str:
+    job_id = api.submit()
+    api.http.post(f"/jobs/{job_id}/cancel")
+    return job_id
+
+
+def diverged(api: Api) -> str:
+    return diverge(api, start(api))
+
+
+NOTHING, ILLEGAL = (409, "nothing_to_apply"), (409, "illegal_move")
+INVALID = (422, "invalid_request")
+REFUSED: dict[str, tuple[Callable[[Api], str], dict[str, Any], tuple[int, str], str]] = {
+    "healthy": (healthy, {"apply": "suggestion"}, NOTHING, "healthy"),
+    "unknown": (cancelled, {"apply": "suggestion"}, NOTHING, "unknown"),
+    "invalid": (invalid, {"apply": "suggestion"}, NOTHING, "/diagnosis"),
+    "running": (running, {"apply": "suggestion"}, ILLEGAL, "running"),
+    "checkpoint": (
+        diverged,
+        {"apply": "suggestion", "begin": "checkpoint"},
+        INVALID,
+        "/begin: must be start",
+    ),
+    "patched checkpoint": (
+        diverged,
+        {"patch": {}, "begin": "checkpoint"},
+        INVALID,
+        "/begin: must be start",
+    ),
+    "other": (
+        diverged,
+        {"apply": "advice"},
+        INVALID,
+        "/apply: must be 'suggestion'",
+    ),
+    "unknown field": (diverged, {"aply": 1}, INVALID, "the fields are begin, apply"),
+    "no object": (diverged, {"patch": 1}, INVALID, "/patch: must be an object"),
+    "value": (
+        diverged,
+        {"patch": {"training": {"optimizer": {"lr": -1}}}},
+        INVALID,
+        "/patch/training/optimizer/lr: must be above 0",
+    ),
+    "patched field": (
+        diverged,
+        {"patch": {"training": {"epoch": 1}}},
+        INVALID,
+        "/patch/training/epoch: is not known here; the fields are epochs, batch_size",
+    ),
+    "does not fit": (
+        diverged,
+        {"patch": {"dataset": {"validation_fraction": 0.0}, "training": {"early_stopping": {}}}},
+        INVALID,
+        "/patch/training/early_stopping: needs a dataset.validation_fraction",
+    ),
+    "with the suggestion": (
+        diverged,
+        {"apply": "suggestion", "patch": {"training": {"optimizer": {"name": "adam"}}}},
+        INVALID,
+        "/patch/training/optimizer/momentum: only sgd and rmsprop",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "wanted", "refusal", "advice"), REFUSED.values(), ids=REFUSED)
+def test_a_retry_that_cannot_be_is_refused_and_stores_nothing(
+    api: Api,
+    made: Callable[[Api], str],
+    wanted: dict[str, Any],
+    refusal: tuple[int, str],
+    advice: str,
+) -> None:
+    job_id = made(api)
+    before = api.rows()
+    answer = api.http.post(f"/jobs/{job_id}/retry", json=wanted)
+    assert advice in problem_of(answer, *refusal)["detail"]
+    assert api.rows() == before
+
+
+def test_autopilot_goes_on_to_a_healthy_run_and_names_the_best_model(api: Api) -> None:
+    lease = start(api, autopilot={"max_jobs": 3})
+    first = diverge(api, lease)
+    (_, follower) = get(api, f"/jobs/{first}")["chain"]
+    assert follower["status"] == "queued"
+    assert follower["applied"] == LOWER
+    succeed(api, api.start(follower["id"]), diagnosis(HEALTHY), 0.9)
+    best = get(api, f"/models/best-{first}")
+    assert best["job"] == follower["id"]
+    for job_id, said in ((first, f"{follower['id']} corrects it"), (follower["id"], "healthy")):
+        events = get(api, f"/jobs/{job_id}/events")["data"]
+        assert said in [each["message"] for each in events if each["kind"] == "autopilot"][-1]
+    assert api.http.delete(f"/models/aliases/best-{first}").status_code == 204
+
+
+def test_a_range_test_is_a_job_of_its_own_and_recommends_a_rate(api: Api) -> None:
+    job_id = api.submit(SPEC | {"name": "mine", "autopilot": {"max_jobs": 3}})
+    problem = problem_of(api.http.get(f"/jobs/{job_id}/lr-range"), 404, "no_range_test")
+    assert f"POST /jobs/{job_id}/lr-range" in problem["detail"]
+    older = api.http.post(f"/jobs/{job_id}/lr-range").json()
+    answer = api.http.post(f"/jobs/{job_id}/lr-range", json={"highest": 3.0, "batches": 50})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert answer.headers["location"] == f"/jobs/{made['id']}"
+    assert made == get(api, f"/jobs/{made['id']}")
+    assert (made["name"], made["range_of"]) == ("lr range of mine", job_id)
+    assert made["spec"]["lr_range"] == {"lowest": 1e-06, "highest": 3.0, "batches": 50}
+    assert older["spec"]["lr_range"] == {"lowest": 1e-06, "highest": 10.0, "batches": 200}
+    assert made["spec"]["autopilot"] is None
+    kept = get(api, f"/jobs/{job_id}")["spec"]
+    assert made["spec"]["training"] == kept["training"]
+    assert made["chain"] == get(api, f"/jobs/{job_id}")["chain"] == []
+    waiting = get(api, f"/jobs/{job_id}/lr-range")
+    assert (waiting["job"], waiting["of"], waiting["status"]) == (made["id"], job_id, "queued")
+    assert (waiting["highest"], waiting["recommended"], waiting["curve"]) == (3.0, None, [])
+    measured = {
+        "curve": [[1e-06, 2.3], [0.01, 1.5], [1.0, None]],
+        "recommended": 0.01,
+        "lowest": 1e-06,
+        "highest": 3.0,
+        "steepest": 0.02,
+        "diverges_at": 1.0,
+    }
+    lease = api.start(made["id"])
+    with api.database.write() as connection:
+        leases.record(connection, lease, diagnosis=diagnosis(lr_range=measured))
+        assert leases.succeed(connection, lease, None) is None
+    for each in (job_id, made["id"]):
+        found = get(api, f"/jobs/{each}/lr-range")
+        assert found == measured | {"job": made["id"], "of": job_id, "status": "succeeded"}
+    done = get(api, f"/jobs/{made['id']}")
+    assert (done["status"], done["model"]) == ("succeeded", None)
+    tested_again = api.http.post(f"/jobs/{made['id']}/lr-range").json()
+    assert (tested_again["name"], tested_again["range_of"]) == ("lr range of mine", job_id)
+    assert get(api, f"/jobs/{job_id}/lr-range")["job"] == tested_again["id"]
+
+
+def test_a_retry_of_a_range_test_is_one_of_the_same_job(api: Api) -> None:
+    job_id = api.submit(SPEC)
+    made = api.http.post(f"/jobs/{job_id}/lr-range").json()["id"]
+    api.http.post(f"/jobs/{made}/cancel")
+    again = retry(api, made)
+    assert again["range_of"] == job_id
+    assert get(api, f"/jobs/{job_id}/lr-range")["job"] == again["id"]
+    assert get(api, f"/jobs/{made}/lr-range")["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "advice"),
+    [
+        ({"lowest": 0}, "/lowest", "above 0"),
+        ({"lowest": 1.0, "highest": 0.1}, "/highest", "above lowest"),
+        ({"batches": 5}, "/batches", "at least 20"),
+        ({"rates": 5}, "/rates", "the fields are lowest, highest, batches"),
+    ],
+)
+def test_a_wrong_range_names_its_field(
+    api: Api, body: dict[str, Any], pointer: str, advice: str
+) -> None:
+    job_id = api.submit()
+    before = api.rows()
+    answer = api.http.post(f"/jobs/{job_id}/lr-range", json=body)
+    problem = problem_of(answer, 422, "invalid_request")
+    assert problem["errors"][0]["pointer"] == pointer
+    assert advice in problem["errors"][0]["detail"]
+    assert api.rows() == before
+
+
+@pytest.mark.parametrize("path", ["diagnosis", "lr-range"])
+def test_of_a_job_that_is_not_there_nothing_is_known(api: Api, path: str) -> None:
+    problem_of(api.http.get(f"/jobs/job_none/{path}"), 404, "job_not_found")
+    problem_of(api.http.post("/jobs/job_none/lr-range"), 404, "job_not_found")
