@@ -44,9 +44,9 @@ def healthy(chance: random.Random, *, mnist: bool) -> Fields:
     dataset: Fields = {"name": "mnist", "limit": chance.choice([3000, 5000, 8000])}
     if not on_mnist:
         dataset = {"name": "digits"}
-    batch = chance.choice([16, 32, 64])
+    batch = chance.choice([16, 32, 64] if on_mnist else [16, 32])
     training: Fields = {
-        "epochs": chance.choice([6, 8, 10] if on_mnist else [12, 16, 24]),
+        "epochs": chance.choice([6, 8, 10] if on_mnist else [16, 20, 24]),
         "batch_size": batch,
         "log_every": 1000,
         "seed": chance.randrange(10_000),
@@ -201,9 +201,9 @@ def too_short(chance: random.Random, fields: Fields) -> Planted:
 
 def too_long(chance: random.Random, fields: Fields) -> Planted:
     sound = with_fields(dense(fields), {"training": {"schedule": None, "batch_size": 32}})
-    epochs = chance.choice([120, 200])
+    epochs = chance.choice([80, 120])
     if fields["dataset"]["name"] == "mnist":
-        sound["dataset"] = {"name": "mnist", "limit": 2000}
+        sound["dataset"] = {"name": "mnist", "limit": 1500}
     return _spec_fault(sound, {"training": {"epochs": epochs}}, sound)
 
 

@@ -22,7 +22,7 @@ from tests.diagnosis.patients import Seen, train
 from worker.training.dataset import load
 
 SET = "report"
-OF_EACH, HEALTHY = 10, 60
+OF_EACH, HEALTHY = 6, 60
 """How many of each fault, and how many healthy ones, a full run plants."""
 WITHIN = 0.01
 """How near to the healthy accuracy a cure comes."""

@@ -23,6 +23,8 @@ LATE = 3.0
 MANY_EPOCHS = 30
 GOOD_ENOUGH = 0.005
 """A validation accuracy so near to the best is as good."""
+NOTHING_LEFT = 0.01
+"""Training loss over that of guessing, below which there is nothing left to learn."""
 WORSE = 1.3
 """Validation loss at the end over its least."""
 
@@ -155,6 +157,11 @@ def trained_too_long(case: Case) -> Finding | None:
     best = max(accuracy for *_, accuracy in curve)
     slack = max(GOOD_ENOUGH, 2 / case.spec.dataset.validation_images)
     enough, step = next((e, s) for e, s, _, accuracy in curve if accuracy >= best - slack)
+    known = [
+        each for each in epochs if each.metrics["train_loss"] < NOTHING_LEFT * case.chance_loss
+    ]
+    if known and known[0].epoch < enough:
+        enough, step = known[0].epoch, known[0].step
     last = curve[-1][0]
     least = min(loss for _, _, loss, _ in curve)
     if last / enough < LATE:
@@ -165,7 +172,8 @@ def trained_too_long(case: Case) -> Finding | None:
             last / enough,
             "above",
             LATE,
-            f"validation accuracy was within {slack:.1%} of its best after epoch {enough}",
+            f"after epoch {enough} validation accuracy was within {slack:.1%} of its best, or no "
+            "training loss was left",
         )
     ]
     if curve[-1][2] > WORSE * least:

@@ -153,7 +153,7 @@ def learning_rate_too_low(case: Case) -> Finding | None:
     if not case.does_badly or case.broke or own is None or own.recommended is None:
         return None
     rate = case.spec.training.optimizer.lr
-    if rate >= TOO_LOW * own.recommended:
+    if rate >= TOO_LOW * own.recommended or case.last_epoch() > STEEP:
         return None
     evidence = [
         Evidence(
