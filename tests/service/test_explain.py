@@ -181,6 +181,15 @@ def test_a_range_test_is_a_picture_too(api: Api) -> None:
     assert "diverges" not in words
 
 
+def test_a_loss_that_explodes_and_the_shares_of_classes_can_be_read(api: Api) -> None:
+    series = {"batch loss": [[1, 2.3], [17, 4e9]], "share of class": [[0, 0.9], [1, 0.1]]}
+    job = explained(api, finding(), finding("class_imbalance", picture="labels"), series=series)
+    loss, labels = pictures_of(get(api, job).text)[:2]
+    assert "loss (nats) (log scale)" in {each.text for each in loss.iter(f"{SVG}text")}
+    assert "batch loss" in {each.text for each in loss.iter(f"{SVG}text")}
+    assert {"class", "share of class"} <= {each.text for each in labels.iter(f"{SVG}text")}
+
+
 def test_a_job_that_is_not_there_is_not_explained(api: Api) -> None:
     problem_of(api.http.get("/jobs/job_none/explain"), 404, "job_not_found")
     problem_of(api.http.get("/jobs/x/explain?format=pdf"), 422, "invalid_request")
