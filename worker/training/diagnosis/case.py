@@ -7,7 +7,7 @@ from functools import cached_property
 from app.jobspec import JobSpec
 from worker.training.diagnosis.measurements import Measurements, RangeTest, Reading
 
-SLACK = 0.03
+SLACK = 0.015
 """A network may miss so much of the nearest neighbour's accuracy."""
 ENOUGH = 0.97
 """Of a training accuracy nothing more is asked."""

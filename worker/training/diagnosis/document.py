@@ -19,18 +19,21 @@ def document(
     *,
     final: bool,
 ) -> dict[str, Any]:
-    """The findings, the first of which is the cause, with what they rest on; `now` is an epoch and
-    a step."""
-    written = [_finding(spec, finding) for finding in findings]
-    cause: dict[str, Any] = written[0] if written else {"suggestion": None, "changes": []}
+    """The findings, the first of which is the cause, with what they rest on.
+
+    What is suggested cures the cause and what stands alone; `now` is an epoch and a step.
+    """
+    was = spec.model_dump(mode="json")
+    causes = [each for each in findings[1:] if each.stands_alone]
+    needed = [change for each in [*findings[:1], *causes] for change in each.changes]
     tried = measured.ranges[0] if measured.ranges else None
     return {
         "final": final,
         "epoch": now[0],
         "step": now[1],
-        "findings": written,
-        "suggestion": cause["suggestion"],
-        "changes": cause["changes"],
+        "findings": [_finding(was, finding) for finding in findings],
+        "suggestion": patch(needed) if needed else None,
+        "changes": _changes(was, needed),
         "series": series(measured),
         "lr_range": None if tried is None else _range(tried, RateRange()),
     }
@@ -87,9 +90,8 @@ def patch(changes: list[Change]) -> dict[str, Any]:
     return made
 
 
-def _finding(spec: JobSpec, finding: Finding) -> dict[str, Any]:
+def _finding(was: dict[str, Any], finding: Finding) -> dict[str, Any]:
     about = ABOUT[finding.code]
-    was = spec.model_dump(mode="json")
     return {
         "code": finding.code,
         "title": about.title,
@@ -104,10 +106,12 @@ def _finding(spec: JobSpec, finding: Finding) -> dict[str, Any]:
         "symptom_of": finding.symptom_of,
         "picture": about.picture,
         "suggestion": patch(finding.changes) if finding.changes else None,
-        "changes": [
-            asdict(change) | {"before": _value(was, change.pointer)} for change in finding.changes
-        ],
+        "changes": _changes(was, finding.changes),
     }
+
+
+def _changes(was: dict[str, Any], changes: list[Change]) -> list[dict[str, Any]]:
+    return [asdict(change) | {"before": _value(was, change.pointer)} for change in changes]
 
 
 def _value(spec: dict[str, Any], pointer: str) -> Any:

@@ -165,4 +165,6 @@ class Finding:
     evidence: list[Evidence]
     advice: str
     changes: list[Change] = field(default_factory=list)
+    stands_alone: bool = False
+    """Whether it rests on the spec itself, so that no other finding explains it."""
     symptom_of: str | None = None

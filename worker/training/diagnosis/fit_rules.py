@@ -68,6 +68,7 @@ def held_back(case: Case) -> Finding | None:
         [_accuracy(case), *(evidence for evidence, _ in found)],
         "Give the layers more units, and regularize less.",
         [change for _, change in found],
+        stands_alone=True,
     )
 
 

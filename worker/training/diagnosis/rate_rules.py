@@ -142,7 +142,9 @@ def batch_too_large(case: Case) -> Finding | None:
     size = 32 if spec.dataset.training_images < 10_000 else 64
     change = Change("/training/batch_size", size, "many more steps in the same number of epochs")
     advice = "Take smaller batches, or many more epochs."
-    return Finding("batch_too_large", "critical", case.now, evidence, advice, [change])
+    return Finding(
+        "batch_too_large", "critical", case.now, evidence, advice, [change], stands_alone=True
+    )
 
 
 def learning_rate_too_low(case: Case) -> Finding | None:

@@ -42,5 +42,7 @@ def findings(case: Case) -> list[Finding]:
     if not severe:
         return ([fit_rules.healthy(case)] if case.final else []) + found
     cause, *others = severe
-    symptoms = [replace(each, symptom_of=cause.code) for each in others]
-    return [cause, *symptoms, *(each for each in found if each.severity == "info")]
+    explained = [
+        each if each.stands_alone else replace(each, symptom_of=cause.code) for each in others
+    ]
+    return [cause, *explained, *(each for each in found if each.severity == "info")]
