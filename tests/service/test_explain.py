@@ -76,7 +76,7 @@ def test_the_page_tells_all_and_each_finding_is_beside_its_picture(api: Api, job
     text = " ".join(page.text.split())
     for told in (
         "hidden layers of 500 units (relu), on digits, by sgd with a learning rate of 100.0",
-        "It is failed: m",
+        "It failed: m",
         "Learning rate too high (critical)",
         "Each step overshoots the valley.",
         "It is a symptom of learning rate too high.",
