@@ -27,7 +27,7 @@ def show(client: Client, job_id: str, console: Console) -> None:
         console.print("\nTo try:")
         for change in known["changes"]:
             before, after = (json.dumps(change[when]) for when in ("before", "after"))
-            told = f"  {change['pointer']}: {before} -> {after}. {change['effect']}"
+            told = f"  {change['pointer']}: {before} -> {after} ({change['effect'].rstrip('.')})"
             console.print(Text(told), soft_wrap=True)
         console.print(f"  traind retry {job_id} --apply-suggestion", soft_wrap=True)
 

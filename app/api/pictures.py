@@ -14,12 +14,13 @@ CURVES = {
 }
 """Curves that every run has."""
 SERIES = {
+    "loss": ("batch loss",),
     "gradients": ("gradient",),
     "updates": ("update",),
     "activations": ("activation", "dead", "saturated"),
     "predictions": ("prediction",),
     "inputs": ("input",),
-    "labels": ("label",),
+    "labels": ("label", "share of class"),
 }
 """What the names of a diagnosis' series begin with."""
 AXES = {
@@ -31,10 +32,12 @@ AXES = {
     "activations": ("The activations", "share of the units"),
     "predictions": ("The predictions", "value"),
     "inputs": ("The inputs", "value"),
-    "labels": ("The labels", "value"),
+    "labels": ("The labels", "share of the training images"),
 }
 """Title and vertical axis of each picture."""
 LOGARITHMIC = {"gradients", "updates", "rate"}
+EXPLOSION = 1000.0
+"""A loss that spans so many times its least is drawn on a logarithmic scale, too."""
 
 
 def of(points: Sequence[Point], diagnosis: dict[str, Any]) -> dict[str, Chart]:
@@ -43,8 +46,13 @@ def of(points: Sequence[Point], diagnosis: dict[str, Any]) -> dict[str, Chart]:
         name: [(float(each.step), each.value) for each in curve]
         for name, curve in groupby(points, key=lambda point: point.name)
     }
-    charts = {name: _chart(name, _named(measured, names)) for name, names in CURVES.items()}
-    charts |= {name: _chart(name, _begun(diagnosis, names)) for name, names in SERIES.items()}
+    charts = {
+        name: _chart(
+            name,
+            _named(measured, CURVES.get(name, ())) + _begun(diagnosis, SERIES.get(name, ())),
+        )
+        for name in AXES
+    }
     if diagnosis["lr_range"]:
         charts["rate"] = range_chart(diagnosis["lr_range"])
     return {name: chart for name, chart in charts.items() if not chart.is_empty}
@@ -65,7 +73,15 @@ def range_chart(found: dict[str, Any]) -> Chart:
 
 def _chart(name: str, curves: list[Curve]) -> Chart:
     title, y_label = AXES[name]
-    return Chart(title, "mini-batches", y_label, curves, log_y=name in LOGARITHMIC)
+    log = name in LOGARITHMIC or (name == "loss" and _spans(curves) > EXPLOSION)
+    x_label = "class" if name == "labels" else "mini-batches"
+    return Chart(title, x_label, y_label, curves, log_y=log)
+
+
+def _spans(curves: list[Curve]) -> float:
+    """How many times the least value above zero the greatest is."""
+    values = [value for _, points in curves for _, value in points if value and value > 0]
+    return max(values) / min(values) if values else 1.0
 
 
 def _named(measured: dict[str, Any], names: Sequence[str]) -> list[Curve]:

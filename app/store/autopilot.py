@@ -17,17 +17,19 @@ from app.store.lifecycle import QuotaExceeded
 from app.store.tables import jobs
 
 
-def follow(connection: Connection, job_id: str) -> None:
-    """Keeps the best model of an ended job's chain, and submits the job to come, if any."""
+def follow(connection: Connection, job_id: str) -> list[NewEvent]:
+    """Keeps the best model of an ended job's chain, and submits the job to come, if any.
+
+    Returns what is to be said of it, before the job's last event.
+    """
     job = get(connection, job_id)
     wanted = job.spec.get("autopilot")
     if wanted is None or job.spec.get("lr_range"):
-        return
+        return []
     best = retries.best(retries.chain(connection, job))
     if best is not None and best.model_id is not None:
         aliases.point(connection, f"best-{retries.first_of(job)}", best.model_id)
-    said = _go_on(connection, job, wanted["max_jobs"])
-    events.append(connection, job_id, [said])
+    return [_go_on(connection, job, wanted["max_jobs"])]
 
 
 def _go_on(connection: Connection, job: Job, most: int) -> NewEvent:

@@ -215,13 +215,15 @@ def succeed(connection: Connection, lease: Lease, model: TrainedModel | None) ->
     _fenced(
         connection,
         lease,
-        [NewEvent("state", "succeeded", {"status": Status.SUCCEEDED, "model": model_id})],
+        [],
         metrics=connection.execute(held).scalar_one() | scalars,
         **_released(Status.SUCCEEDED),
         ended_at=now(connection),
     )
     checkpoints.drop(connection, lease.job_id)
-    autopilot.follow(connection, lease.job_id)
+    said = autopilot.follow(connection, lease.job_id)
+    last = NewEvent("state", "succeeded", {"status": Status.SUCCEEDED, "model": model_id})
+    events.append(connection, lease.job_id, [*said, last])
     return model_id
 
 
@@ -239,14 +241,16 @@ def fail(
     _fenced(
         connection,
         lease,
-        [NewEvent("state", f"failed: {message}", {"status": Status.FAILED, **failure})],
+        [],
         failure=failure,
         **_released(Status.FAILED),
         ended_at=now(connection),
         **values,
     )
-    if code is FailureCode.DIVERGED:  # the others are no fault of the spec
-        autopilot.follow(connection, lease.job_id)
+    is_of_spec = code is FailureCode.DIVERGED  # the others are no fault of the spec
+    said = autopilot.follow(connection, lease.job_id) if is_of_spec else []
+    last = NewEvent("state", f"failed: {message}", {"status": Status.FAILED, **failure})
+    events.append(connection, lease.job_id, [*said, last])
 
 
 def cancel(connection: Connection, lease: Lease) -> None:

@@ -76,7 +76,7 @@ def test_the_page_tells_all_and_each_finding_is_beside_its_picture(api: Api, job
     text = " ".join(page.text.split())
     for told in (
         "hidden layers of 500 units (relu), on digits, by sgd with a learning rate of 100.0",
-        "It is failed: m",
+        "It failed: m",
         "Learning rate too high (critical)",
         "Each step overshoots the valley.",
         "It is a symptom of learning rate too high.",
@@ -179,6 +179,15 @@ def test_a_range_test_is_a_picture_too(api: Api) -> None:
     words = {each.text for each in picture.iter(f"{SVG}text")}
     assert {"recommended", "steepest", "learning rate (log scale)", "1e-06", "0.01"} <= words
     assert "diverges" not in words
+
+
+def test_a_loss_that_explodes_and_the_shares_of_classes_can_be_read(api: Api) -> None:
+    series = {"batch loss": [[1, 2.3], [17, 4e9]], "share of class": [[0, 0.9], [1, 0.1]]}
+    job = explained(api, finding(), finding("class_imbalance", picture="labels"), series=series)
+    loss, labels = pictures_of(get(api, job).text)[:2]
+    assert "loss (nats) (log scale)" in {each.text for each in loss.iter(f"{SVG}text")}
+    assert "batch loss" in {each.text for each in loss.iter(f"{SVG}text")}
+    assert {"class", "share of class"} <= {each.text for each in labels.iter(f"{SVG}text")}
 
 
 def test_a_job_that_is_not_there_is_not_explained(api: Api) -> None:

@@ -31,7 +31,7 @@ def test_the_end_of_a_run_says_why_and_what_to_try(api: Api, command: str) -> No
         "  loss against its start: 31.5 (a fault above 2); how many times the first loss",
         "  Use a smaller learning rate.",
         "Dead [red]Re (warning, a symptom of learning rate too high)",
-        "  /training/optimizer/lr: 100.0 -> 0.01. Smaller steps do not overshoot.",
+        "  /training/optimizer/lr: 100.0 -> 0.01 (Smaller steps do not overshoot)",
         f"  traind retry {job} --apply-suggestion",
     ):
         assert line in told

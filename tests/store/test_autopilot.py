@@ -115,6 +115,9 @@ def test_it_stops_and_says_why(
     end(store, lease, said, accuracy)
     assert told(store, lease.job_id) == [f"autopilot: {reason}"]
     assert count(store) == 1
+    with store.read() as connection:
+        last = events.after(connection, lease.job_id, 0, 100)[-1]
+    assert last.kind == "state"  # with which those who follow stop listening
 
 
 def test_it_stops_at_its_budget(store: Database) -> None:
