@@ -16,13 +16,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.jobspec import JobSpec
 from app.store import database, jobs, leases, migrations, recovery, tables, workers
 from app.store.lifecycle import FailureCode, LeaseLost
-from tests.service.conftest import banded_model
+from tests.store.test_leases import MODEL, SPEC
 
 SPAWN: SpawnContext = multiprocessing.get_context("spawn")
-SPEC = JobSpec().model_dump(mode="json")
 
 
 def url(home: Path) -> str:
@@ -139,7 +137,7 @@ def hold(home: Path, told: Any, go_on: Any) -> None:
         "record": lambda c: leases.record(c, lease, progress={"samples_per_second": 1.0}),
         "checkpoint": lambda c: leases.record(c, lease, checkpoint=(10, True, b"late")),
         "requeue": lambda c: leases.requeue(c, lease, "late"),
-        "succeed": lambda c: leases.succeed(c, lease, banded_model()),
+        "succeed": lambda c: leases.succeed(c, lease, MODEL),
         "cancel": lambda c: leases.cancel(c, lease),
         "lose": lambda c: leases.lose(c, lease, "late"),
     }
@@ -187,7 +185,7 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(
         with store.read() as connection:
             assert jobs.get(connection, job_id) == before
         with store.write() as connection:
-            leases.succeed(connection, newer, banded_model())
+            leases.succeed(connection, newer, MODEL)
     store.close()
 
 
@@ -274,9 +272,9 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
         newer = leases.claim(connection, "host/2")
     assert newer
     with pytest.raises(LeaseLost), store.write() as connection:
-        leases.succeed(connection, lease, banded_model())
+        leases.succeed(connection, lease, MODEL)
     with store.write() as connection:
-        leases.succeed(connection, newer, banded_model())
+        leases.succeed(connection, newer, MODEL)
         assert recovery.requeue_expired(connection) == 0
     with store.read() as connection:
         assert jobs.get(connection, job_id).status == "succeeded"
