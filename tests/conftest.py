@@ -64,7 +64,7 @@ def seed(request: pytest.FixtureRequest) -> int:
     return int(request.config.option.seed)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def repeated(request: pytest.FixtureRequest) -> Callable[..., int]:
     """How often to do what the full run does so many times: by default a tenth `part` of it."""
     full = request.config.option.torture

@@ -30,12 +30,14 @@ AXES = {
     "gradients": ("The gradients", "norm of the gradient"),
     "updates": ("The updates", "norm of the update by that of the weights"),
     "activations": ("The activations", "share of the units"),
-    "predictions": ("The predictions", "value"),
-    "inputs": ("The inputs", "value"),
-    "labels": ("The labels", "share of the training images"),
+    "predictions": ("The predictions", "entropy (nats)"),
+    "inputs": ("The inputs", "share of the pixels"),
+    "labels": ("The labels", "share"),
 }
 """Title and vertical axis of each picture."""
-LOGARITHMIC = {"gradients", "updates", "rate"}
+HORIZONTAL = {"labels": "class", "inputs": "value of a pixel, as the network sees it"}
+"""What the horizontal axis is where it is not time."""
+LOGARITHMIC = {"gradients", "updates", "rate", "inputs"}
 EXPLOSION = 1000.0
 """A loss that spans so many times its least is drawn on a logarithmic scale, too."""
 
@@ -74,7 +76,7 @@ def range_chart(found: dict[str, Any]) -> Chart:
 def _chart(name: str, curves: list[Curve]) -> Chart:
     title, y_label = AXES[name]
     log = name in LOGARITHMIC or (name == "loss" and _spans(curves) > EXPLOSION)
-    x_label = "class" if name == "labels" else "mini-batches"
+    x_label = HORIZONTAL.get(name, "mini-batches")
     return Chart(title, x_label, y_label, curves, log_y=log)
 
 

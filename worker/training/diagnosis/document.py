@@ -8,7 +8,7 @@ from app.jobspec import JobSpec, RateRange
 from worker.training.diagnosis.findings import ABOUT, Change, Finding
 from worker.training.diagnosis.measurements import Measurements, RangeTest
 
-Point = tuple[int, float | None]
+Point = tuple[float, float | None]
 
 
 def document(
@@ -54,10 +54,10 @@ def of_range_test(found: RangeTest, limits: RateRange) -> dict[str, Any]:
 
 
 def series(measured: Measurements) -> dict[str, list[Point]]:
-    """What was measured over the run: for each name, steps and values."""
+    """What was measured, for pictures: for each name, values over steps, classes or pixels."""
     made: dict[str, list[Point]] = {}
 
-    def add(name: str, step: int, value: float | None) -> None:
+    def add(name: str, step: float, value: float | None) -> None:
         finite = value is not None and math.isfinite(value)
         made.setdefault(name, []).append((step, value if finite else None))
 
@@ -72,9 +72,14 @@ def series(measured: Measurements) -> dict[str, list[Point]]:
         add("prediction entropy", reading.step, reading.entropy)
     for stretch in measured.stretches:
         add("batch loss", stretch.step, stretch.mean)
-    if measured.inspection is not None:
-        for label, share in enumerate(measured.inspection.shares):
+    if (inspection := measured.inspection) is not None:
+        for label, share in enumerate(inspection.shares):
             add("share of class", label, share)
+        for label, share in enumerate(inspection.agreements):
+            add("label agrees with neighbours", label, share if share >= 0 else None)
+        for name, histogram in inspection.pixels.items():
+            for value, share in histogram:
+                add(f"input pixels, {name}", value, share)
     return made
 
 

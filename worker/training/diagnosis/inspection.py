@@ -11,6 +11,8 @@ TRAINING, OTHERS = 1500, 600
 NEIGHBOURS = 10
 CONTRADICTION = 0.8
 """Share of the neighbours that agree on another label."""
+BINS = 16
+"""Stretches of a histogram of pixels."""
 FEWEST = 40
 """Below so many images a shift cannot be told from chance."""
 
@@ -24,6 +26,7 @@ def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspec
     votes = _votes(flat, labels, classes)
     right = votes.gather(1, labels[:, None]).squeeze(1)
     wrong = votes.scatter(1, labels[:, None], 0).amax(1)
+    agrees = (right >= wrong).double()
     neighbours = min(NEIGHBOURS, len(labels) - 1)
     if "validation" in samples:
         asked, truth = samples["validation"]
@@ -36,7 +39,11 @@ def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspec
         constant=(flat.std(0) == 0).double().mean().item(),
         blank=(flat.std(1) == 0).double().mean().item(),
         shares=(counts / counts.sum()).tolist(),
-        agreement=(right >= wrong).double().mean().item(),
+        agreement=agrees.mean().item(),
+        agreements=[
+            agrees[labels == label].mean().item() if (labels == label).any() else -1.0
+            for label in range(classes)
+        ],
         contradicted=(wrong >= CONTRADICTION * neighbours).double().mean().item(),
         neighbour=neighbour,
         shift={
@@ -44,7 +51,24 @@ def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspec
             for name, (found, _) in samples.items()
             if len(found) >= FEWEST
         },
+        pixels=_histograms({"training": images, **{name: s for name, (s, _) in samples.items()}}),
     )
+
+
+def _histograms(samples: dict[str, Tensor]) -> dict[str, list[tuple[float, float]]]:
+    """For each sample the middles of equal stretches of values, and the share of pixels in each."""
+    low = min(images.min().item() for images in samples.values())
+    high = max(images.max().item() for images in samples.values())
+    width = (high - low) / BINS or 1.0
+    return {
+        name: [
+            (low + (number + 0.5) * width, share)
+            for number, share in enumerate(
+                (images.cpu().histc(BINS, low, low + BINS * width) / images.numel()).tolist()
+            )
+        ]
+        for name, images in samples.items()
+    }
 
 
 def _votes(flat: Tensor, labels: Tensor, classes: int) -> Tensor:

@@ -81,12 +81,16 @@ class Inspection(Struct):
     agreement: float
     """Share of training images whose nearest neighbours vote for their label, themselves left out.
     """
+    agreements: list[float]
+    """The same for the images of each class; -1 where there are none."""
     contradicted: float
     """Share of training images whose nearest neighbours agree on another label."""
     neighbour: float
     """Accuracy of the nearest neighbour on the validation images: what no network should miss."""
     shift: dict[str, float]
     """How far validation and test images are from the training images: 1 is chance."""
+    pixels: dict[str, list[tuple[float, float]]]
+    """Of training, validation and test images: values of pixels, and the share that has each."""
 
 
 class Ending(Struct):
