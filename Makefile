@@ -36,7 +36,7 @@ image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 
 torture: $(VENV)/dev ## Run the long tests at their full counts (replay with SEED=N)
 	$(BIN)/python -m tests.torture.resume_matrix
-	$(BIN)/python -m pytest tests/torture --torture $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m pytest tests/torture tests/diagnosis --torture -s $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of an hour)
 	$(PIP) --editable '.[dev,peers]'
@@ -46,6 +46,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of a
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.two_jobs
 	$(BIN)/python -m benchmarks.estimate
+	$(BIN)/python -m benchmarks.diagnosis --write
 	$(BIN)/python -m benchmarks.serving --write
 	$(BIN)/python -m benchmarks.load --plot benchmarks/load.svg
 

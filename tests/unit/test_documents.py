@@ -2,13 +2,17 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from app.api.problems import DOMAIN
 from app.main import create_app
 from app.settings import Settings
+from app.store.diagnoses import FindingCode
 from app.store.lifecycle import FailureCode, Status
+from worker.training.diagnosis import case, data_rules, fit_rules, rate_rules, signal_rules
+from worker.training.diagnosis.findings import ABOUT
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -51,3 +55,20 @@ def test_no_path_of_a_machine_and_no_registry_stands_in_the_pins() -> None:
     pins = (ROOT / "constraints.txt").read_text()
     assert "://" not in pins
     assert "@" not in pins
+
+
+def test_every_finding_is_explained_by_its_test_and_source() -> None:
+    told = (ROOT / "docs" / "diagnosis.md").read_text()
+    assert set(ABOUT) == set(FindingCode)
+    for code in FindingCode:
+        assert f"| `{code}`" in told
+
+
+@pytest.mark.parametrize("rules", [case, data_rules, signal_rules, rate_rules, fit_rules])
+def test_every_threshold_is_told(rules: ModuleType) -> None:
+    told = (ROOT / "docs" / "diagnosis.md").read_text()
+    numbers = {name: value for name, value in vars(rules).items() if name.isupper()}
+    for name, value in numbers.items():
+        if isinstance(value, int | float):
+            forms = {f"{value:g}", f"{100 * value:.4g}%", f"{100 * value:.4g} points"}
+            assert any(re.search(rf"(?<![\d.]){form}(?!\d)", told) for form in forms), name

@@ -303,6 +303,7 @@ class Run:
         if not math.isfinite(test.loss):  # by the last step, where no validation set could see it
             at = self._state.position
             raise Diverged(Position(at.epoch - 1, self._spec.steps_per_epoch, at.step))
+        restored = self._restored()
         net = self._net.cpu()
         signature: dict[str, Any] = {
             "input_shape": description.input_shape,
@@ -319,6 +320,7 @@ class Run:
                 "test_loss": test.loss,
                 "test_accuracy": test.accuracy,
                 "confusion_matrix": test.confusion,
+                **restored,
             },
             provenance=provenance,
             weights_sha256=export.weights_sha256(net),
@@ -327,6 +329,16 @@ class Run:
             report=msgspec.json.encode(report.report(*measured, dataset.test_images, description)),
             answers=report.answers(*measured),
         )
+
+    def _restored(self) -> dict[str, float]:
+        """What early stopping's weights do on validation images: the last epoch's did worse."""
+        if not self._state.best.weights:
+            return {}
+        validation = self._evaluate(self._validation)
+        return {
+            "validation_loss": validation.loss,
+            "validation_accuracy": validation.accuracy,
+        }
 
     def _environment(self) -> dict[str, Any]:
         return environment(self._device) | {

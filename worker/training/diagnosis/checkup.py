@@ -115,9 +115,9 @@ class Checkup:
     def _said_now(self, findings: list[Finding], *, final: bool) -> Diagnosed:
         self._said_at = time.monotonic()
         at = self._state.position
-        said = document(
-            self._spec, findings, self._state.measurements, (at.epoch, at.step), final=final
-        )
+        epoch = min(at.epoch, self._spec.training.epochs)  # at its end a run stands before the next
+        measured = self._state.measurements
+        said = document(self._spec, findings, measured, (epoch, at.step), final=final)
         new = [each for each in said["findings"] if each["code"] not in self._said]
         self._said |= {each["code"] for each in new}
         return Diagnosed(said, new)

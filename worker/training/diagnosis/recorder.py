@@ -64,8 +64,8 @@ class Recorder:
 
     def read(self) -> None:
         """Measures the network now."""
-        at = self._state.position
-        reading = self._probe.read(at.step, at.epoch)
+        at, ended = self._state.position, self._state.measurements.epochs
+        reading = self._probe.read(at.step, at.epoch if at.batch or not ended else at.epoch - 1)
         kept = self._state.measurements.readings
         kept.append(reading)
         if len(kept) > MOST:  # the first and the newest stay
