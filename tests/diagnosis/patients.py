@@ -14,7 +14,7 @@ from tests.diagnosis.faults import Planted, spec_of
 from worker.messages import Diagnosed, Epoch, Finished, Report
 from worker.training import run as runs
 from worker.training.dataset import Dataset
-from worker.training.diagnosis.measurements import Measurements
+from worker.training.measurements import Measurements
 from worker.training.run import Diverged, Run
 
 

@@ -15,8 +15,8 @@ from torch import nn
 from app.jobspec import JobSpec, RateRange
 from worker.training import method
 from worker.training.batches import Images
-from worker.training.diagnosis.measurements import RangeTest
 from worker.training.loop import Batch
+from worker.training.measurements import RangeTest
 from worker.training.state import State
 
 SMOOTHING = 0.9

@@ -30,10 +30,10 @@ from worker.training.batches import Images, split
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.diagnosis.document import of_range_test
-from worker.training.diagnosis.measurements import Measurements
 from worker.training.environment import choose_device, environment
 from worker.training.evaluation import Evaluation, evaluate
 from worker.training.loop import Batch, Step
+from worker.training.measurements import Measurements
 from worker.training.progress import Pace
 from worker.training.range_test import range_test
 from worker.training.state import Position, State

@@ -10,7 +10,7 @@ from torch import Tensor
 from app.jobspec import JobSpec
 from worker.training import checkpoint, networks, optimization
 from worker.training.checkpoint import Snapshot
-from worker.training.diagnosis.measurements import Measurements
+from worker.training.measurements import Measurements
 from worker.training.optimization import LearningRate, Plateau
 from worker.training.tally import Tally
 

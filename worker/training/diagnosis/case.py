@@ -5,7 +5,7 @@ import statistics
 from functools import cached_property
 
 from app.jobspec import JobSpec
-from worker.training.diagnosis.measurements import Measurements, RangeTest, Reading
+from worker.training.measurements import Measurements, RangeTest, Reading
 
 MORE = 0.02
 """By so much a network is to know its training images better than their neighbours know others."""

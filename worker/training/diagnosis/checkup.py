@@ -14,10 +14,10 @@ from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.document import document
 from worker.training.diagnosis.findings import Finding
 from worker.training.diagnosis.inspection import inspect
-from worker.training.diagnosis.measurements import Ending
 from worker.training.diagnosis.recorder import Recorder
 from worker.training.evaluation import evaluate
 from worker.training.loop import Step
+from worker.training.measurements import Ending
 from worker.training.range_test import range_test
 from worker.training.state import State
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.jobspec import JobSpec, RateRange
 from worker.training.diagnosis.findings import ABOUT, Change, Finding
-from worker.training.diagnosis.measurements import Measurements, RangeTest
+from worker.training.measurements import Measurements, RangeTest
 
 Point = tuple[float, float | None]
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from worker.training.batches import Images
-from worker.training.diagnosis.measurements import Inspection
+from worker.training.measurements import Inspection
 
 TRAINING, OTHERS = 1500, 600
 """Images of each sample."""

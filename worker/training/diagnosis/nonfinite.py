@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from app.jobspec import JobSpec
 from worker.training import method
-from worker.training.diagnosis.measurements import NonFinite
 from worker.training.loop import Batch, Criterion
+from worker.training.measurements import NonFinite
 from worker.training.state import State
 
 MOST_STEPS = 5000

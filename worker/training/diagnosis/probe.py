@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from worker.training.diagnosis.measurements import Activation, Layer, Reading
 from worker.training.loop import Batch, Criterion
+from worker.training.measurements import Activation, Layer, Reading
 
 IMAGES = 128
 """Images of a probe."""

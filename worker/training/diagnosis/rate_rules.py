@@ -3,7 +3,7 @@ docs/diagnosis.md."""
 
 from worker.training.diagnosis.case import ENOUGH, Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
-from worker.training.diagnosis.measurements import RangeTest
+from worker.training.measurements import RangeTest
 
 TOO_HIGH = 4.0
 """Times the rate that the range test recommends."""

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from worker.training.batches import Images
-from worker.training.diagnosis.measurements import EpochReading, Stretch
 from worker.training.diagnosis.probe import IMAGES, Probe
 from worker.training.loop import Criterion, Step
+from worker.training.measurements import EpochReading, Stretch
 from worker.training.state import State
 
 BUDGET = 0.012

@@ -4,7 +4,7 @@ source is in docs/diagnosis.md."""
 from app.jobspec import JobSpec
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
-from worker.training.diagnosis.measurements import Reading
+from worker.training.measurements import Reading
 
 SPREAD = 1e-3
 """Below it a layer's units are copies of each other; drawn weights have about 1."""

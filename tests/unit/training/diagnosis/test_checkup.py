@@ -17,7 +17,7 @@ from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.document import document, series
 from worker.training.diagnosis.findings import ABOUT, Change, Evidence, Finding
-from worker.training.diagnosis.measurements import Measurements
+from worker.training.measurements import Measurements
 from worker.training.run import Diverged, Run
 
 CONFIGURATIONS: list[dict[str, Any]] = [
