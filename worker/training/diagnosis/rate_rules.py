@@ -7,8 +7,9 @@ from worker.training.measurements import RangeTest
 
 TOO_HIGH = 4.0
 """Times the rate that the range test recommends."""
-BELOW_DIVERGENCE = 4.0
-"""So many times below the rate at which the loss explodes, training goes on."""
+BELOW_DIVERGENCE, BELOW_LARGE_DIVERGENCE = 4.0, 2.0
+"""So many times below the rate at which the loss explodes, training goes on; with large batches, of
+which the test is less noisy, the second."""
 TOO_LOW = 0.1
 """Likewise."""
 LARGE_UPDATE = 0.1
@@ -34,7 +35,8 @@ def batch_too_small(case: Case) -> Finding | None:
     size, rate = case.spec.training.batch_size, case.spec.training.optimizer.lr
     if own is None or large is None or size > SMALL_BATCH or not case.does_badly:
         return None
-    if not _bearable(own) < rate <= _bearable(large):
+    bound = max(_bearable(large), (large.diverges_at or 0.0) / BELOW_LARGE_DIVERGENCE)
+    if not _bearable(own) < rate <= bound:
         return None
     evidence = [
         Evidence("batch size", size, "below", SMALL_BATCH + 1, "images in a mini-batch"),
@@ -44,7 +46,7 @@ def batch_too_small(case: Case) -> Finding | None:
             "above",
             _bearable(own),
             "what a range test bears with these batches; with batches of "
-            f"{large.batch_size} it bears {_bearable(large):.2g}",
+            f"{large.batch_size} it bears {bound:.2g}",
         ),
     ]
     noise = case.first.noise
