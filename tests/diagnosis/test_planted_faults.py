@@ -2,8 +2,8 @@
 
     pytest tests/diagnosis --torture -s
 
-prints the whole confusion matrix. The specs are those of a set that was not looked at; thresholds were
-chosen on the set `calibration` (tests/diagnosis/faults.py).
+prints the whole confusion matrix. The specs are those of a set that was not looked at while the
+thresholds were chosen, on the set `calibration` (tests/diagnosis/faults.py).
 """
 
 import os
