@@ -15,8 +15,8 @@ BUDGET = 0.012
 """Share of the training that probes may cost, counted in images and in what a call costs."""
 STEP_IMAGES, PROBE_IMAGES = 30, 1200
 """What a step and a probe cost beside their images: so many images of the reference network."""
-TOGETHER = 16
-"""Losses of mini-batches that are read from the device at once."""
+TOGETHER, MOST_TOGETHER = 16, 256
+"""Losses of mini-batches that are read from the device at once: more in longer runs."""
 MOST = 64
 """Most readings and stretches that are kept; where there are more, every other reading goes, and
 stretches are joined by twos."""
@@ -53,7 +53,7 @@ class Recorder:
                 self._state.measurements.readings[-1].layers, self._probe.updates(), strict=True
             ):
                 layer.update = update
-        if len(self._losses) == TOGETHER:
+        if len(self._losses) >= min(self._width, MOST_TOGETHER):
             self.sum_up()
 
     def due(self) -> bool:
