@@ -45,6 +45,8 @@ class Measured:
     """Resident MB of the API, and of the worker with its processes."""
     errors: list[str] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
+    trained_until: float = 0.0
+    """When the last job ended: what comes later is no load."""
     switches: int = 0
     events: int = 0
 
@@ -107,6 +109,7 @@ class Traffic:
             if not job or job["status"] != "succeeded":
                 self._measured.errors.append(f"job {number}: {job}")
             self._measured.jobs.append(made["id"])
+            self._measured.trained_until = min(self._measured.now, self._end)
 
     async def follow(self) -> None:
         """One client that follows the events of whatever job is running."""
@@ -226,9 +229,11 @@ def main() -> None:
             measured, idle = asyncio.run(drive(service.url, pids, models, plan))
     ended = measured.now
     apart, beside = (
-        measured.quantile(0.99, *span) for span in ((1, idle), (idle, arguments.seconds))
+        measured.quantile(0.99, *span) for span in ((1, idle), (idle, measured.trained_until))
     )
-    settled = [each for each in measured.memory if each[0] > arguments.seconds / 4]
+    settled = [
+        each for each in measured.memory if arguments.seconds / 4 < each[0] < measured.trained_until
+    ]
     half = len(settled) // 2
     grown = [
         statistics.median(row[column] for row in settled[half:])
@@ -240,6 +245,7 @@ def main() -> None:
         "predictions": len(measured.latencies),
         "errors": len(measured.errors),
         "jobs": len(measured.jobs),
+        "trained_until": round(measured.trained_until, 1),
         "events": measured.events,
         "switches": measured.switches,
         "p99_idle_ms": round(apart, 2),

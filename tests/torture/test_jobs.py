@@ -198,7 +198,7 @@ def test_nothing_acknowledged_shrinks_when_everything_is_killed(
     known: dict[str, int] = {}
     grown = 0
     with service(tmp_path, "app", "worker") as running:
-        for _ in range(rounds):
+        for number in range(rounds):
             with Client(running.url) as client:
                 job_id = client.submit(SPEC)["id"]
                 known.setdefault(job_id, -1)
@@ -206,6 +206,8 @@ def test_nothing_acknowledged_shrinks_when_everything_is_killed(
                     while not any(job["first_step_at"] for job in client.jobs(status="running")):
                         time.sleep(0.02)
             time.sleep(chance.uniform(0, 3))
+            while number == 0 and max(steps(tmp_path).values()) < 0:  # one is surely at stake
+                time.sleep(0.02)
             for job_id, step in steps(tmp_path).items():
                 assert step >= known.get(job_id, -1), (seed, job_id)
                 grown += step > known.get(job_id, -1)
@@ -225,7 +227,7 @@ def test_nothing_acknowledged_shrinks_when_everything_is_killed(
                 assert found[job_id] >= step, (seed, job_id, found[job_id], step)
     with capsys.disabled():
         print(f"\n{rounds} restarts, {len(known)} jobs, {grown} steps of progress, seed {seed}")
-    assert grown, "no checkpoint was made that could have been lost"
+    assert grown
 
 
 def steps(home: Path) -> dict[str, int]:
