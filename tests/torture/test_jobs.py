@@ -93,7 +93,7 @@ def test_kills_at_random_instants_change_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
-    rounds = repeated(200, 40)
+    rounds = repeated(200, 100)
     killed: Counter[str] = Counter()
     resumed = 0
     with service(tmp_path, "app", "worker") as serving, Client(serving.url) as client:
@@ -194,7 +194,7 @@ def test_nothing_acknowledged_shrinks_when_everything_is_killed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
-    rounds = repeated(200, 40)
+    rounds = repeated(200, 100)
     known: dict[str, int] = {}
     grown = 0
     with service(tmp_path, "app", "worker") as running:
@@ -258,7 +258,7 @@ def test_planned_stops_lose_no_step_and_spend_no_attempt(
     with service(tmp_path, "app", "worker") as serving, Client(serving.url) as client:
         long = SPEC | {"training": SPEC["training"] | {"epochs": 3000, "checkpoint_seconds": 3600}}
         job_id = client.submit(long)["id"]
-        for _ in range(repeated(50, 16)):
+        for _ in range(repeated(50, 25)):
             running(client, job_id)
             time.sleep(chance.uniform(0, 1))
             reached = client.job(job_id)["progress"]["step"]
@@ -297,7 +297,7 @@ def test_cancel_against_completion_gives_one_end(
         began = time.monotonic()
         ended(client, [client.submit(tiny)["id"]])
         usual = time.monotonic() - began
-        for _ in range(repeated(500, 25)):
+        for _ in range(repeated(500, 50)):
             job_id = client.submit(tiny)["id"]
             time.sleep(chance.uniform(0, 1.2 * usual))
             with suppress(Problem):
