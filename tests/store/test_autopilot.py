@@ -244,3 +244,15 @@ def test_without_validation_images_the_test_images_decide(store: Database) -> No
         tries = retries.chain(connection, jobs.get(connection, lease.job_id))
     assert len(tries) == 4
     assert retries.best(tries) == tries[1]
+
+
+def test_five_of_five_validation_images_say_less_than_140_of_144() -> None:
+    def tried(limit: int | None, accuracy: float) -> retries.Try:
+        spec = JobSpec.model_validate({"dataset": {"name": "digits", "limit": limit}})
+        measured = {"validation_accuracy": accuracy}
+        content = spec.model_dump(mode="json")
+        return retries.Try("job_1", Status.SUCCEEDED, None, "healthy", measured, content, "model_1")
+
+    few, many = tried(50, 1.0), tried(None, 140 / 144)
+    assert retries.best([few, many]) is many
+    assert retries.best([many, tried(None, 141 / 144)]) is not many
