@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from app.api import (
     aliases,
+    description,
     diagnoses,
     events,
     explain,
@@ -78,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(telemetry.Measured, telemetry=counted)
     problems.install(app)
-    problems.describe(app)
+    description.describe(app)
     routers = [
         jobs.router,
         diagnoses.router,

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from app.api import examples
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
-from app.api.schemas import Job, Page, Plan, Retry
+from app.api.schemas import Job, Page, Plan
 from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
 from app.api.strict_json import StrictRoute
+from app.api.try_schemas import Retry
 from app.jobspec import JobSpec, Text, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database

@@ -129,11 +129,6 @@ HTTP: dict[int, Kind] = {
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
-PROTOCOL_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {"error": {"type": "string", "description": "What is wrong, and what to do."}},
-}
 RETRY_AFTER = {"Retry-After": "2"}
 
 
@@ -161,20 +156,9 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(error, _handle)
 
 
-def _is_of_protocol(path: str) -> bool:
+def is_of_protocol(path: str) -> bool:
     """Whether errors are those of the Open Inference Protocol there."""
     return path == "/v2" or path.startswith("/v2/")
-
-
-def _describe(responses: dict[str, Any], of_protocol: bool) -> None:
-    for status, response in list(responses.items()):
-        if status >= "400":
-            content = response["content"][JSON]
-            response["content"] = {PROBLEM_JSON: content}
-            if of_protocol:
-                response["content"] = {JSON: {"schema": PROTOCOL_ERROR}}
-    if of_protocol and "422" in responses:
-        responses["400"] = responses.pop("422")
 
 
 async def _handle(request: Request, error: Exception) -> Response:
@@ -197,25 +181,6 @@ def _headers(error: Exception, kind: Kind) -> Mapping[str, str] | None:
     return RETRY_AFTER if kind.status in (429, 503) else None
 
 
-def describe(app: FastAPI) -> None:
-    """Gives error answers their media type in the API's description."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        fresh = app.openapi_schema is None
-        description = plain()
-        if fresh:
-            for path, operations in description["paths"].items():
-                for operation in operations.values():
-                    _describe(operation["responses"], _is_of_protocol(path))
-            schemes = description["components"].setdefault("securitySchemes", {})
-            schemes["key"] = {"type": "http", "scheme": "bearer"}
-            description["security"] = [{"key": []}, {}]  # none is asked for until one is made
-        return description
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
 def _rendered(
     request: Request,
     kind: Kind,
@@ -224,7 +189,7 @@ def _rendered(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document, or what the Open Inference Protocol has instead."""
-    if not _is_of_protocol(request.url.path):
+    if not is_of_protocol(request.url.path):
         return problem(kind, detail, errors, headers)
     status = 400 if kind.status == 422 else kind.status
     return JSONResponse({"error": detail}, status, headers)

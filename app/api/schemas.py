@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict
 
 from app.api import examples
+from app.api.try_schemas import Try, chain_of
 from app.store import events as stored_events
 from app.store import jobs, metrics, retries
 from app.store.lifecycle import FailureCode, Status
@@ -69,29 +69,6 @@ class Failure(BaseModel):
     """What happened."""
     advice: str
     """What to change."""
-
-
-class Try(BaseModel):
-    """A job of a chain of tries."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    id: str
-    """Id of the job."""
-    status: Status
-    """Where it is in its life."""
-    applied: dict[str, Any] | None
-    """The merge patch that made its specification of the one that it tries again."""
-    verdict: str
-    """What its diagnosis found first; `unknown` or `off` where there is none."""
-    validation_accuracy: float | None
-    """Share of the validation images that it answers rightly, 0 to 1."""
-    test_accuracy: float | None
-    """Share of the test images that its model answers rightly, 0 to 1."""
-    model: str | None
-    """Id of its model."""
-    is_best: bool
-    """Whether its model does best of all, on validation images where there are any."""
 
 
 class Job(BaseModel):
@@ -162,7 +139,7 @@ class Job(BaseModel):
             retry_of=job.retry_of,
             applied=job.applied,
             range_of=job.range_of,
-            chain=_chain(tries),
+            chain=chain_of(tries),
             verdict=job.verdict,
             submitted_by=job.key_id,
             spec=job.spec,
@@ -171,24 +148,6 @@ class Job(BaseModel):
             failure=Failure(**job.failure) if job.failure else None,
             model=job.model_id,
         )
-
-
-def _chain(tries: Sequence[retries.Try]) -> list[Try]:
-    best = retries.best(tries)
-    return [
-        Try(
-            id=each.id,
-            status=each.status,
-            applied=each.applied,
-            verdict=each.verdict,
-            validation_accuracy=each.metrics.get("validation_accuracy"),
-            test_accuracy=each.metrics.get("test_accuracy"),
-            model=each.model_id,
-            is_best=each is best,
-        )
-        for each in tries
-        if len(tries) > 1
-    ]
 
 
 class Preset(BaseModel):
@@ -202,29 +161,6 @@ class Preset(BaseModel):
     """What to expect of it."""
     spec: dict[str, Any]
     """The specification that it means, every default filled in."""
-
-
-class Retry(BaseModel):
-    """Where another try begins, and what it changes."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-    begin: Literal["start", "checkpoint"] = "start"
-    """`start`, or `checkpoint`: the newest checkpoint of the first try, where there is one."""
-    apply: Literal["suggestion"] | None = None
-    """`suggestion`: with what its diagnosis suggests."""
-    patch: dict[str, Any] | None = None
-    """A change of your own: a JSON merge patch (RFC 7396) of the specification, after `apply`."""
-
-    @model_validator(mode="after")
-    def _a_checkpoint_is_of_the_same_spec(self) -> Self:
-        if self.begin == "checkpoint" and (self.apply or self.patch is not None):
-            message = "must be start where apply or patch change the specification"
-            context = {"message": message, "field": "begin"}
-            raise PydanticCustomError("does_not_fit", "{message}", context)
-        return self
 
 
 class Plan(BaseModel):

@@ -12,7 +12,7 @@ import numpy as np
 from app.jobspec import JobSpec
 from tests.diagnosis.faults import Planted, spec_of
 from worker.messages import Diagnosed, Epoch, Finished, Report
-from worker.training import run as runs
+from worker.training import export
 from worker.training.dataset import Dataset
 from worker.training.measurements import Measurements
 from worker.training.run import Diverged, Run
@@ -25,6 +25,8 @@ class Seen:
     diagnosis: dict[str, Any]
     measurements: Measurements
     accuracy: float
+    meanwhile: set[str]
+    """Findings that were said while it trained."""
 
     @property
     def codes(self) -> list[str]:
@@ -55,12 +57,13 @@ def train(plant: Planted, datasets: dict[str, Dataset], spec: JobSpec | None = N
                 accuracy = finished.metrics["test_accuracy"]
         except Diverged:
             pass
-    diagnosis = [message for message in said if isinstance(message, Diagnosed)][-1].diagnosis
-    return Seen(diagnosis, run.measurements, accuracy)
+    *earlier, last = (message.diagnosis for message in said if isinstance(message, Diagnosed))
+    meanwhile = {finding["code"] for each in earlier for finding in each["findings"]}
+    return Seen(last, run.measurements, accuracy, meanwhile)
 
 
 @contextmanager
 def without_export() -> Iterator[None]:
     """The graph is not looked at here, and takes longer than most of these runs."""
-    with mock.patch.object(runs.export, "onnx", return_value=b""):
+    with mock.patch.object(export, "onnx", return_value=b""):
         yield

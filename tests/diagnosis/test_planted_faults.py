@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     accuracy: float
     cured: float | None
     sound: float | None
+    meanwhile: set[str]
 
 
 def examine(patient: Patient) -> Outcome:
@@ -55,14 +56,14 @@ def examine(patient: Patient) -> Outcome:
     plant = planted(SET, patient.cause, patient.number, mnist="mnist" in found)
     ill: Seen = train(plant, found)
     if not plant.curable:
-        return Outcome(ill.codes, ill.accuracy, None, None)
+        return Outcome(ill.codes, ill.accuracy, None, None, ill.meanwhile)
     sound = train(plant, found, spec_of(plant.sound))
     patch = ill.diagnosis["suggestion"]
     cured = None
     if patch is not None:
         spec = corrected(spec_of(plant.fields).model_dump(mode="json"), patch)
         cured = train(plant, found, spec).accuracy
-    return Outcome(ill.codes, ill.accuracy, cured, sound.accuracy)
+    return Outcome(ill.codes, ill.accuracy, cured, sound.accuracy, ill.meanwhile)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_healthy_runs_are_left_alone(outcomes: dict[Patient, Outcome]) -> None:
     alarms = {
         patient.number: each.codes
         for patient, each in outcomes.items()
-        if patient.cause == "healthy" and each.codes != ["healthy"]
+        if patient.cause == "healthy" and (each.codes != ["healthy"] or each.meanwhile)
     }
     print(f"false alarms: {alarms}")
     assert len(alarms) <= 2

@@ -11,6 +11,8 @@ from app.store.leases import Lease
 from app.store.lifecycle import FailureCode
 from tests.diagnosed import HEALTHY, LOWER, diagnosis, finding
 from tests.service.conftest import Api, banded_model, problem_of
+from worker import relay
+from worker.messages import Diagnosed
 
 SPEC = {"dataset": {"name": "digits"}, "training": {"optimizer": {"lr": 100.0}}}
 TOO_HIGH = finding()
@@ -116,9 +118,6 @@ def test_every_finding_of_the_closed_list_can_be_shown(api: Api, code: FindingCo
 
 
 def test_a_finding_is_an_event_for_those_who_follow(api: Api) -> None:
-    from worker import relay  # noqa: PLC0415
-    from worker.messages import Diagnosed  # noqa: PLC0415
-
     lease = start(api)
     with api.database.write() as connection:
         written = relay.writes([Diagnosed(diagnosis(TOO_HIGH, final=False), [TOO_HIGH])])

@@ -70,5 +70,5 @@ def test_every_threshold_is_told(rules: ModuleType) -> None:
     numbers = {name: value for name, value in vars(rules).items() if name.isupper()}
     for name, value in numbers.items():
         if isinstance(value, int | float):
-            forms = {f"{value:g}", f"{100 * value:.4g}%", f"{100 * value:.4g} points"}
+            forms = {f"{value:g}", f"{value:,}", f"{100 * value:.4g}%", f"{100 * value:.4g} points"}
             assert any(re.search(rf"(?<![\d.]){form}(?!\d)", told) for form in forms), name

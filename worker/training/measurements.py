@@ -63,7 +63,6 @@ class Stretch(Struct):
     count: int
     mean: float
     variance: float
-    highest: float
 
 
 class Inspection(Struct):
@@ -96,12 +95,8 @@ class Inspection(Struct):
 class Ending(Struct):
     """The trained network on its training and validation images, in evaluation mode."""
 
-    train_loss: float
     train_accuracy: float
-    validation_loss: float | None
     validation_accuracy: float | None
-    worst: float
-    """Share of the training loss that the worst tenth of the images has."""
     recalls: list[float]
     """Of each class, on the images that are measured; -1 where there are none."""
 

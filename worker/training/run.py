@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
 
-import msgspec
-import numpy as np
 import torch
 from torch import nn
 
@@ -24,7 +22,7 @@ from worker.messages import (
     RunningLoss,
     Started,
 )
-from worker.training import checkpoint, export, method, optimization, report
+from worker.training import checkpoint, method, optimization
 from worker.training.augmentation import Augmentation
 from worker.training.batches import Images, split
 from worker.training.dataset import Dataset
@@ -34,13 +32,11 @@ from worker.training.environment import choose_device, environment
 from worker.training.evaluation import Evaluation, evaluate
 from worker.training.loop import Batch, Step
 from worker.training.measurements import Measurements
+from worker.training.outcome import finished
 from worker.training.progress import Pace
 from worker.training.range_test import range_test
 from worker.training.state import Position, State
 from worker.training.tally import Tally
-
-KEPT_BYTES = 64 * 2**20
-"""Of a larger network no snapshot is held to train again from: its seed has to do."""
 
 
 class Stopping(Exception):
@@ -101,7 +97,6 @@ class Run:
         counts = self._training.labels.bincount(minlength=self._classes)
         self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
-        self._kept: bytes | None = None
         self._kept_at = time.monotonic()
         self._checkup = self._watching() if spec.diagnosis else None
 
@@ -123,7 +118,7 @@ class Run:
             return self._train()
         except Diverged:
             if self._checkup is not None:
-                self._report(self._checkup.diverged(self._kept))
+                self._report(self._checkup.diverged())
             raise
 
     def _train(self) -> Finished:
@@ -273,13 +268,15 @@ class Run:
         if self._checkup is not None:
             self._checkup.settle()
         content = self._state.encode(self._environment())
-        self._kept = content if len(content) <= KEPT_BYTES else None
+        if self._checkup is not None:
+            self._checkup.hold(content)
         self._report(Checkpoint(self._state.position.step, best, content))
         self._kept_at = time.monotonic()
 
     def _resume(self, content: bytes) -> None:
         made_in = self._state.restore(content)
-        self._kept = content
+        if self._checkup is not None:
+            self._checkup.hold(content)
         changed = checkpoint.differences(made_in, self._environment())
         self._report(Resumed(self._state.position.step, changed))
 
@@ -297,41 +294,21 @@ class Run:
         return evaluate(self._net, self._criterion, images, self._classes)
 
     def _finish(self) -> Finished:
-        dataset = self._dataset
-        description = dataset.description
         test = self._evaluate(self._test)
         if not math.isfinite(test.loss):  # by the last step, where no validation set could see it
             at = self._state.position
             raise Diverged(Position(at.epoch - 1, self._spec.steps_per_epoch, at.step))
-        restored = self._restored()
-        net = self._net.cpu()
-        signature: dict[str, Any] = {
-            "input_shape": description.input_shape,
-            "pixel_range": description.pixel_range,
-            "classes": description.classes,
-        }
-        measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
-        provenance = self._environment()
-        metadata = {"spec": self._spec.model_dump(mode="json"), **signature}
-        metadata |= {"mean": description.mean, "std": description.std}
-        return Finished(
-            signature=signature,
-            metrics={
-                "test_loss": test.loss,
-                "test_accuracy": test.accuracy,
-                "confusion_matrix": test.confusion,
-                **restored,
-            },
-            provenance=provenance,
-            weights_sha256=export.weights_sha256(net),
-            weights=export.weights(net, metadata),
-            onnx=export.onnx(net, description),
-            report=msgspec.json.encode(report.report(*measured, dataset.test_images, description)),
-            answers=report.answers(*measured),
+        return finished(
+            self._spec,
+            self._dataset,
+            self._net,
+            test=test,
+            metrics=self._restored(),
+            provenance=self._environment(),
         )
 
     def _restored(self) -> dict[str, float]:
-        """What early stopping's weights do on validation images: the last epoch's did worse."""
+        """Metrics of early stopping's weights on validation images: the last epoch's did worse."""
         if not self._state.best.weights:
             return {}
         validation = self._evaluate(self._validation)

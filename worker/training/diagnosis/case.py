@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from functools import cached_property
 
 from app.jobspec import JobSpec
 from worker.training.measurements import Measurements, RangeTest, Reading
@@ -64,7 +63,7 @@ class Case:
             return (1 - 1 / self.classes) / self.classes
         return math.log(self.classes)
 
-    @cached_property
+    @property
     def baseline(self) -> float | None:
         """What the nearest neighbour among the training images reaches; None if not yet looked."""
         inspection = self.measured.inspection

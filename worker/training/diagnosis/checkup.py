@@ -29,6 +29,8 @@ LARGER_BATCH = 64
 """Batch size with which the rate is tried where the run's own batches are smaller."""
 LARGEST_BATCH = 256
 """Larger ones only take longer: their gradient is hardly less noisy."""
+HELD_BYTES = 64 * 2**20
+"""Of a larger network no snapshot is held: its seed has to do."""
 SAY_SECONDS = 5.0
 """How often the same findings are said again, with newer numbers."""
 
@@ -53,6 +55,7 @@ class Checkup:
         self._batches = batches
         self._classes = classes
         self._recorder = Recorder(state, criterion, images["training"], spec.training.batch_size)
+        self._snapshot: bytes | None = None
         self._said: set[str] = set()
         self._said_at = -math.inf
 
@@ -78,6 +81,10 @@ class Checkup:
         """Sums up what is open, so that a snapshot holds it."""
         self._recorder.sum_up()
 
+    def hold(self, snapshot: bytes) -> None:
+        """Keeps the newest snapshot at hand, to train again from where numbers break."""
+        self._snapshot = snapshot if len(snapshot) <= HELD_BYTES else None
+
     def finish(self) -> Diagnosed:
         """Measures the trained network, tries rates where they are in doubt, and judges the run."""
         self._recorder.sum_up()
@@ -87,13 +94,13 @@ class Checkup:
         measurements.ending = self._ending()
         return self._judge()
 
-    def diverged(self, snapshot: bytes | None) -> Diagnosed:
-        """Finds where the numbers broke, by training again from a snapshot, and judges the run."""
+    def diverged(self) -> Diagnosed:
+        """Finds where the numbers broke, by training again, and judges the run."""
         self._recorder.sum_up()
         measurements = self._state.measurements
         self._inspect()
         measurements.non_finite = nonfinite.locate(
-            self._spec, self._state, self._criterion, self._batches, snapshot
+            self._spec, self._state, self._criterion, self._batches, self._snapshot
         )
         return self._judge()
 
@@ -101,8 +108,7 @@ class Checkup:
         case = Case(self._spec, self._state.measurements, self._classes, final=True)
         if case.does_badly:
             self._try_rates()
-        findings = rules.findings(case)
-        return self._said_now(findings, final=True)
+        return self._said_now(rules.findings(case), final=True)
 
     def _speak(self) -> Diagnosed | None:
         case = Case(self._spec, self._state.measurements, self._classes, final=False)
@@ -132,20 +138,14 @@ class Checkup:
         net, criterion = self._state.net, self._criterion
         training = self._images["training"].sample(SAMPLE)
         found = evaluate(net, criterion, training, self._classes)
-        loss = -found.probabilities.gather(1, training.labels.cpu()[:, None]).log().squeeze(1)
-        loss = loss.clamp(max=100.0)
-        worst = loss.topk(max(1, len(loss) // 10)).values.sum() / (loss.sum() + 1e-12)
         validation = None
         if len(self._images["validation"]):
             sample = self._images["validation"].sample(SAMPLE)
             validation = evaluate(net, criterion, sample, self._classes)
         confusion = (validation or found).confusion
         return Ending(
-            train_loss=found.loss,
             train_accuracy=found.accuracy,
-            validation_loss=validation.loss if validation else None,
             validation_accuracy=validation.accuracy if validation else None,
-            worst=worst.item(),
             recalls=[
                 row[label] / sum(row) if sum(row) else -1.0 for label, row in enumerate(confusion)
             ],

@@ -131,6 +131,13 @@ def class_imbalance(case: Case) -> Finding | None:
                     "share of its images that are recognized, against that of the most frequent",
                 )
             )
+    favourite = inspection.shares.index(most)
+    answered = case.last.answers[favourite]
+    if answered > most:
+        meaning = "share of training images that are taken for it, against the share that it has"
+        evidence.append(
+            Evidence("answers for the most frequent class", answered, "above", most, meaning)
+        )
     changes = []
     loss = case.spec.training.loss
     if loss.name == "cross_entropy" and loss.class_weights is None:

@@ -4,7 +4,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import ValidationError
+
 from app.jobspec import JobSpec, RateRange
+from app.jobspec.patch import corrected
 from worker.training.diagnosis.findings import ABOUT, Change, Finding
 from worker.training.measurements import Measurements, RangeTest
 
@@ -32,7 +35,7 @@ def document(
         "epoch": now[0],
         "step": now[1],
         "findings": [_finding(was, finding) for finding in findings],
-        "suggestion": patch(needed) if needed else None,
+        "suggestion": _suggestion(was, needed),
         "changes": _changes(was, needed),
         "series": series(measured),
         "lr_range": None if tried is None else _range(tried, RateRange()),
@@ -72,6 +75,7 @@ def series(measured: Measurements) -> dict[str, list[Point]]:
         add("prediction entropy", reading.step, reading.entropy)
     for stretch in measured.stretches:
         add("batch loss", stretch.step, stretch.mean)
+        add("batch loss, deviation", stretch.step, math.sqrt(stretch.variance))
     if (inspection := measured.inspection) is not None:
         for label, share in enumerate(inspection.shares):
             add("share of class", label, share)
@@ -110,9 +114,21 @@ def _finding(was: dict[str, Any], finding: Finding) -> dict[str, Any]:
         "advice": finding.advice,
         "symptom_of": finding.symptom_of,
         "picture": about.picture,
-        "suggestion": patch(finding.changes) if finding.changes else None,
+        "suggestion": _suggestion(was, finding.changes),
         "changes": _changes(was, finding.changes),
     }
+
+
+def _suggestion(was: dict[str, Any], changes: list[Change]) -> dict[str, Any] | None:
+    """The patch, if there is one and it makes a valid spec: a layer may grow beyond the limits."""
+    if not changes:
+        return None
+    made = patch(changes)
+    try:
+        corrected(was, made)
+    except ValidationError:
+        return None
+    return made
 
 
 def _changes(was: dict[str, Any], changes: list[Change]) -> list[dict[str, Any]]:

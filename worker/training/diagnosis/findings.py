@@ -136,12 +136,12 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """A measured number and the bound that it crosses."""
+    """A measured number and the bound that it crosses; none where it only adds to the rest."""
 
     name: str
     value: float
     comparison: Literal["above", "below"]
-    threshold: float
+    threshold: float | None
     meaning: str
 
 
@@ -168,3 +168,12 @@ class Finding:
     stands_alone: bool = False
     """Whether it rests on the spec itself, so that no other finding explains it."""
     symptom_of: str | None = None
+
+
+def stopping_early() -> Change:
+    """Early stopping, as several findings suggest it."""
+    return Change(
+        "/training/early_stopping",
+        {"metric": "validation_loss", "patience": 5},
+        "ends the run when five epochs in a row brought nothing, and keeps the best weights",
+    )

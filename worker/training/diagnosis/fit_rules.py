@@ -4,7 +4,7 @@ docs/diagnosis.md."""
 import math
 
 from worker.training.diagnosis.case import Case
-from worker.training.diagnosis.findings import Change, Evidence, Finding
+from worker.training.diagnosis.findings import Change, Evidence, Finding, stopping_early
 
 WIDTH = 128
 """Units of a layer that replaces one that is too narrow."""
@@ -75,7 +75,7 @@ def held_back(case: Case) -> Finding | None:
 
 
 def underfitting(case: Case) -> Finding | None:
-    """A network that has learned what it can, which is too little."""
+    """A network that has learned what it can, which is too little: what no other rule explains."""
     if not case.does_badly or case.broke:
         return None
     wider = [max(WIDTH, 4 * units) for units in case.spec.model.hidden] or [WIDTH]
@@ -186,13 +186,10 @@ def trained_too_long(case: Case) -> Finding | None:
                 "at the end, over its least",
             )
         )
-    change = Change(
-        "/training/early_stopping",
-        {"metric": "validation_loss", "patience": 5},
-        "stops when five epochs in a row brought nothing, and keeps the best weights",
-    )
     advice = "Stop early, or train for fewer epochs."
-    return Finding("trained_too_long", "warning", (enough, step), evidence, advice, [change])
+    return Finding(
+        "trained_too_long", "warning", (enough, step), evidence, advice, [stopping_early()]
+    )
 
 
 def healthy(case: Case) -> Finding:
@@ -204,11 +201,10 @@ def healthy(case: Case) -> Finding:
 
 
 def _accuracy(case: Case) -> Evidence:
-    fits = case.fits
     return Evidence(
         "training accuracy",
         case.train_accuracy or 0.0,
-        "above" if fits else "below",
+        "above" if case.fits else "below",
         case.expected,
         "against what the nearest neighbour among the training images reaches on others"
         f" ({case.baseline or 0.0:.1%})",

@@ -2,21 +2,22 @@
 docs/diagnosis.md."""
 
 from worker.training.diagnosis.case import ENOUGH, Case
-from worker.training.diagnosis.findings import Change, Evidence, Finding
+from worker.training.diagnosis.findings import Change, Evidence, Finding, stopping_early
 from worker.training.measurements import RangeTest
 
-TOO_HIGH = 4.0
+TOO_HIGH, TOO_LOW = 4.0, 0.1
 """Times the rate that the range test recommends."""
 BELOW_DIVERGENCE, BELOW_LARGE_DIVERGENCE = 4.0, 2.0
 """So many times below the rate at which the loss explodes, training goes on; with large batches, of
 which the test is less noisy, the second."""
-TOO_LOW = 0.1
-"""Likewise."""
 LARGE_UPDATE = 0.1
 """Share of a layer's weights that one step may change."""
-FEW_STEPS = 200
-"""A run of fewer steps has hardly begun."""
-FEW_IN_AN_EPOCH = 12
+FEW_STEPS, FEW_IN_AN_EPOCH = 200, 12
+"""A run, and an epoch, of so few steps has hardly begun."""
+LARGE_BATCH = 64
+"""Batches from this size on may be too large."""
+MANY_IMAGES = 10_000
+"""Of so many, an epoch has enough steps with batches of that size."""
 SMALL_BATCH = 8
 """Batches up to this size may be too small."""
 FALLING = 0.03
@@ -25,6 +26,8 @@ STEEP = 0.2
 """Likewise of the last epoch."""
 MORE_STEPS = 4000
 """A run that was stopped too early is given at least so many."""
+MOST_EPOCHS = 10_000
+"""More a spec may not have."""
 RUNAWAY = 1.5
 """Times the loss of chance."""
 
@@ -129,7 +132,7 @@ def batch_too_large(case: Case) -> Finding | None:
         return None
     if spec.steps_per_epoch > FEW_IN_AN_EPOCH or case.steps > FEW_STEPS:
         return None
-    if spec.training.batch_size < 64:
+    if spec.training.batch_size < LARGE_BATCH:
         return None
     evidence = [
         Evidence(
@@ -141,7 +144,7 @@ def batch_too_large(case: Case) -> Finding | None:
         ),
         Evidence("steps", case.steps, "below", FEW_STEPS + 1, "mini-batches of the whole run"),
     ]
-    size = 32 if spec.dataset.training_images < 10_000 else 64
+    size = LARGE_BATCH if spec.dataset.training_images >= MANY_IMAGES else LARGE_BATCH // 2
     change = Change("/training/batch_size", size, "many more steps in the same number of epochs")
     advice = "Take smaller batches, or many more epochs."
     return Finding(
@@ -192,15 +195,11 @@ def stopped_too_early(case: Case) -> Finding | None:
 
 def _longer(case: Case) -> list[Change]:
     training, steps = case.spec.training, case.spec.steps_per_epoch
-    more = max(4 * training.epochs, min(100, -(-MORE_STEPS // steps)))
+    more = min(MOST_EPOCHS, max(4 * training.epochs, min(100, -(-MORE_STEPS // steps))))
     effect = f"{more} passes over the images instead of {training.epochs}"
     changes = [Change("/training/epochs", more, effect)]
     if training.early_stopping is None and case.spec.dataset.validation_images:
-        effect = (
-            "ends the run when five epochs in a row brought nothing, and keeps the best weights"
-        )
-        stopping = {"metric": "validation_loss", "patience": 5}
-        changes.append(Change("/training/early_stopping", stopping, effect))
+        changes.append(stopping_early())
     return changes
 
 

@@ -35,13 +35,13 @@ class Recorder:
         self._step_cost = batch_size + STEP_IMAGES
         self._losses: list[Tensor] = []
         self._updating = False
-        self._width = TOGETHER
         self._probed_at = 0
 
     def begin(self) -> None:
-        """Measures the network before its first step; a run that goes on has been measured."""
+        """Measures the network before its first step; a run that goes on has been measured, unless
+        an older traind began it."""
         self._probed_at = self._state.position.step
-        if self._probed_at == 0:
+        if not self._state.measurements.readings:
             self.read()
 
     def add(self, step: Step) -> None:
@@ -53,7 +53,7 @@ class Recorder:
                 self._state.measurements.readings[-1].layers, self._probe.updates(), strict=True
             ):
                 layer.update = update
-        if len(self._losses) >= min(self._width, MOST_TOGETHER):
+        if len(self._losses) >= min(self._width(), MOST_TOGETHER):
             self.sum_up()
 
     def due(self) -> bool:
@@ -94,17 +94,20 @@ class Recorder:
             count=len(losses),
             mean=losses.mean().item(),
             variance=losses.var(correction=0).item(),
-            highest=losses.max().item(),
         )
         kept = self._state.measurements.stretches
-        if kept and kept[-1].count < self._width:
+        if kept and kept[-1].count < self._width():
             kept[-1] = _joined(kept[-1], stretch)
         else:
             kept.append(stretch)
         if len(kept) > 2 * MOST:
             pairs = zip(kept[::2], kept[1::2], strict=False)
             kept[:] = [_joined(*pair) for pair in pairs] + kept[len(kept) // 2 * 2 :]
-            self._width *= 2
+
+    def _width(self) -> int:
+        """How many mini-batches a stretch is to have: as many as the first one."""
+        kept = self._state.measurements.stretches
+        return max(TOGETHER, kept[0].count) if len(kept) > 1 else TOGETHER
 
 
 def _joined(a: Stretch, b: Stretch) -> Stretch:
@@ -112,4 +115,4 @@ def _joined(a: Stretch, b: Stretch) -> Stretch:
     mean = (a.mean * a.count + b.mean * b.count) / count
     within = (a.variance * a.count + b.variance * b.count) / count
     between = (a.count * (a.mean - mean) ** 2 + b.count * (b.mean - mean) ** 2) / count
-    return Stretch(a.step, count, mean, within + between, max(a.highest, b.highest))
+    return Stretch(a.step, count, mean, within + between)

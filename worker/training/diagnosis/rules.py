@@ -23,7 +23,6 @@ RULES = (
     rate_rules.batch_too_large,
     rate_rules.learning_rate_too_low,
     rate_rules.stopped_too_early,
-    fit_rules.underfitting,
     fit_rules.overfitting,
     fit_rules.trained_too_long,
     signal_rules.non_finite,
@@ -38,11 +37,11 @@ def findings(case: Case) -> list[Finding]:
         finding = rule(case)
         if finding is not None and all(finding.code != each.code for each in found):
             found.append(finding)
-    severe = [each for each in found if each.severity != "info"]
-    if not severe:
-        return ([fit_rules.healthy(case)] if case.final else []) + found
-    cause, *others = severe
-    explained = [
-        each if each.stands_alone else replace(each, symptom_of=cause.code) for each in others
+    if not found:
+        unexplained = fit_rules.underfitting(case) or fit_rules.healthy(case)
+        return [unexplained] if case.final else []
+    cause, *others = found
+    return [
+        cause,
+        *(each if each.stands_alone else replace(each, symptom_of=cause.code) for each in others),
     ]
-    return [cause, *explained, *(each for each in found if each.severity == "info")]

@@ -1,6 +1,8 @@
 """Faults of what flows through the network: activations forward, gradients back. Each threshold's
 source is in docs/diagnosis.md."""
 
+from dataclasses import replace
+
 from app.jobspec import JobSpec
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
@@ -14,7 +16,11 @@ VANISHED = 2e-3
 """Relative gradient of the first layers over that of the last."""
 DEAD = 0.5
 """Share of a layer's units that never answer."""
+SATURATED = 0.5
+"""Share of a layer's values in the flat ends of its activation that is told as evidence."""
 ACTIVATIONS_THAT_VANISH = {"sigmoid", "tanh"}
+ADVICE = "Draw the weights so that each layer keeps the size of its signal (He, Glorot)."
+REVIVE = "Start biases at zero, lower the rate, or let units leak (leaky_relu)."
 
 
 def bad_initialization(case: Case) -> Finding | None:
@@ -35,7 +41,7 @@ def bad_initialization(case: Case) -> Finding | None:
             )
         )
     elif _starts_extreme(case) and len(hidden) < 2:
-        evidence.append(_extreme(case.first))
+        evidence.append(_extreme(case))
     if not evidence:
         return None
     return Finding("bad_initialization", "critical", case.began, evidence, ADVICE, [_initialized()])
@@ -46,39 +52,32 @@ def exploding_gradients(case: Case) -> Finding | None:
     if not _starts_extreme(case) or len(case.first.layers) < 3:
         return None
     largest = max(layer.gradient for layer in case.first.layers)
-    evidence = [
-        _extreme(case.first),
-        Evidence(
-            "gradient norm",
-            largest,
-            "above",
-            LARGE_GRADIENT,
-            "greatest of all layers, before the first step",
-        ),
-    ]
+    meaning = "greatest of all layers, before the first step"
+    evidence = [_extreme(case), Evidence("gradient norm", largest, "above", None, meaning)]
     return Finding(
         "exploding_gradients", "critical", case.began, evidence, ADVICE, [_initialized()]
     )
 
 
-LARGE_GRADIENT = 10.0
-ADVICE = "Draw the weights so that each layer keeps the size of its signal (He, Glorot)."
-
-
 def dead_from_the_start(case: Case) -> Finding | None:
     """ReLUs that the initial biases keep silent."""
-    return _dead(case, case.first, case.began)
+    return _dead(case.spec, case.first)
 
 
 def dead_relus(case: Case) -> Finding | None:
     """ReLUs that died in training."""
-    return _dead(case, case.last, case.now) if not case.fits or not case.final else None
+    if case.final and case.fits:
+        return None
+    found = _dead(case.spec, case.last)
+    readings = case.measured.readings
+    began = next((each for each in readings if _share_dead(each) > DEAD), case.last)
+    return found and replace(found, since=(began.epoch, began.step))
 
 
 def vanishing_gradients(case: Case) -> Finding | None:
     """First layers that hardly any gradient reaches."""
     spec = case.spec
-    if case.fits and case.final:
+    if case.final and case.fits:
         return None
     ratio = _back(case.first)  # later on, other faults have this symptom, too
     if ratio is None or ratio >= VANISHED:
@@ -95,13 +94,13 @@ def vanishing_gradients(case: Case) -> Finding | None:
         )
     ]
     saturated = max((each.saturated for each in case.first.activations), default=0.0)
-    if saturated > 0.5:
+    if saturated > SATURATED:
         evidence.append(
             Evidence(
                 "saturated values",
                 saturated,
                 "above",
-                0.5,
+                SATURATED,
                 "share of a layer's values in the flat ends of its activation",
             )
         )
@@ -127,7 +126,7 @@ def non_finite(case: Case) -> Finding | None:
             f"not finite: {found.where}",
             float("nan"),
             "above",
-            0.0,
+            None,
             f"first seen at step {found.step} of epoch {found.epoch}",
         )
     ]
@@ -140,16 +139,21 @@ def non_finite(case: Case) -> Finding | None:
 
 
 def _starts_extreme(case: Case) -> bool:
+    return not case.first.logits <= _bound_of_outputs(case)
+
+
+def _bound_of_outputs(case: Case) -> float:
+    """Inputs that are too large make outputs so that are none of the weights' fault."""
     size = case.measured.inspection.std if case.measured.inspection else 1.0
-    return not case.first.logits <= LOGITS * max(1.0, size)
+    return LOGITS * max(1.0, size)
 
 
-def _extreme(reading: Reading) -> Evidence:
+def _extreme(case: Case) -> Evidence:
     return Evidence(
         "size of the first outputs",
-        reading.logits,
+        case.first.logits,
         "above",
-        LOGITS,
+        _bound_of_outputs(case),
         "their standard deviation before the first step; about 1 is a good start",
     )
 
@@ -161,8 +165,13 @@ def _back(reading: Reading) -> float | None:
     return min(layer.relative for layer in reading.layers[:-1]) / reading.layers[-1].relative
 
 
-def _dead(case: Case, reading: Reading, since: tuple[int, int]) -> Finding | None:
-    dead = max((each.dead for each in reading.activations), default=0.0)
+def _share_dead(reading: Reading) -> float:
+    """Of the layer that has most of them."""
+    return max((each.dead for each in reading.activations), default=0.0)
+
+
+def _dead(spec: JobSpec, reading: Reading) -> Finding | None:
+    dead = _share_dead(reading)
     if dead <= DEAD:
         return None
     evidence = [
@@ -174,10 +183,8 @@ def _dead(case: Case, reading: Reading, since: tuple[int, int]) -> Finding | Non
             "share of a hidden layer's units that answer zero to each of 128 training images",
         )
     ]
-    return Finding("dead_relus", "critical", since, evidence, REVIVE, _revived(case.spec))
-
-
-REVIVE = "Start biases at zero, lower the rate, or let units leak (leaky_relu)."
+    since = reading.epoch, reading.step
+    return Finding("dead_relus", "critical", since, evidence, REVIVE, _revived(spec))
 
 
 def _revived(spec: JobSpec) -> list[Change]:

@@ -1,0 +1,43 @@
+"""The API's own description (OpenAPI), where FastAPI's is not what the API answers."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.api.problems import JSON, PROBLEM_JSON, is_of_protocol
+
+PROTOCOL_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string", "description": "What is wrong, and what to do."}},
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Gives error answers their media type, and names the keys that open routes."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        fresh = app.openapi_schema is None
+        description = plain()
+        if fresh:
+            for path, operations in description["paths"].items():
+                for operation in operations.values():
+                    _describe(operation["responses"], is_of_protocol(path))
+            schemes = description["components"].setdefault("securitySchemes", {})
+            schemes["key"] = {"type": "http", "scheme": "bearer"}
+            description["security"] = [{"key": []}, {}]  # none is asked for until one is made
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe(responses: dict[str, Any], of_protocol: bool) -> None:
+    for status, response in list(responses.items()):
+        if status >= "400":
+            content = response["content"][JSON]
+            response["content"] = {PROBLEM_JSON: content}
+            if of_protocol:
+                response["content"] = {JSON: {"schema": PROTOCOL_ERROR}}
+    if of_protocol and "422" in responses:
+        responses["400"] = responses.pop("422")
