@@ -18,13 +18,13 @@ def finding(
 ) -> dict[str, Any]:
     """A finding of this kind; by default it suggests a learning rate of 0.01."""
     return (
-        FINDING
+        deepcopy(FINDING)
         | {
             "code": code,
             "title": code.replace("_", " ").capitalize(),
             "severity": severity,
             "suggestion": suggestion,
-            "changes": [CHANGE] if suggestion else [],
+            "changes": [dict(CHANGE)] if suggestion else [],
         }
         | others
     )
