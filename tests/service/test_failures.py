@@ -9,12 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from tests.service.test_main_job import DIGITS, LONG, ended, started, training_process
+from tests.service.test_main_job import (
+    DIGITS,
+    LONG,
+    ended,
+    started,
+    states,
+    training_process,
+    until,
+)
 
 SHORT = DIGITS | {"training": {"epochs": 1}}
 TOO_LARGE: dict[str, Any] = {
@@ -66,8 +75,11 @@ def test_a_run_that_needs_too_much_memory_says_so_and_the_api_answers_on(
 def test_a_run_that_hangs_is_ended_and_the_next_one_runs(service: Service, client: Client) -> None:
     job = client.submit(LONG)
     started(client, job)
-    training_process(service).send_signal(signal.SIGSTOP)
+    hung = training_process(service)
+    hung.send_signal(signal.SIGSTOP)
+    until(lambda: hung.status() == psutil.STATUS_STOPPED)
     job = ended(client, job)
+    assert job["status"] == "failed", states(client, job)
     assert job["failure"]["code"] == "no_progress"
     assert "10 s" in job["failure"]["message"]
     assert job["attempt"] == 1

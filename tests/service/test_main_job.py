@@ -61,8 +61,13 @@ def started(client: Client, job: dict[str, Any]) -> dict[str, Any]:
 def training_process(service: Service) -> psutil.Process:
     """The process that trains: a child of the fork server, which is a child of the worker."""
     worker = psutil.Process(service.processes["worker"].pid)
-    runs = until(lambda: [run for server in worker.children() for run in server.children()])
-    return max(runs, key=psutil.Process.create_time)  # the one before may yet be ending
+
+    def only() -> psutil.Process | None:  # the one before may yet be ending
+        runs = [run for server in worker.children() for run in server.children()]
+        return runs[0] if len(runs) == 1 else None
+
+    run: psutil.Process = until(only)
+    return run
 
 
 def digest(client: Client, job: dict[str, Any]) -> str:
