@@ -5,6 +5,8 @@ milliseconds. The server has no threads and no database, so a fork is safe and c
 """
 
 import signal
+import socket
+import struct
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 
@@ -23,6 +25,9 @@ PRELOAD = [
 ]
 """What the server from which training processes are forked has loaded."""
 
+STALL_SECONDS = 10
+"""How long half a message may wait for its rest: a stopped process is not waited for longer."""
+
 _context = get_context("forkserver")
 
 
@@ -37,6 +42,7 @@ class Run:
 
     def __init__(self, order: Order) -> None:
         self.connection, theirs = _context.Pipe()
+        _limit_waiting(self.connection)
         self._process = _context.Process(target=_train, args=(theirs,), name="traind-run")
         self._process.start()
         theirs.close()  # so that the pipe ends when the process does
@@ -62,11 +68,13 @@ class Run:
         self._process.kill()
 
     def reports(self) -> list[Report]:
-        """What the run has said since the last call. Never waits."""
+        """What the run has said since the last call; ends a run that stops within a message."""
         said: list[Report] = []
         try:
             while self._open and self.connection.poll():
                 said.append(decode_report(self.connection.recv_bytes()))
+        except BlockingIOError:
+            self._break_off()
         except (EOFError, OSError):  # the process has closed its end; its sentinel follows
             self._open = False
         return said
@@ -89,8 +97,22 @@ class Run:
     def _say(self, command: Command) -> None:
         try:
             self.connection.send_bytes(encode(command))
+        except BlockingIOError:
+            self._break_off()
         except OSError:  # it has just died; the supervisor will see it by its sentinel
             self._open = False
+
+    def _break_off(self) -> None:
+        """What follows half a message means nothing: the process ends, and its job is resumed."""
+        self.kill()
+        self._open = False
+
+
+def _limit_waiting(connection: Connection) -> None:
+    """Has reads and writes of a duplex pipe, a pair of sockets, give up (socket(7))."""
+    with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pair:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            pair.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
 
 
 def _train(connection: Connection) -> None:
