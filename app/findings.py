@@ -16,7 +16,7 @@ def show(client: Client, job_id: str, console: Console) -> None:
     known = client.diagnosis(job_id)
     if known["lr_range"]:
         console.print(Text(_of_range(known["lr_range"])), soft_wrap=True)
-    if known["verdict"] in {"healthy", "unknown", "off"}:
+    if known["verdict"] == "healthy" or not known["findings"]:
         console.print(f"Diagnosis: {known['verdict']}")
         return
     for finding in known["findings"]:

@@ -76,6 +76,10 @@ class Diagnosed(msgspec.Struct, tag=True, frozen=True):
     new: list[dict[str, Any]]
 
 
+class Heartbeat(msgspec.Struct, tag=True, frozen=True):
+    """The run is at work, on what is no step of its training."""
+
+
 class Log(msgspec.Struct, tag=True, frozen=True):
     """A line for the owner of the job."""
 
@@ -140,6 +144,7 @@ Report = (
     | RunningLoss
     | Epoch
     | Diagnosed
+    | Heartbeat
     | Log
     | Finished
     | Measured

@@ -93,7 +93,8 @@ class _Scale:
         if log:
             step = float(max(1, math.ceil((high - low) / 6)))
         else:
-            high += 0.0 if high > low else abs(high) or 1.0
+            if math.isclose(low, high, rel_tol=1e-12):  # else no tick fits between them
+                high = low + (abs(low) or 1.0)
             step = _round_step((high - low) / 5)
         first, last = math.floor(low / step), math.ceil(high / step)
         last += first == last

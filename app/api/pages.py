@@ -91,13 +91,13 @@ def _html_templates() -> Environment:
 
 @cache
 def _markdown_templates() -> Environment:
-    return _environment(finalize=escape_markdown)
+    return _environment(escape=False, finalize=escape_markdown)
 
 
-def _environment(**options: Any) -> Environment:
+def _environment(*, escape: bool = True, **options: Any) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html", "svg"]),
+        autoescape=select_autoescape(["html", "svg"], default=escape),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

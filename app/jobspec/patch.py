@@ -18,6 +18,19 @@ def merged(target: Any, patch: Any) -> Any:
     return fields
 
 
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The patch that makes `after` of `before`: only what changes."""
+    patch: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
+    for name, value in after.items():
+        old = before.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            if changes := difference(old, value):
+                patch[name] = changes
+        elif old != value:
+            patch[name] = value
+    return patch
+
+
 def corrected(spec: dict[str, Any], *patches: dict[str, Any]) -> JobSpec:
     """The stored spec with the patches on it, in turn.
 

@@ -13,7 +13,7 @@ from app.store import aliases, diagnoses, events, retries
 from app.store.diagnoses import Severity
 from app.store.events import NewEvent
 from app.store.jobs import Job, get
-from app.store.lifecycle import QuotaExceeded
+from app.store.lifecycle import FailureCode, QuotaExceeded
 from app.store.tables import jobs
 
 
@@ -37,6 +37,8 @@ def _go_on(connection: Connection, job: Job, most: int) -> NewEvent:
     diagnosis = diagnoses.get(connection, job.id)
     if job.cancel_requested:
         return _said("its owner asked to stop")
+    if job.failure is not None and job.failure["code"] != FailureCode.DIVERGED:
+        return _said(f"the run failed as {job.failure['code']}, which no diagnosis mends")
     if diagnosis is None or not diagnosis["final"]:
         return _said("the run ended without a diagnosis")
     cause = diagnosis["findings"][0]

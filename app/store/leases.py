@@ -247,8 +247,7 @@ def fail(
         ended_at=now(connection),
         **values,
     )
-    is_of_spec = code is FailureCode.DIVERGED  # the others are no fault of the spec
-    said = autopilot.follow(connection, lease.job_id) if is_of_spec else []
+    said = autopilot.follow(connection, lease.job_id)
     last = NewEvent("state", f"failed: {message}", {"status": Status.FAILED, **failure})
     events.append(connection, lease.job_id, [*said, last])
 

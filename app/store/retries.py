@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, or_, select
 
 from app.jobspec import JobSpec
-from app.jobspec.patch import corrected
-from app.jobspec.presets import laid_over
+from app.jobspec.patch import corrected, difference
 from app.store import checkpoints, diagnoses
 from app.store.jobs import Job, get, submit
 from app.store.lifecycle import ENDED, IllegalMove, NothingToApply, Status
@@ -84,8 +83,8 @@ def retry(
         spec,
         retry_of=job_id,
         chain=first_of(job),
-        applied=laid_over(patches[0], patches[-1]) if patches else None,
-        range_of=job.range_of,
+        applied=difference(job.spec | {"preset": None}, spec) if patches else None,
+        range_of=job.range_of if spec.get("lr_range") else None,
         key_id=key_id,
         request_id=request_id,
     )

@@ -1,5 +1,6 @@
 """Diagnoses, corrected retries, chains and range tests over HTTP; the tests play the worker."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -180,6 +181,29 @@ def test_what_autopilot_and_a_range_test_are_stays_in_a_retry(api: Api) -> None:
         assert again["spec"]["lr_range"]["batches"] == 50
     plain = retry(api, first, patch={"autopilot": None, "lr_range": None})
     assert plain["spec"]["autopilot"] is plain["spec"]["lr_range"] is None
+
+
+def test_what_a_patch_says_in_vain_is_not_kept(api: Api) -> None:
+    first = diverge(api, start(api))
+    vain = {"model": {"\ud800": None}, "x" * 10_000: None, "training": {"epochs": 3}}
+    answer = api.http.post(
+        f"/jobs/{first}/retry",
+        content=json.dumps({"patch": vain}),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["applied"] == {"training": {"epochs": 3}}
+    for path in (f"/jobs/{first}", "/jobs", f"/jobs/{first}/explain"):
+        assert api.http.get(path).status_code == 200
+
+
+def test_a_range_test_that_is_retried_as_training_is_none(api: Api) -> None:
+    first = diverge(api, start(api))
+    made = api.http.post(f"/jobs/{first}/lr-range").json()["id"]
+    api.http.post(f"/jobs/{made}/cancel")
+    plain = retry(api, made, patch={"lr_range": None})
+    assert plain["range_of"] is None
+    assert get(api, f"/jobs/{first}/lr-range")["job"] == made
 
 
 def healthy(api: Api) -> str:

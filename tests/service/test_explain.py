@@ -9,7 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from app.api.charts import MOST_CURVES, MOST_POINTS, Chart, Curve
-from app.store import leases
+from app.store import diagnoses, leases
+from app.store.lifecycle import FailureCode
 from app.store.metrics import Point
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.service.conftest import Api, problem_of
@@ -147,6 +148,26 @@ def test_texts_of_others_are_text(api: Api) -> None:
     assert pictures_of(markdown)
 
 
+def test_the_reason_of_a_failure_is_text(api: Api) -> None:
+    lease = start(api)
+    with api.database.write() as connection:
+        code = FailureCode.DATASET_UNAVAILABLE
+        leases.fail(connection, lease, code=code, message=HOSTILE, advice="a")
+    page = Page(get(api, lease.job_id, format="html").text)
+    assert set(page.elements) <= ELEMENTS
+    assert "<script>alert(1)</script>" in page.text
+    assert "Nothing before it ended." in page.text
+
+
+def test_what_is_no_longer_kept_is_said(api: Api) -> None:
+    job = explained(api, finding())
+    with api.database.write() as connection:
+        diagnoses.forget(connection, job)
+    told = "Learning rate too high; the details are no longer kept"
+    assert told in Page(get(api, job, format="html").text).text
+    assert told in get(api, job).text.replace("\\", "")
+
+
 def test_the_chain_and_a_healthy_end_are_told(api: Api) -> None:
     first = explained(api, finding())
     again = retry(api, first, apply="suggestion")["id"]
@@ -208,6 +229,7 @@ def path_of(picture: ElementTree.Element) -> str:
 
 
 NAN, INF = float("nan"), float("inf")
+LAST_BIT = [0.493261042750138, 0.49326104275013793]
 
 
 def test_a_gap_breaks_the_line_and_a_lone_point_is_a_dot() -> None:
@@ -219,7 +241,8 @@ def test_a_gap_breaks_the_line_and_a_lone_point_is_a_dot() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [[0.0], [5.0, 5.0], [-3.0, -3.0], [1e-30, 1e-30], [1e99, -1e99], [1e16, 1e16 + 2]]
+    "values",
+    [[0.0], [5.0, 5.0], [-3.0, -3.0], [1e-30, 1e-30], [1e99, -1e99], [1e16, 1e16 + 2], LAST_BIT],
 )
 @pytest.mark.parametrize("log_y", [False, True])
 def test_every_scale_has_ticks_and_every_point_is_within_the_axes(

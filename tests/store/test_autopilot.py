@@ -144,7 +144,9 @@ def test_it_does_not_go_round_in_circles(store: Database) -> None:
 def test_what_is_no_fault_of_the_spec_is_not_corrected(store: Database, code: FailureCode) -> None:
     lease = start(store, spec())
     end(store, lease, diagnosis(TOO_HIGH), code=code)
-    assert told(store, lease.job_id) == []
+    assert told(store, lease.job_id) == [
+        f"autopilot: the run failed as {code}, which no diagnosis mends"
+    ]
     assert count(store) == 1
 
 

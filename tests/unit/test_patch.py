@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.jobspec import JobSpec
-from app.jobspec.patch import corrected, merged
+from app.jobspec.patch import corrected, difference, merged
 
 EXAMPLES: list[tuple[Any, Any, Any]] = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),
@@ -46,6 +46,23 @@ def test_what_is_removed_is_the_default_again_and_not_the_presets() -> None:
     assert found.training.epochs == 10
     assert found.training.optimizer.lr == 0.02
     assert found.preset is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "patch"),
+    [
+        ({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 4, "d": 3}}, {"b": {"c": 4}}),
+        ({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 2}}, {}),
+        ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": None, "c": 2}}),
+        ({"a": [1], "b": None}, {"a": [2], "b": {"c": 1}}, {"a": [2], "b": {"c": 1}}),
+        ({"a": {"b": 1}}, {"a": [1], "c": 0}, {"a": [1], "c": 0}),
+    ],
+)
+def test_a_difference_is_what_changes_and_makes_it(
+    before: dict[str, Any], after: dict[str, Any], patch: dict[str, Any]
+) -> None:
+    assert difference(before, after) == patch
+    assert merged(before, patch) == after
 
 
 def test_patches_come_in_turn() -> None:

@@ -140,3 +140,5 @@ class Measurements(Struct):
     ranges: list[RangeTest] = []
     """The first with the run's own batches, a second with larger ones."""
     non_finite: NonFinite | None = None
+    said: list[str] = []
+    """Codes of the findings that were told."""

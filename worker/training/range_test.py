@@ -7,7 +7,7 @@ where it explodes, too high. The loss is smoothed as fast.ai's lr_find does it (
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from torch import nn
 from app.jobspec import JobSpec, RateRange
 from worker.training import method
 from worker.training.batches import Images
-from worker.training.loop import Batch
+from worker.training.loop import Batch, Step
 from worker.training.measurements import RangeTest
 from worker.training.state import State
 
@@ -32,21 +32,30 @@ FELL = 0.92
 
 
 def range_test(
-    spec: JobSpec, images: Images, criterion: nn.Module, limits: RateRange, device: torch.device
+    spec: JobSpec,
+    images: Images,
+    criterion: nn.Module,
+    limits: RateRange,
+    *,
+    device: torch.device,
+    heartbeat: Callable[[], None],
 ) -> RangeTest:
-    """Ramps the rate over `limits.batches` mini-batches of the spec's size."""
+    """Ramps the rate over `limits.batches` mini-batches of the spec's size.
+
+    `heartbeat` is called before each; what it raises ends the test.
+    """
     with torch.random.fork_rng(devices=[]):
         state = State(spec, device)
-        rates, smoothed = _ramp(spec, state, images, criterion, limits)
+        steps = method.steps(spec, state, criterion, _endless(spec, images, heartbeat))
+        rates, smoothed = _ramp(state, steps, limits)
     return _result(spec.training.batch_size, rates, smoothed)
 
 
 def _ramp(
-    spec: JobSpec, state: State, images: Images, criterion: nn.Module, limits: RateRange
+    state: State, steps: Iterator[Step], limits: RateRange
 ) -> tuple[list[float], list[float]]:
     """The rates that were tried, and the smoothed loss at each."""
     factor = (limits.highest / limits.lowest) ** (1 / (limits.batches - 1))
-    steps = method.steps(spec, state, criterion, _endless(spec, images))
     rates: list[float] = []
     smoothed: list[float] = []
     mean = 0.0
@@ -63,10 +72,15 @@ def _ramp(
     return rates, smoothed
 
 
-def _endless(spec: JobSpec, images: Images) -> Iterator[Batch]:
+def _endless(spec: JobSpec, images: Images, heartbeat: Callable[[], None]) -> Iterator[Batch]:
+    """Epoch after epoch; batch normalization can't train on the one image that may be left over."""
+    least = 2 if spec.model.batch_norm else 1
     epoch = 1
     while True:
-        yield from images.shuffled(spec.training.batch_size, spec.training.seed, epoch)
+        for batch in images.shuffled(spec.training.batch_size, spec.training.seed, epoch):
+            heartbeat()
+            if len(batch[1]) >= least:
+                yield batch
         epoch += 1
 
 

@@ -15,6 +15,7 @@ from worker.messages import (
     Diagnosed,
     Epoch,
     Finished,
+    Heartbeat,
     Log,
     Measured,
     Report,
@@ -37,6 +38,9 @@ from worker.training.progress import Pace
 from worker.training.range_test import range_test
 from worker.training.state import Position, State
 from worker.training.tally import Tally
+
+HEARTBEAT_SECONDS = 1.0
+"""Least time between two."""
 
 
 class Stopping(Exception):
@@ -98,6 +102,7 @@ class Run:
         self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
         self._kept_at = time.monotonic()
+        self._beat_at = -math.inf
         self._checkup = self._watching() if spec.diagnosis else None
 
     def run(self, resume_from: bytes | None = None) -> Finished | Measured:
@@ -118,7 +123,7 @@ class Run:
             return self._train()
         except Diverged:
             if self._checkup is not None:
-                self._report(self._checkup.diverged())
+                self._conclude(self._checkup.diverged)
             raise
 
     def _train(self) -> Finished:
@@ -130,12 +135,30 @@ class Run:
             self._net.load_state_dict(self._state.best.weights)
         self._report(Log("Finished Training"))
         if self._checkup is not None:
-            self._report(self._checkup.finish())
+            self._conclude(self._checkup.finish)
         return self._finish()
+
+    def _conclude(self, diagnose: Callable[[], Diagnosed]) -> None:
+        """Says what the diagnosis ends with; a failure of its own, for memory, costs no model."""
+        try:
+            diagnosed = diagnose()
+        except Stopping:
+            raise
+        except Exception as error:
+            self._report(Log(f"the diagnosis gave up: {type(error).__name__}: {error}"))
+        else:
+            self._report(diagnosed)
 
     def _test_rates(self, limits: RateRange) -> Measured:
         """A range test as a job of its own."""
-        found = range_test(self._spec, self._training, self._criterion, limits, self._device)
+        found = range_test(
+            self._spec,
+            self._training,
+            self._criterion,
+            limits,
+            device=self._device,
+            heartbeat=self._heartbeat,
+        )
         self._report(Diagnosed(of_range_test(found, limits), []))
         return Measured()
 
@@ -148,6 +171,7 @@ class Run:
             images=images,
             batches=self._batches,
             classes=self._classes,
+            heartbeat=self._heartbeat,
         )
 
     @property
@@ -253,6 +277,14 @@ class Run:
     def _has_waited(self) -> bool:
         stopping = self._spec.training.early_stopping
         return stopping is not None and self._state.best.waiting.waited >= stopping.patience
+
+    def _heartbeat(self) -> None:
+        """Says that the run is alive, and stops it if asked: its newest checkpoint holds all."""
+        if reason := self._stop_requested():
+            raise Stopping(reason)
+        if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            self._report(Heartbeat())
 
     def _stop(self, reason: str) -> NoReturn:
         if reason != "cancel":

@@ -9,9 +9,21 @@ import torch
 
 from app.jobspec import JobSpec, Model
 from tests.unit.training.runs import digits_spec, of, run
-from worker.messages import Diagnosed, Epoch, Log, RunningLoss, Started, Step
+from worker.messages import (
+    Checkpoint,
+    Diagnosed,
+    Epoch,
+    Heartbeat,
+    Log,
+    Report,
+    RunningLoss,
+    Started,
+    Step,
+)
 from worker.training import export
+from worker.training import run as run_module
 from worker.training.dataset import Dataset
+from worker.training.diagnosis.checkup import Checkup
 from worker.training.environment import DeviceUnavailable
 from worker.training.run import Diverged, Run, Stopping
 
@@ -145,6 +157,74 @@ def test_a_stop_takes_effect_after_the_step_at_which_it_is_asked(digits: Dataset
     with pytest.raises(Stopping, match="cancel"):
         run(digits_spec(), digits, stop)
     assert len(calls) == 5
+
+
+BAD = {"optimizer": {"lr": 1e-6}}
+"""Learns nothing, so that its end tries other rates."""
+
+
+def test_a_stop_takes_effect_within_the_diagnosis_and_it_says_that_it_lives(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "HEARTBEAT_SECONDS", 0.0)
+    reports: list[Report] = []
+
+    def stop() -> str | None:
+        return "pause" if len(of(Heartbeat, reports)) == 3 else None
+
+    with pytest.raises(Stopping, match="pause"):
+        Run(digits_spec(**BAD), digits, reports.append, stop).run()
+    assert Log("Finished Training") in reports
+    kept = of(Checkpoint, reports)[-1]
+    assert reports.index(kept) < reports.index(Log("Finished Training"))  # and it holds all
+    again: list[Report] = []
+    resumed = Run(digits_spec(**BAD), digits, again.append, lambda: None).run(kept.content)
+    whole, whole_reports = run(digits_spec(**BAD), digits)
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert of(Diagnosed, again)[-1].diagnosis == of(Diagnosed, whole_reports)[-1].diagnosis
+    assert of(Step, again) == []
+
+
+def test_a_diagnosis_that_fails_costs_no_model(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(Checkup, "_ending", fail)
+    monkeypatch.setattr(Checkup, "_watched", fail)
+    finished, reports = run(digits_spec(), digits)
+    assert finished.weights_sha256
+    assert reports[-1] == Log("the diagnosis gave up: MemoryError: no more")
+    with pytest.raises(Diverged):
+        run(digits_spec(optimizer={"lr": 1000.0}, log_every=1), digits)
+
+
+def test_rates_are_tried_where_a_larger_batch_leaves_one_image_over(digits: Dataset) -> None:
+    fields = {"dataset": {"name": "digits", "limit": 143}, "model": {"batch_norm": True}}
+    training = {"epochs": 1, "batch_size": 10, **BAD}
+    spec = JobSpec.model_validate(fields | {"training": training})
+    assert spec.dataset.training_images % 64 == 1
+    _, reports = run(spec, digits)
+    assert of(Diagnosed, reports)[-1].diagnosis["final"]
+
+
+def test_a_finding_is_said_once_whatever_comes_between(digits: Dataset) -> None:
+    reports: list[Report] = []
+    spec = digits_spec(epochs=100).model_copy(update={"model": model(initialization="zeros")})
+
+    def stop() -> str | None:
+        told = [each for diagnosed in of(Diagnosed, reports) for each in diagnosed.new]
+        return "pause" if told else None
+
+    with pytest.raises(Stopping):
+        Run(spec, digits, reports.append, stop).run()
+    (first,) = [each.new for each in of(Diagnosed, reports) if each.new]
+    kept = of(Checkpoint, reports)[-1]
+    again: list[Report] = []
+    Run(spec, digits, again.append, lambda: None).run(kept.content)
+    said = {each["code"] for diagnosed in of(Diagnosed, again) for each in diagnosed.new}
+    assert not said & {each["code"] for each in first}
 
 
 def test_a_loss_that_is_no_number_ends_the_run(digits: Dataset) -> None:

@@ -3,6 +3,7 @@ end."""
 
 import math
 import time
+from collections.abc import Callable, Iterator
 
 from torch import nn
 
@@ -16,7 +17,7 @@ from worker.training.diagnosis.findings import Finding
 from worker.training.diagnosis.inspection import inspect
 from worker.training.diagnosis.recorder import Recorder
 from worker.training.evaluation import evaluate
-from worker.training.loop import Step
+from worker.training.loop import Batch, Step
 from worker.training.measurements import Ending
 from worker.training.range_test import range_test
 from worker.training.state import State
@@ -36,7 +37,10 @@ SAY_SECONDS = 5.0
 
 
 class Checkup:
-    """The diagnosis of one run; `images` are those of training, validation and test by name."""
+    """The diagnosis of one run; `images` are those of training, validation and test by name.
+
+    `heartbeat` is called at each step that is none of the run's own; what it raises ends the work.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Checkup:
         images: dict[str, Images],
         batches: nonfinite.Batches,
         classes: int,
+        heartbeat: Callable[[], None],
     ) -> None:
         self._spec = spec
         self._state = state
@@ -54,9 +59,9 @@ class Checkup:
         self._images = images
         self._batches = batches
         self._classes = classes
+        self._heartbeat = heartbeat
         self._recorder = Recorder(state, criterion, images["training"], spec.training.batch_size)
         self._snapshot: bytes | None = None
-        self._said: set[str] = set()
         self._said_at = -math.inf
 
     def begin(self) -> None:
@@ -100,7 +105,7 @@ class Checkup:
         measurements = self._state.measurements
         self._inspect()
         measurements.non_finite = nonfinite.locate(
-            self._spec, self._state, self._criterion, self._batches, self._snapshot
+            self._spec, self._state, self._criterion, self._watched, self._snapshot
         )
         return self._judge()
 
@@ -113,7 +118,7 @@ class Checkup:
     def _speak(self) -> Diagnosed | None:
         case = Case(self._spec, self._state.measurements, self._classes, final=False)
         findings = rules.findings(case)
-        new = {finding.code for finding in findings} - self._said
+        new = {finding.code for finding in findings} - set(self._state.measurements.said)
         if not new and time.monotonic() - self._said_at < SAY_SECONDS:
             return None
         return self._said_now(findings, final=False)
@@ -124,8 +129,8 @@ class Checkup:
         epoch = min(at.epoch, self._spec.training.epochs)  # at its end a run stands before the next
         measured = self._state.measurements
         said = document(self._spec, findings, measured, (epoch, at.step), final=final)
-        new = [each for each in said["findings"] if each["code"] not in self._said]
-        self._said |= {each["code"] for each in new}
+        new = [each for each in said["findings"] if each["code"] not in measured.said]
+        measured.said += [each["code"] for each in new]
         return Diagnosed(said, new)
 
     def _inspect(self) -> None:
@@ -151,6 +156,12 @@ class Checkup:
             ],
         )
 
+    def _watched(self, epoch: int, first: int) -> Iterator[Batch]:
+        """The run's batches once more."""
+        for batch in self._batches(epoch, first):
+            self._heartbeat()
+            yield batch
+
     def _try_rates(self) -> None:
         """The range test with the run's batches, and with larger ones where they are small."""
         own = min(self._spec.training.batch_size, LARGEST_BATCH)
@@ -161,7 +172,8 @@ class Checkup:
                 self._images["training"],
                 self._criterion,
                 RateRange(),
-                self._state.device,
+                device=self._state.device,
+                heartbeat=self._heartbeat,
             )
             for size in sizes
         ]
