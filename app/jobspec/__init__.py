@@ -85,9 +85,9 @@ class Autopilot(Part):
 class RateRange(Part):
     """A learning-rate range test (Smith 2017): the rate grows by a factor each mini-batch."""
 
-    lowest: float = Field(default=1e-6, gt=0.0, le=1000.0)
+    lowest: float = Field(default=1e-6, ge=1e-12, le=1000.0)
     """Rate of the first mini-batch."""
-    highest: float = Field(default=10.0, gt=0.0, le=1000.0)
+    highest: float = Field(default=10.0, ge=1e-12, le=1000.0)
     """Rate of the last one; the test ends before it where the loss explodes."""
     batches: int = Field(default=200, ge=20, le=2000)
     """Mini-batches of the whole test."""

@@ -374,7 +374,8 @@ def test_a_retry_of_a_range_test_is_one_of_the_same_job(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "pointer", "advice"),
     [
-        ({"lowest": 0}, "/lowest", "above 0"),
+        ({"lowest": 0}, "/lowest", "at least"),
+        ({"lowest": 1e-306}, "/lowest", "at least"),
         ({"lowest": 1.0, "highest": 0.1}, "/highest", "above lowest"),
         ({"batches": 5}, "/batches", "at least 20"),
         ({"rates": 5}, "/rates", "the fields are lowest, highest, batches"),

@@ -123,31 +123,33 @@ class Run:
             return self._train()
         except Diverged:
             if self._checkup is not None:
-                self._conclude(self._checkup.diverged)
+                self._diagnose(self._checkup.diverged)
             raise
 
     def _train(self) -> Finished:
         if self._checkup is not None:
-            self._checkup.begin()
+            self._diagnose(self._checkup.begin)
         while self._state.position.epoch <= self._spec.training.epochs and not self._has_waited():
             self._train_epoch()
         if self._state.best.weights:
             self._net.load_state_dict(self._state.best.weights)
         self._report(Log("Finished Training"))
         if self._checkup is not None:
-            self._conclude(self._checkup.finish)
+            self._diagnose(self._checkup.finish)
         return self._finish()
 
-    def _conclude(self, diagnose: Callable[[], Diagnosed]) -> None:
-        """Says what the diagnosis ends with; a failure of its own, for memory, costs no model."""
+    def _diagnose(self, look: Callable[..., Diagnosed | None], *about: Any) -> None:
+        """Says what the diagnosis has to say. A failure of its own ends it, and not the run."""
         try:
-            diagnosed = diagnose()
+            found = look(*about)
         except Stopping:
             raise
         except Exception as error:
+            self._checkup = None
             self._report(Log(f"the diagnosis gave up: {type(error).__name__}: {error}"))
         else:
-            self._report(diagnosed)
+            if found is not None:
+                self._report(found)
 
     def _test_rates(self, limits: RateRange) -> Measured:
         """A range test as a job of its own."""
@@ -201,8 +203,8 @@ class Run:
             at.batch += 1
             at.step += 1
             self._state.tally.add(step)
-            if self._checkup is not None and (found := self._checkup.step(step)):
-                self._report(found)
+            if self._checkup is not None:
+                self._diagnose(self._checkup.step, step)
             if at.batch % training.log_every == 0:
                 loss = self._finite(self._state.tally.running_loss(training.log_every))
                 self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
@@ -218,7 +220,7 @@ class Run:
         self._report(self._pace.now(at.epoch, at.step))
         if self._checkup is not None:
             with self._pace.aside():
-                self._checkup.epoch(metrics)
+                self._diagnose(self._checkup.epoch, metrics)
         best = self._judge(metrics)
         at.epoch, at.batch = at.epoch + 1, 0
         self._state.tally = Tally(self._device)

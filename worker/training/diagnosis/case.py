@@ -57,6 +57,17 @@ class Case:
         return self.measured.non_finite is not None
 
     @property
+    def gave_up(self) -> bool:
+        """Whether early stopping ended the run."""
+        epochs = self.measured.epochs
+        return (
+            self.final
+            and not self.broke
+            and bool(epochs)
+            and epochs[-1].epoch < self.spec.training.epochs
+        )
+
+    @property
     def chance_loss(self) -> float:
         """The loss of a network that knows nothing."""
         if self.spec.training.loss.name == "mse":
@@ -84,8 +95,9 @@ class Case:
 
     @property
     def expected(self) -> float:
-        """The least training accuracy of a network that has learned its task."""
-        return min((self.baseline or 0.0) + MORE, ASKED)
+        """The least training accuracy of a network that has learned its task; before the images
+        have been inspected, that of any task."""
+        return ASKED if self.baseline is None else min(self.baseline + MORE, ASKED)
 
     @property
     def fits(self) -> bool:

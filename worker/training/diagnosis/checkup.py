@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import nn
 
 from app.jobspec import JobSpec, RateRange
@@ -66,6 +67,9 @@ class Checkup:
 
     def begin(self) -> None:
         """Measures the network before its first step."""
+        if self._state.position.step and not self._state.measurements.readings:
+            with torch.random.fork_rng(devices=[]):  # a traind without diagnosis began the run
+                self._recorder.look_back(State(self._spec, self._state.device).net)
         self._recorder.begin()
 
     def step(self, step: Step) -> Diagnosed | None:

@@ -29,13 +29,14 @@ def document(
     was = spec.model_dump(mode="json")
     causes = [each for each in findings[1:] if each.stands_alone]
     needed = [change for each in [*findings[:1], *causes] for change in each.changes]
+    needed = _possible(was, needed)
     tried = measured.ranges[0] if measured.ranges else None
     return {
         "final": final,
         "epoch": now[0],
         "step": now[1],
         "findings": [_finding(was, finding) for finding in findings],
-        "suggestion": _suggestion(was, needed),
+        "suggestion": patch(needed) or None,
         "changes": _changes(was, needed),
         "series": series(measured),
         "lr_range": None if tried is None else _range(tried, RateRange()),
@@ -101,6 +102,7 @@ def patch(changes: list[Change]) -> dict[str, Any]:
 
 def _finding(was: dict[str, Any], finding: Finding) -> dict[str, Any]:
     about = ABOUT[finding.code]
+    changes = _possible(was, finding.changes)
     return {
         "code": finding.code,
         "title": about.title,
@@ -114,21 +116,26 @@ def _finding(was: dict[str, Any], finding: Finding) -> dict[str, Any]:
         "advice": finding.advice,
         "symptom_of": finding.symptom_of,
         "picture": about.picture,
-        "suggestion": _suggestion(was, finding.changes),
-        "changes": _changes(was, finding.changes),
+        "suggestion": patch(changes) or None,
+        "changes": _changes(was, changes),
     }
 
 
-def _suggestion(was: dict[str, Any], changes: list[Change]) -> dict[str, Any] | None:
-    """The patch, if there is one and it makes a valid spec: a layer may grow beyond the limits."""
-    if not changes:
-        return None
-    made = patch(changes)
+def _possible(was: dict[str, Any], changes: list[Change]) -> list[Change]:
+    """Those that change something and, in this order, make a valid spec together."""
+    possible: list[Change] = []
+    for change in changes:
+        if change.after != _value(was, change.pointer) and _is_valid(was, [*possible, change]):
+            possible.append(change)
+    return possible
+
+
+def _is_valid(was: dict[str, Any], changes: list[Change]) -> bool:
     try:
-        corrected(was, made)
+        corrected(was, patch(changes))
     except ValidationError:
-        return None
-    return made
+        return False
+    return True
 
 
 def _changes(was: dict[str, Any], changes: list[Change]) -> list[dict[str, Any]]:

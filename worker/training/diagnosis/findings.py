@@ -7,6 +7,10 @@ Severity = Literal["critical", "warning", "info"]
 """The run is worth nothing; it could be much better; good to know."""
 
 
+PATIENCE = 5
+"""Epochs without improvement that early stopping is to wait for."""
+
+
 class About(NamedTuple):
     """What a finding is called and means, and the picture that shows it."""
 
@@ -174,6 +178,6 @@ def stopping_early() -> Change:
     """Early stopping, as several findings suggest it."""
     return Change(
         "/training/early_stopping",
-        {"metric": "validation_loss", "patience": 5},
-        "ends the run when five epochs in a row brought nothing, and keeps the best weights",
+        {"metric": "validation_loss", "patience": PATIENCE},
+        f"ends the run when {PATIENCE} epochs in a row brought nothing, and keeps the best weights",
     )

@@ -8,6 +8,8 @@ from worker.training.diagnosis.findings import Change, Evidence, Finding, stoppi
 
 WIDTH = 128
 """Units of a layer that replaces one that is too narrow."""
+WIDEST = 8192
+"""More units a layer may not have."""
 DROPOUT = 0.6
 DECAY = 0.02
 SMOOTHING = 0.5
@@ -78,7 +80,8 @@ def underfitting(case: Case) -> Finding | None:
     """A network that has learned what it can, which is too little: what no other rule explains."""
     if not case.does_badly or case.broke:
         return None
-    wider = [max(WIDTH, 4 * units) for units in case.spec.model.hidden] or [WIDTH]
+    hidden = case.spec.model.hidden or [WIDTH // 4]
+    wider = [max(WIDTH, min(4 * units, WIDEST)) for units in hidden]
     advice = "Take a larger network: wider layers, or one more."
     change = Change("/model/hidden", wider, "more units can tell more shapes apart")
     return Finding("underfitting", "critical", case.now, [_accuracy(case)], advice, [change])
@@ -87,7 +90,7 @@ def underfitting(case: Case) -> Finding | None:
 def overfitting(case: Case) -> Finding | None:
     """Known by heart, and not understood."""
     train, validation = case.train_accuracy, case.validation_accuracy
-    if not case.final or train is None or train < KNOWN_BY_HEART:
+    if not case.final or case.broke or train is None or train < KNOWN_BY_HEART:
         return None
     evidence = []
     images = case.spec.dataset.training_images
@@ -119,28 +122,31 @@ def overfitting(case: Case) -> Finding | None:
         )
     if not evidence:
         return None
-    dataset, model = case.spec.dataset, case.spec.model
-    if dataset.limit is not None and dataset.limit < dataset.facts.train_images:
-        effect = f"all {dataset.facts.train_images} images of the dataset instead of {images}"
-        changes = [Change("/dataset/limit", None, effect)]
-    elif model.dropout == 0:
-        changes = [Change("/model/dropout", 0.3, "no unit can rely on single others")]
-    else:
-        changes = [
-            Change(
-                "/dataset/augment",
-                {"shift": 1, "rotation": 10},
-                "every image is seen a little differently each time",
-            )
-        ]
     advice = "Train on more images; where there are none, distort them, use dropout, or stop early."
-    return Finding("overfitting", "warning", _turned(case), evidence, advice, changes)
+    return Finding("overfitting", "warning", _turned(case), evidence, advice, _restrained(case))
+
+
+def _restrained(case: Case) -> list[Change]:
+    """The first of what helps that the spec does not have yet."""
+    dataset, model, training = case.spec.dataset, case.spec.model, case.spec.training
+    if dataset.limit is not None and dataset.limit < dataset.facts.train_images:
+        effect = f"all {dataset.facts.train_images} images of the dataset instead of "
+        effect += f"{dataset.training_images}"
+        return [Change("/dataset/limit", None, effect)]
+    if model.dropout == 0 and model.hidden:
+        return [Change("/model/dropout", 0.3, "no unit can rely on single others")]
+    if dataset.augment is None:
+        effect = "every image is seen a little differently each time"
+        return [Change("/dataset/augment", {"shift": 1, "rotation": 10}, effect)]
+    return [stopping_early()] if training.early_stopping is None else []
 
 
 def trained_too_long(case: Case) -> Finding | None:
     """Epochs that brought nothing."""
     epochs = case.measured.epochs
-    if not case.final or not case.fits or case.spec.training.epochs < MANY_EPOCHS:
+    if not case.final or case.broke or not case.fits:
+        return None
+    if case.spec.training.epochs < MANY_EPOCHS:
         return None
     curve = [
         (

@@ -44,11 +44,15 @@ def _again(
         state = State(spec, broken.device)
         if snapshot is not None:
             state.restore(snapshot)
-            if state.position.step >= broken.position.step:  # it may be broken itself
-                state = State(spec, broken.device)
+            if state.position.step >= broken.position.step or _weights(state.net):
+                state = State(spec, broken.device)  # the snapshot is broken itself
         return state
 
     state = start()
+    epochs = broken.position.epoch - state.position.epoch
+    schedule = spec.training.schedule
+    if epochs and schedule is not None and schedule.name == "reduce_on_plateau":
+        return None  # its rates followed from what each epoch came to
     if broken.position.step - state.position.step > MOST_STEPS:
         return None
     for loss in _train(spec, state, criterion, batches, broken.position.step):

@@ -2,7 +2,7 @@
 docs/diagnosis.md."""
 
 from worker.training.diagnosis.case import ENOUGH, Case
-from worker.training.diagnosis.findings import Change, Evidence, Finding, stopping_early
+from worker.training.diagnosis.findings import PATIENCE, Change, Evidence, Finding, stopping_early
 from worker.training.measurements import RangeTest
 
 TOO_HIGH, TOO_LOW = 4.0, 0.1
@@ -14,6 +14,8 @@ LARGE_UPDATE = 0.1
 """Share of a layer's weights that one step may change."""
 FEW_STEPS, FEW_IN_AN_EPOCH = 200, 12
 """A run, and an epoch, of so few steps has hardly begun."""
+FEWEST_IN_AN_EPOCH = 8
+"""Smaller batches are suggested where an epoch would have fewer steps yet."""
 LARGE_BATCH = 64
 """Batches from this size on may be too large."""
 MANY_IMAGES = 10_000
@@ -144,7 +146,9 @@ def batch_too_large(case: Case) -> Finding | None:
         ),
         Evidence("steps", case.steps, "below", FEW_STEPS + 1, "mini-batches of the whole run"),
     ]
-    size = LARGE_BATCH if spec.dataset.training_images >= MANY_IMAGES else LARGE_BATCH // 2
+    images = spec.dataset.training_images
+    size = LARGE_BATCH if images >= MANY_IMAGES else LARGE_BATCH // 2
+    size = min(size, max(1, images // FEWEST_IN_AN_EPOCH))
     change = Change("/training/batch_size", size, "many more steps in the same number of epochs")
     advice = "Take smaller batches, or many more epochs."
     return Finding(
@@ -189,12 +193,20 @@ def stopped_too_early(case: Case) -> Finding | None:
         evidence.append(Evidence("fall of the last epoch", last, "above", STEEP, meaning))
     if not evidence:
         return None
-    advice = "Train for more epochs."
+    advice = "Train for more epochs." if not case.gave_up else "Let early stopping wait longer."
     return Finding("stopped_too_early", "warning", case.now, evidence, advice, _longer(case))
 
 
 def _longer(case: Case) -> list[Change]:
     training, steps = case.spec.training, case.spec.steps_per_epoch
+    if training.early_stopping is not None and case.gave_up:
+        patience = max(PATIENCE, 4 * training.early_stopping.patience)
+        effect = f"waits for {patience} epochs without improvement before it ends the run"
+        smooth = "the loss shows improvement that the share of right answers does not show yet"
+        return [
+            Change("/training/early_stopping/metric", "validation_loss", smooth),
+            Change("/training/early_stopping/patience", patience, effect),
+        ]
     more = min(MOST_EPOCHS, max(4 * training.epochs, min(100, -(-MORE_STEPS // steps))))
     effect = f"{more} passes over the images instead of {training.epochs}"
     changes = [Change("/training/epochs", more, effect)]

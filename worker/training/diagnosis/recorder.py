@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.training.batches import Images
 from worker.training.diagnosis.probe import IMAGES, Probe
@@ -31,18 +31,24 @@ class Recorder:
 
     def __init__(self, state: State, criterion: Criterion, images: Images, batch_size: int) -> None:
         self._state = state
-        self._probe = Probe(state.net, criterion, images.sample(IMAGES).all())
+        self._criterion = criterion
+        self._batch = images.sample(IMAGES).all()
+        self._probe = Probe(state.net, criterion, self._batch)
         self._step_cost = batch_size + STEP_IMAGES
         self._losses: list[Tensor] = []
         self._updating = False
         self._probed_at = 0
 
     def begin(self) -> None:
-        """Measures the network before its first step; a run that goes on has been measured, unless
-        an older traind began it."""
+        """Measures the network before its first step; a run that goes on has been measured."""
         self._probed_at = self._state.position.step
         if not self._state.measurements.readings:
             self.read()
+
+    def look_back(self, start: nn.Sequential) -> None:
+        """Measures the network as it was before the first step, in a run that is beyond it."""
+        reading = Probe(start, self._criterion, self._batch).read(0, 1)
+        self._state.measurements.readings.append(reading)
 
     def add(self, step: Step) -> None:
         """Counts a step in; called right after it."""

@@ -1,6 +1,7 @@
 """Faults of what flows through the network: activations forward, gradients back. Each threshold's
 source is in docs/diagnosis.md."""
 
+import math
 from dataclasses import replace
 
 from app.jobspec import JobSpec
@@ -19,7 +20,8 @@ DEAD = 0.5
 SATURATED = 0.5
 """Share of a layer's values in the flat ends of its activation that is told as evidence."""
 ACTIVATIONS_THAT_VANISH = {"sigmoid", "tanh"}
-ADVICE = "Draw the weights so that each layer keeps the size of its signal (He, Glorot)."
+ADVICE = "Draw the weights so that each layer keeps the size of its signal (He, Glorot), and let "
+ADVICE += "biases start at zero."
 REVIVE = "Start biases at zero, lower the rate, or let units leak (leaky_relu)."
 
 
@@ -44,7 +46,8 @@ def bad_initialization(case: Case) -> Finding | None:
         evidence.append(_extreme(case))
     if not evidence:
         return None
-    return Finding("bad_initialization", "critical", case.began, evidence, ADVICE, [_initialized()])
+    changes = _initialized(case.spec)
+    return Finding("bad_initialization", "critical", case.began, evidence, ADVICE, changes)
 
 
 def exploding_gradients(case: Case) -> Finding | None:
@@ -54,9 +57,8 @@ def exploding_gradients(case: Case) -> Finding | None:
     largest = max(layer.gradient for layer in case.first.layers)
     meaning = "greatest of all layers, before the first step"
     evidence = [_extreme(case), Evidence("gradient norm", largest, "above", None, meaning)]
-    return Finding(
-        "exploding_gradients", "critical", case.began, evidence, ADVICE, [_initialized()]
-    )
+    changes = _initialized(case.spec)
+    return Finding("exploding_gradients", "critical", case.began, evidence, ADVICE, changes)
 
 
 def dead_from_the_start(case: Case) -> Finding | None:
@@ -66,7 +68,7 @@ def dead_from_the_start(case: Case) -> Finding | None:
 
 def dead_relus(case: Case) -> Finding | None:
     """ReLUs that died in training."""
-    if case.final and case.fits:
+    if case.fits:
         return None
     found = _dead(case.spec, case.last)
     readings = case.measured.readings
@@ -77,7 +79,7 @@ def dead_relus(case: Case) -> Finding | None:
 def vanishing_gradients(case: Case) -> Finding | None:
     """First layers that hardly any gradient reaches."""
     spec = case.spec
-    if case.final and case.fits:
+    if case.fits:
         return None
     ratio = _back(case.first)  # later on, other faults have this symptom, too
     if ratio is None or ratio >= VANISHED:
@@ -107,9 +109,7 @@ def vanishing_gradients(case: Case) -> Finding | None:
     changes = []
     if spec.model.activation in ACTIVATIONS_THAT_VANISH:
         effect = "its derivative is 1 wherever a unit answers, so that gradients pass unshrunk"
-        changes = [Change("/model/activation", "relu", effect)]
-        if spec.model.initialization != "auto":
-            changes.append(_initialized())
+        changes = [Change("/model/activation", "relu", effect), *_initialized(spec)]
     elif not spec.model.batch_norm:
         changes = [_normalized()]
     advice = "Take ReLU instead of sigmoid or tanh, or fewer layers, or batch normalization."
@@ -144,7 +144,10 @@ def _starts_extreme(case: Case) -> bool:
 
 def _bound_of_outputs(case: Case) -> float:
     """Inputs that are too large make outputs so that are none of the weights' fault."""
-    size = case.measured.inspection.std if case.measured.inspection else 1.0
+    if case.measured.inspection is not None:
+        size = case.measured.inspection.std
+    else:
+        size = math.inf if case.spec.dataset.normalization == "none" else 1.0
     return LOGITS * max(1.0, size)
 
 
@@ -193,8 +196,15 @@ def _revived(spec: JobSpec) -> list[Change]:
     return [Change("/model/activation", "leaky_relu", "silent units keep a gradient, and recover")]
 
 
-def _initialized() -> Change:
-    return Change("/model/initialization", "auto", "weights that keep the size of the signal")
+def _initialized(spec: JobSpec) -> list[Change]:
+    changes = []
+    if spec.model.initialization != "auto":
+        effect = "weights that keep the size of the signal"
+        changes.append(Change("/model/initialization", "auto", effect))
+    if spec.model.initial_bias:
+        effect = "no unit starts with an opinion of its own"
+        changes.append(Change("/model/initial_bias", 0.0, effect))
+    return changes
 
 
 def _normalized() -> Change:
