@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
+    if arguments.plot and find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install '.[peers]'")
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)
         with running(settings, Path(home) / "log") as service, Client(service.url) as client:
