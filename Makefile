@@ -34,7 +34,7 @@ format: $(VENV)/dev ## Format the code
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check
 
-torture: $(VENV)/dev ## Run the long tests at their full counts (replay with SEED=N)
+torture: $(VENV)/dev ## Run the long tests at their full counts, over two hours (replay with SEED=N)
 	$(BIN)/python -m tests.torture.resume_matrix
 	$(BIN)/python -m pytest tests/torture tests/diagnosis --torture -s $(if $(SEED),--seed $(SEED))
 
