@@ -93,7 +93,7 @@ def test_kills_at_random_instants_change_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
-    rounds = repeated(200, 100)
+    rounds = repeated(200, 200)
     killed: Counter[str] = Counter()
     resumed = 0
     with service(tmp_path, "app", "worker") as serving, Client(serving.url) as client:
@@ -297,7 +297,7 @@ def test_cancel_against_completion_gives_one_end(
         began = time.monotonic()
         ended(client, [client.submit(tiny)["id"]])
         usual = time.monotonic() - began
-        for _ in range(repeated(500, 100)):
+        for _ in range(repeated(500, 250)):
             job_id = client.submit(tiny)["id"]
             time.sleep(chance.uniform(0, 1.2 * usual))
             with suppress(Problem):
