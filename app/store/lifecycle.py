@@ -170,9 +170,8 @@ class NothingToApply(StoreError):
     def __init__(self, job_id: str, verdict: str) -> None:
         super().__init__(
             f"The diagnosis of {job_id} is {verdict} and suggests no other specification, or none "
-            "that is still kept; "
-            f"GET /jobs/{job_id}/diagnosis says what is known, and `patch` takes a change of "
-            "your own."
+            f"that is still kept; GET /jobs/{job_id}/diagnosis says what is known, and `patch` "
+            "takes a change of your own."
         )
 
 

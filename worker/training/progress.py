@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.jobspec import JobSpec
-from worker.messages import Step
+from worker.messages import Heartbeat, Step
 
 REPORT_SECONDS = 0.1
 """Least time between two reports: measured, one each 100 ms costs nothing, one a step 8 to 22%."""
+HEARTBEAT_SECONDS = 1.0
+"""After so much silence a run says that it is alive."""
 WINDOW_SECONDS = 2.0
 """The rate is the mean over about this long."""
 
@@ -28,6 +30,13 @@ class Pace:
         if time.monotonic() - self._spoke_at < REPORT_SECONDS:
             return None
         return self.now(epoch, step)
+
+    def beat(self) -> Heartbeat | None:
+        """A sign of life where no step is made, if nothing was said for a while."""
+        if time.monotonic() - self._spoke_at < HEARTBEAT_SECONDS:
+            return None
+        self._spoke_at = time.monotonic()
+        return Heartbeat()
 
     def now(self, epoch: int, step: int) -> Step:
         """Where the run is after `step` steps, counted from the job's start."""

@@ -15,7 +15,6 @@ from worker.messages import (
     Diagnosed,
     Epoch,
     Finished,
-    Heartbeat,
     Log,
     Measured,
     Report,
@@ -38,9 +37,6 @@ from worker.training.progress import Pace
 from worker.training.range_test import range_test
 from worker.training.state import Position, State
 from worker.training.tally import Tally
-
-HEARTBEAT_SECONDS = 1.0
-"""Least time between two."""
 
 
 class Stopping(Exception):
@@ -102,7 +98,6 @@ class Run:
         self._criterion = optimization.criterion(spec.training.loss, counts)
         self._pace = Pace(spec)
         self._kept_at = time.monotonic()
-        self._beat_at = -math.inf
         self._checkup = self._watching() if spec.diagnosis else None
 
     def run(self, resume_from: bytes | None = None) -> Finished | Measured:
@@ -122,26 +117,28 @@ class Run:
         try:
             return self._train()
         except Diverged:
-            if self._checkup is not None:
-                self._diagnose(self._checkup.diverged)
+            self._diagnose(Checkup.diverged)
             raise
 
     def _train(self) -> Finished:
-        if self._checkup is not None:
-            self._diagnose(self._checkup.begin)
+        self._diagnose(Checkup.begin)
         while self._state.position.epoch <= self._spec.training.epochs and not self._has_waited():
             self._train_epoch()
         if self._state.best.weights:
             self._net.load_state_dict(self._state.best.weights)
         self._report(Log("Finished Training"))
-        if self._checkup is not None:
-            self._diagnose(self._checkup.finish)
+        self._diagnose(Checkup.finish)
         return self._finish()
 
     def _diagnose(self, look: Callable[..., Diagnosed | None], *about: Any) -> None:
-        """Says what the diagnosis has to say. A failure of its own ends it, and not the run."""
+        """Has the diagnosis, if there is one, take a look, and says what it has to say.
+
+        A failure of its own ends the diagnosis, and not the run.
+        """
+        if self._checkup is None:
+            return
         try:
-            found = look(*about)
+            found = look(self._checkup, *about)
         except Stopping:
             raise
         except Exception as error:
@@ -203,8 +200,7 @@ class Run:
             at.batch += 1
             at.step += 1
             self._state.tally.add(step)
-            if self._checkup is not None:
-                self._diagnose(self._checkup.step, step)
+            self._diagnose(Checkup.step, step)
             if at.batch % training.log_every == 0:
                 loss = self._finite(self._state.tally.running_loss(training.log_every))
                 self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
@@ -218,9 +214,8 @@ class Run:
         metrics = self._measure()
         self._report(Epoch(at.epoch, at.step, time.monotonic() - started_at, metrics))
         self._report(self._pace.now(at.epoch, at.step))
-        if self._checkup is not None:
-            with self._pace.aside():
-                self._diagnose(self._checkup.epoch, metrics)
+        with self._pace.aside():
+            self._diagnose(Checkup.epoch, metrics)
         best = self._judge(metrics)
         at.epoch, at.batch = at.epoch + 1, 0
         self._state.tally = Tally(self._device)
@@ -284,9 +279,8 @@ class Run:
         """Says that the run is alive, and stops it if asked: its newest checkpoint holds all."""
         if reason := self._stop_requested():
             raise Stopping(reason)
-        if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
-            self._beat_at = time.monotonic()
-            self._report(Heartbeat())
+        if beat := self._pace.beat():
+            self._report(beat)
 
     def _stop(self, reason: str) -> NoReturn:
         if reason != "cancel":
@@ -299,18 +293,15 @@ class Run:
 
     def _keep(self, best: bool) -> None:
         """Reports a checkpoint of this very boundary between two steps."""
-        if self._checkup is not None:
-            self._checkup.settle()
+        self._diagnose(Checkup.settle)
         content = self._state.encode(self._environment())
-        if self._checkup is not None:
-            self._checkup.hold(content)
+        self._diagnose(Checkup.hold, content)
         self._report(Checkpoint(self._state.position.step, best, content))
         self._kept_at = time.monotonic()
 
     def _resume(self, content: bytes) -> None:
         made_in = self._state.restore(content)
-        if self._checkup is not None:
-            self._checkup.hold(content)
+        self._diagnose(Checkup.hold, content)
         changed = checkpoint.differences(made_in, self._environment())
         self._report(Resumed(self._state.position.step, changed))
 

@@ -20,8 +20,7 @@ from worker.messages import (
     Started,
     Step,
 )
-from worker.training import export
-from worker.training import run as run_module
+from worker.training import export, progress
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.environment import DeviceUnavailable
@@ -166,7 +165,7 @@ BAD = {"optimizer": {"lr": 1e-6}}
 def test_a_stop_takes_effect_within_the_diagnosis_and_it_says_that_it_lives(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.0)
     reports: list[Report] = []
 
     def stop() -> str | None:

@@ -57,15 +57,11 @@ class Case:
         return self.measured.non_finite is not None
 
     @property
-    def gave_up(self) -> bool:
+    def stopped_early(self) -> bool:
         """Whether early stopping ended the run."""
-        epochs = self.measured.epochs
-        return (
-            self.final
-            and not self.broke
-            and bool(epochs)
-            and epochs[-1].epoch < self.spec.training.epochs
-        )
+        if not self.final or self.broke or not self.measured.epochs:
+            return False
+        return self.measured.epochs[-1].epoch < self.spec.training.epochs
 
     @property
     def chance_loss(self) -> float:

@@ -193,13 +193,15 @@ def stopped_too_early(case: Case) -> Finding | None:
         evidence.append(Evidence("fall of the last epoch", last, "above", STEEP, meaning))
     if not evidence:
         return None
-    advice = "Train for more epochs." if not case.gave_up else "Let early stopping wait longer."
+    advice = (
+        "Train for more epochs." if not case.stopped_early else "Let early stopping wait longer."
+    )
     return Finding("stopped_too_early", "warning", case.now, evidence, advice, _longer(case))
 
 
 def _longer(case: Case) -> list[Change]:
     training, steps = case.spec.training, case.spec.steps_per_epoch
-    if training.early_stopping is not None and case.gave_up:
+    if training.early_stopping is not None and case.stopped_early:
         patience = max(PATIENCE, 4 * training.early_stopping.patience)
         effect = f"waits for {patience} epochs without improvement before it ends the run"
         smooth = "the loss shows improvement that the share of right answers does not show yet"

@@ -46,7 +46,7 @@ def bad_initialization(case: Case) -> Finding | None:
         evidence.append(_extreme(case))
     if not evidence:
         return None
-    changes = _initialized(case.spec)
+    changes = _initialized()
     return Finding("bad_initialization", "critical", case.began, evidence, ADVICE, changes)
 
 
@@ -57,7 +57,7 @@ def exploding_gradients(case: Case) -> Finding | None:
     largest = max(layer.gradient for layer in case.first.layers)
     meaning = "greatest of all layers, before the first step"
     evidence = [_extreme(case), Evidence("gradient norm", largest, "above", None, meaning)]
-    changes = _initialized(case.spec)
+    changes = _initialized()
     return Finding("exploding_gradients", "critical", case.began, evidence, ADVICE, changes)
 
 
@@ -109,7 +109,7 @@ def vanishing_gradients(case: Case) -> Finding | None:
     changes = []
     if spec.model.activation in ACTIVATIONS_THAT_VANISH:
         effect = "its derivative is 1 wherever a unit answers, so that gradients pass unshrunk"
-        changes = [Change("/model/activation", "relu", effect), *_initialized(spec)]
+        changes = [Change("/model/activation", "relu", effect), *_initialized()]
     elif not spec.model.batch_norm:
         changes = [_normalized()]
     advice = "Take ReLU instead of sigmoid or tanh, or fewer layers, or batch normalization."
@@ -196,15 +196,12 @@ def _revived(spec: JobSpec) -> list[Change]:
     return [Change("/model/activation", "leaky_relu", "silent units keep a gradient, and recover")]
 
 
-def _initialized(spec: JobSpec) -> list[Change]:
-    changes = []
-    if spec.model.initialization != "auto":
-        effect = "weights that keep the size of the signal"
-        changes.append(Change("/model/initialization", "auto", effect))
-    if spec.model.initial_bias:
-        effect = "no unit starts with an opinion of its own"
-        changes.append(Change("/model/initial_bias", 0.0, effect))
-    return changes
+def _initialized() -> list[Change]:
+    """What of it is so already changes nothing, and is left out when it is written down."""
+    return [
+        Change("/model/initialization", "auto", "weights that keep the size of the signal"),
+        Change("/model/initial_bias", 0.0, "no unit starts with an opinion of its own"),
+    ]
 
 
 def _normalized() -> Change:

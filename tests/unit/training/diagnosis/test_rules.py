@@ -7,7 +7,7 @@ import pytest
 from app.jobspec import JobSpec
 from app.jobspec.patch import corrected
 from tests.unit.training.diagnosis.test_checkup import last, run, spec_with
-from worker.messages import Diagnosed, Epoch, Report
+from worker.messages import Epoch, Report
 from worker.training.dataset import Dataset
 from worker.training.diagnosis import rules
 from worker.training.diagnosis.case import Case
@@ -248,9 +248,3 @@ def test_an_impossible_change_leaves_the_others() -> None:
     assert said["findings"][0]["suggestion"] is None
     assert said["suggestion"] == {"model": {"hidden": [128, 128]}}
     assert [each["pointer"] for each in said["changes"]] == ["/model/hidden"]
-
-
-def test_findings_of_a_run_say_nothing_twice(digits: Dataset) -> None:
-    said = run(spec_with({"training": {"optimizer": {"lr": 1e-6}}}), digits)[1]
-    new = [each["code"] for report in said if isinstance(report, Diagnosed) for each in report.new]
-    assert len(new) == len(set(new)) > 0
