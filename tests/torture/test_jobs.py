@@ -306,6 +306,7 @@ def test_cancel_against_completion_gives_one_end(
             assert endings(client, job_id) == [job["status"]], seed
             assert (job["model"] is not None) == (job["status"] == "succeeded"), seed
             found[job["status"]] += 1
+            usual *= 1.1 if job["status"] == "cancelled" else 0.9  # both ends stay likely
     assert set(found) <= {"succeeded", "cancelled"}, found
     with capsys.disabled():
         print(f"\ncancel against completion, seed {seed}: {dict(found)}")
