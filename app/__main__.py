@@ -12,7 +12,7 @@ from app.main import create_app
 from app.server import Protocol, Server
 from app.settings import Settings
 from app.store import database, keys, migrations
-from app.store.lifecycle import SchemaMismatch
+from app.store.errors import SchemaMismatch
 
 SHUTDOWN_SECONDS = 5
 """How long a stopping API waits for the requests in flight."""

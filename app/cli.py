@@ -20,7 +20,7 @@ from app.local import StartError, running
 from app.settings import Settings
 from app.store import database
 from app.store.backup import back_up
-from app.store.lifecycle import StoreError
+from app.store.errors import StoreError
 
 app = typer.Typer(help="Train networks as a service.", no_args_is_help=True, add_completion=False)
 console = Console()

@@ -21,7 +21,7 @@ def main() -> None:
     from app import logs  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
-    from app.store.lifecycle import SchemaMismatch  # noqa: PLC0415
+    from app.store.errors import SchemaMismatch  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415
 
     settings = Settings()

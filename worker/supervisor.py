@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from multiprocessing.connection import wait
 
+from app.codes import FailureCode
 from app.settings import Settings
 from app.store import leases, recovery, retention, workers
 from app.store.database import Connection, Database
+from app.store.errors import DatabaseBusy, LeaseLost, StorageFull
 from app.store.leases import HEARTBEAT_SECONDS, Lease
-from app.store.lifecycle import DatabaseBusy, FailureCode, LeaseLost, StorageFull
 from app.store.retention import Policy
 from worker import memory, relay
 from worker.calibrator import Calibrator

@@ -14,7 +14,7 @@ from app.api.strict_json import StrictRoute
 from app.jobspec import Text
 from app.store import aliases, trained_models
 from app.store.database import Connection
-from app.store.lifecycle import AliasKept, AliasNotFound, ModelNotFound, NothingToRollBack
+from app.store.errors import AliasKept, AliasNotFound, ModelNotFound, NothingToRollBack
 
 router = APIRouter(prefix="/models/aliases", tags=["models"], route_class=StrictRoute)
 

@@ -11,8 +11,8 @@ from app.api.problems import documented
 from app.api.state import TheDatabase
 from app.jobspec.patch import corrected
 from app.store import diagnoses, jobs
+from app.store.errors import JobNotFound
 from app.store.jobs import Job
-from app.store.lifecycle import JobNotFound
 
 router = APIRouter(prefix="/jobs", tags=["diagnosis"])
 

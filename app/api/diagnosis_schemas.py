@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from app.api import examples
 from app.api.schemas import described
-from app.store.diagnoses import FindingCode, Severity
-from app.store.lifecycle import Status
+from app.codes import FindingCode, Severity
+from app.store.states import Status
 
 Picture = Literal[
     "loss",

@@ -16,7 +16,8 @@ from app.api.state import TheDatabase, TheWatcher
 from app.api.watch import Watch, Watcher
 from app.store import events, jobs
 from app.store.database import Database
-from app.store.lifecycle import ENDED, JobNotFound
+from app.store.errors import JobNotFound
+from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs/{job_id}/events", tags=["jobs"])
 

@@ -12,7 +12,7 @@ from app.api.problems import documented
 from app.api.schemas import Job
 from app.api.state import TheDatabase
 from app.store import diagnoses, jobs, metrics, retries
-from app.store.lifecycle import JobNotFound
+from app.store.errors import JobNotFound
 
 router = APIRouter(prefix="/jobs", tags=["diagnosis"])
 

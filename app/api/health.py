@@ -9,7 +9,7 @@ from app.api.problems import documented
 from app.api.schemas import described
 from app.api.state import TheDatabase
 from app.store import workers
-from app.store.lifecycle import DatabaseBusy
+from app.store.errors import DatabaseBusy
 
 router = APIRouter(tags=["service"])
 

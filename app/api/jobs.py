@@ -20,14 +20,14 @@ from app.api.try_schemas import Retry
 from app.jobspec import JobSpec, Text, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database
-from app.store.lifecycle import (
-    ENDED,
+from app.store.errors import (
     IdempotencyConflict,
     IllegalMove,
     JobNotFound,
     NothingToApply,
     QuotaExceeded,
 )
+from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
 

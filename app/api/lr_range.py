@@ -12,7 +12,7 @@ from app.api.state import TheDatabase, TheKey, TheRequestId
 from app.api.strict_json import StrictRoute
 from app.jobspec import RateRange
 from app.store import diagnoses, lr_ranges
-from app.store.lifecycle import JobNotFound, NoRangeTest, QuotaExceeded
+from app.store.errors import JobNotFound, NoRangeTest, QuotaExceeded
 
 router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=StrictRoute)
 

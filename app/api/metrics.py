@@ -13,7 +13,7 @@ from app.api.schemas import MetricPoint, Page
 from app.api.state import TheDatabase
 from app.store import jobs, metrics
 from app.store.database import Database
-from app.store.lifecycle import JobNotFound
+from app.store.errors import JobNotFound
 
 router = APIRouter(prefix="/jobs/{job_id}/metrics", tags=["jobs"])
 

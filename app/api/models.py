@@ -14,7 +14,7 @@ from app.api.strict_json import StrictRoute
 from app.jobspec import Text
 from app.store import trained_models
 from app.store.database import Database
-from app.store.lifecycle import ModelInUse, ModelNotFound
+from app.store.errors import ModelInUse, ModelNotFound
 from app.store.trained_models import Order
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)

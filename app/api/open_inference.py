@@ -16,7 +16,7 @@ from app.jobspec import Text
 from app.serving.batching import Overloaded
 from app.serving.catalog import Catalog
 from app.store.aliases import LATEST
-from app.store.lifecycle import ModelNotFound
+from app.store.errors import ModelNotFound
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 inference = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from app.api import examples
 from app.jobspec import LabelKey, LabelValue, Text
-from app.store.lifecycle import Status
+from app.store.states import Status
 
 MAX_INTEGER = 2**63 - 1
 """Largest integer of the database."""

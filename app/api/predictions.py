@@ -22,7 +22,7 @@ from app.serving.batching import Overloaded, Part
 from app.serving.catalog import Catalog, Served
 from app.serving.images import InvalidInput, Pixels, Preprocess, Range
 from app.store.aliases import LATEST
-from app.store.lifecycle import ModelNotFound
+from app.store.errors import ModelNotFound
 
 router = APIRouter(tags=["predictions"])
 """Hot routes: each takes the request and nothing else (see shortcut.py)."""

@@ -20,7 +20,7 @@ from app.jobspec import JobSpec
 from app.serving.batching import Overloaded
 from app.serving.images import InvalidInput
 from app.store.database import OperationalError
-from app.store.lifecycle import (
+from app.store.errors import (
     AliasKept,
     AliasNotFound,
     DatabaseBusy,

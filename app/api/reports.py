@@ -22,7 +22,7 @@ from app.jobspec import Text
 from app.serving.comparison import Answers, Comparison, compare
 from app.store import trained_models
 from app.store.database import Connection, Database
-from app.store.lifecycle import ModelNotFound, NoReport, NotComparable
+from app.store.errors import ModelNotFound, NoReport, NotComparable
 from app.store.trained_models import Model
 
 router = APIRouter(prefix="/models", tags=["models"])

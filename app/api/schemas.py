@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from app.api import examples
 from app.api.try_schemas import Try, chain_of
+from app.codes import FailureCode
 from app.store import events as stored_events
 from app.store import jobs, metrics, retries
-from app.store.lifecycle import FailureCode, Status
+from app.store.states import Status
 
 Item = TypeVar("Item")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.store import retries
-from app.store.lifecycle import Status
+from app.store.states import Status
 
 
 class Retry(BaseModel):

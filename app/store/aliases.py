@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.store.database import now
-from app.store.lifecycle import AliasKept, AliasNotFound, NothingToRollBack
+from app.store.errors import AliasKept, AliasNotFound, NothingToRollBack
 from app.store.tables import aliases, models, promotions
 
 LATEST = "latest"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from app.store.database import Database, pysqlite
-from app.store.lifecycle import BackupRefused
+from app.store.errors import BackupRefused
 
 
 def back_up(database: Database, to: Path) -> None:

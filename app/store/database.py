@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from app.store.lifecycle import DatabaseBusy, StorageFull
+from app.store.errors import DatabaseBusy, StorageFull
 
 __all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 

@@ -9,14 +9,9 @@ from ulid import ULID
 
 from app.store import diagnoses, events, keys
 from app.store.database import now
+from app.store.errors import IdempotencyConflict, IllegalMove, JobNotFound
 from app.store.events import NewEvent
-from app.store.lifecycle import (
-    MOVES,
-    IdempotencyConflict,
-    IllegalMove,
-    JobNotFound,
-    Status,
-)
+from app.store.states import MOVES, Status
 from app.store.tables import jobs, models
 
 

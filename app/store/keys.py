@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
 from app.store.database import now
-from app.store.lifecycle import ENDED, KeyNotFound, QuotaExceeded
+from app.store.errors import KeyNotFound, QuotaExceeded
+from app.store.states import ENDED
 from app.store.tables import checkpoints, jobs, keys, model_files, models
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, select, update
 
+from app.codes import FailureCode
 from app.store import autopilot, checkpoints, diagnoses, events, metrics, trained_models
 from app.store.database import now
+from app.store.errors import LeaseLost
 from app.store.events import NewEvent
-from app.store.lifecycle import FailureCode, LeaseLost, Status
 from app.store.metrics import Point
+from app.store.states import Status
 from app.store.tables import jobs
 from app.store.trained_models import TrainedModel
 

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app.jobspec.patch import corrected
+from app.store.errors import NoRangeTest
 from app.store.jobs import Job, get, submit
-from app.store.lifecycle import NoRangeTest
 from app.store.tables import jobs
 
 

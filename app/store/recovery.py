@@ -5,7 +5,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 from app.store import leases
 from app.store.database import now
 from app.store.leases import LEASE, Lease
-from app.store.lifecycle import Status
+from app.store.states import Status
 from app.store.tables import jobs
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, exists, or_, select
 
 from app.store import diagnoses, events
 from app.store.events import NewEvent
-from app.store.lifecycle import ENDED
+from app.store.states import ENDED
 from app.store.tables import aliases, checkpoints, jobs, metrics, models, promotions
 from app.store.tables import diagnoses as diagnosed
 from app.store.tables import events as happened

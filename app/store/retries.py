@@ -11,8 +11,9 @@ from sqlalchemy import Connection, or_, select
 from app.jobspec import JobSpec
 from app.jobspec.patch import corrected, difference
 from app.store import checkpoints, diagnoses
+from app.store.errors import IllegalMove, NothingToApply
 from app.store.jobs import Job, get, submit
-from app.store.lifecycle import ENDED, IllegalMove, NothingToApply, Status
+from app.store.states import ENDED, Status
 from app.store.tables import jobs, models
 
 Z = 1.96

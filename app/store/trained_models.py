@@ -21,7 +21,7 @@ from ulid import ULID
 
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
-from app.store.lifecycle import FileDamaged, ModelInUse, ModelNotFound, NoReport
+from app.store.errors import FileDamaged, ModelInUse, ModelNotFound, NoReport
 from app.store.tables import aliases, jobs, model_files, models, promotions
 
 

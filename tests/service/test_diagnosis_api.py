@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.codes import FailureCode, FindingCode
 from app.store import leases
-from app.store.diagnoses import FindingCode
 from app.store.leases import Lease
-from app.store.lifecycle import FailureCode
 from tests.diagnosed import HEALTHY, LOWER, diagnosis, finding
 from tests.service.conftest import Api, banded_model, problem_of
 from worker import relay

@@ -9,8 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from app.api.charts import MOST_CURVES, MOST_POINTS, Chart, Curve
+from app.codes import FailureCode
 from app.store import diagnoses, leases
-from app.store.lifecycle import FailureCode
 from app.store.metrics import Point
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.service.conftest import Api, problem_of

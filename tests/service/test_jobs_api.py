@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from app.codes import FailureCode
 from app.store import events, leases
 from app.store.events import NewEvent
-from app.store.lifecycle import FailureCode
 from tests.service.conftest import Api, banded_model, problem_of
 
 JSON = {"Content-Type": "application/json"}

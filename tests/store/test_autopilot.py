@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.codes import FailureCode
 from app.jobspec import JobSpec
 from app.jobspec.patch import corrected
 from app.store import aliases, diagnoses, events, jobs, keys, leases, retention, retries, tables
 from app.store.database import Database
+from app.store.errors import LeaseLost
 from app.store.keys import Limits, Scope
 from app.store.leases import Lease
-from app.store.lifecycle import FailureCode, LeaseLost, Status
 from app.store.retention import Policy
+from app.store.states import Status
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.store.test_leases import MODEL, claim, job
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.store import migrations
 from app.store.database import Database
-from app.store.lifecycle import SchemaMismatch
+from app.store.errors import SchemaMismatch
 from app.store.tables import metadata
 
 PROCESSES = 4

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, update
 
+from app.codes import FailureCode
 from app.jobspec import JobSpec
 from app.store import events, jobs, leases, metrics, recovery, trained_models
 from app.store.database import Database, now
+from app.store.errors import IllegalMove, LeaseLost, ModelNotFound
 from app.store.events import NewEvent
 from app.store.leases import LEASE, MAX_LOSSES, Lease
-from app.store.lifecycle import FailureCode, IllegalMove, LeaseLost, ModelNotFound, Status
 from app.store.metrics import Point
+from app.store.states import Status
 from app.store.tables import jobs as jobs_table
 from app.store.trained_models import TrainedModel
 

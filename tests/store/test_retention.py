@@ -17,8 +17,8 @@ from app.store import (
 )
 from app.store import database as databases
 from app.store.database import Database
+from app.store.errors import BackupRefused, ModelNotFound
 from app.store.events import NewEvent
-from app.store.lifecycle import BackupRefused, ModelNotFound
 from app.store.metrics import Point
 from app.store.retention import Policy
 from tests.store.test_leases import MODEL, held

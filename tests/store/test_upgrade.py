@@ -19,7 +19,7 @@ from app.store import (
     retries,
     trained_models,
 )
-from app.store.lifecycle import Status
+from app.store.states import Status
 from tests.store.test_leases import SPEC
 
 

@@ -13,7 +13,7 @@ from app.jobspec import JobSpec
 from app.serving.comparison import Answers
 from app.serving.predictor import Predictor
 from app.store import trained_models
-from app.store.lifecycle import FileDamaged
+from app.store.errors import FileDamaged
 from app.store.tables import model_files
 from tests.service.conftest import band, banded_model, problem_of, serving
 from worker.training.state import State

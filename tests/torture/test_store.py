@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from app.codes import FailureCode
 from app.store import database, jobs, leases, migrations, recovery, tables, workers
-from app.store.lifecycle import FailureCode, LeaseLost
+from app.store.errors import LeaseLost
 from tests.store.test_leases import MODEL, SPEC
 
 SPAWN: SpawnContext = multiprocessing.get_context("spawn")

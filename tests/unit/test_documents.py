@@ -7,10 +7,10 @@ from types import ModuleType
 import pytest
 
 from app.api.problems import DOMAIN
+from app.codes import FailureCode, FindingCode
 from app.main import create_app
 from app.settings import Settings
-from app.store.diagnoses import FindingCode
-from app.store.lifecycle import FailureCode, Status
+from app.store.states import Status
 from worker.training.diagnosis import case, data_rules, fit_rules, rate_rules, signal_rules
 from worker.training.diagnosis.findings import ABOUT
 

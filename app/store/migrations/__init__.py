@@ -7,7 +7,7 @@ from filelock import FileLock
 from sqlalchemy import inspect, text
 
 from app.store.database import Database
-from app.store.lifecycle import SchemaMismatch
+from app.store.errors import SchemaMismatch
 
 FIRST, SCHEMA = "0001", "0006"
 """The oldest schema and the newest: the first and the last revision under versions/."""

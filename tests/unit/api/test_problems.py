@@ -9,9 +9,9 @@ import pytest
 from app.api import problems
 from app.main import create_app
 from app.settings import Settings
-from app.store import lifecycle, workers
+from app.store import errors, workers
 from app.store.database import OperationalError
-from app.store.lifecycle import DatabaseBusy, StoreError
+from app.store.errors import DatabaseBusy, StoreError
 
 
 def ask_readiness(home: Path) -> httpx.Response:
@@ -56,14 +56,14 @@ def test_a_fault_is_a_problem_that_keeps_its_cause_to_the_log(
 
 
 def test_every_error_of_the_store_that_a_request_can_meet_has_its_problem() -> None:
-    errors = {
+    known = {
         error
-        for error in vars(lifecycle).values()
+        for error in vars(errors).values()
         if isinstance(error, type) and issubclass(error, StoreError) and error is not StoreError
     }
-    of_runs_and_starts = {lifecycle.LeaseLost, lifecycle.SchemaMismatch, lifecycle.KeyNotFound}
-    of_runs_and_starts.add(lifecycle.BackupRefused)
-    assert errors - of_runs_and_starts == errors & problems.DOMAIN.keys()
+    of_runs_and_starts = {errors.LeaseLost, errors.SchemaMismatch, errors.KeyNotFound}
+    of_runs_and_starts.add(errors.BackupRefused)
+    assert known - of_runs_and_starts == known & problems.DOMAIN.keys()
 
 
 def test_codes_are_unique() -> None:

@@ -13,8 +13,8 @@ from app.serving import catalog as catalogs
 from app.serving.catalog import Catalog
 from app.store import aliases, database, jobs, leases, migrations, tables
 from app.store.database import Database
+from app.store.errors import ModelNotFound
 from app.store.leases import Lease
-from app.store.lifecycle import ModelNotFound
 from app.store.trained_models import TrainedModel
 from tests.service.conftest import banded_model
 

@@ -1,0 +1,78 @@
+"""The closed lists of codes that scripts rely on: why a run failed, what a diagnosis finds."""
+
+from enum import StrEnum
+
+
+class FailureCode(StrEnum):
+    """Why a job failed: a closed list that scripts can rely on."""
+
+    DIVERGED = "diverged"
+    """The loss became infinite or not a number."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The training process needed more memory than it may use."""
+    DATASET_UNAVAILABLE = "dataset_unavailable"
+    """The dataset could not be found, downloaded or read."""
+    WORKER_LOST = "worker_lost"
+    """The training process or its worker died, too many times."""
+    NO_PROGRESS = "no_progress"
+    """The training process made no step for too long."""
+    INTERNAL = "internal"
+    """A fault of traind itself."""
+
+
+class FindingCode(StrEnum):
+    """What a diagnosis may find: a closed list that scripts can rely on."""
+
+    LEARNING_RATE_TOO_HIGH = "learning_rate_too_high"
+    """Steps overshoot: the loss diverges or oscillates."""
+    LEARNING_RATE_TOO_LOW = "learning_rate_too_low"
+    """Steps are so small that the loss hardly falls."""
+    VANISHING_GRADIENTS = "vanishing_gradients"
+    """The first layers get almost no gradient: too many saturating layers."""
+    EXPLODING_GRADIENTS = "exploding_gradients"
+    """The gradient grows from layer to layer beyond what a step can use."""
+    DEAD_RELUS = "dead_relus"
+    """Many units are zero for every image, and get no gradient any more."""
+    BAD_INITIALIZATION = "bad_initialization"
+    """Units start equal, or with weights far too small or large."""
+    UNDERFITTING = "underfitting"
+    """The network cannot even fit the training images: too small, or held back too much."""
+    OVERFITTING = "overfitting"
+    """Training goes on to improve while validation gets worse."""
+    STOPPED_TOO_EARLY = "stopped_too_early"
+    """The last epochs still improved much."""
+    TRAINED_TOO_LONG = "trained_too_long"
+    """Many epochs have brought nothing any more."""
+    INPUTS_NOT_NORMALIZED = "inputs_not_normalized"
+    """The inputs are far from mean 0 and deviation 1."""
+    BROKEN_FEATURES = "broken_features"
+    """Inputs are constant or damaged, and say nothing about the class."""
+    NOISY_LABELS = "noisy_labels"
+    """Many labels contradict what the other images teach."""
+    CLASS_IMBALANCE = "class_imbalance"
+    """Some classes are so rare that guessing the others pays."""
+    DISTRIBUTION_SHIFT = "distribution_shift"
+    """Validation images differ in kind from the training images."""
+    BATCH_TOO_SMALL = "batch_too_small"
+    """Mini-batches are too noisy for this learning rate."""
+    BATCH_TOO_LARGE = "batch_too_large"
+    """Mini-batches are so large that too few steps are made."""
+    NON_FINITE = "non_finite"
+    """Numbers became infinite or not a number."""
+    HEALTHY = "healthy"
+    """Nothing is wrong."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    CRITICAL = "critical"
+    """The run cannot learn like this."""
+    WARNING = "warning"
+    """It learns, and another specification would do better."""
+    INFO = "info"
+    """Good to know."""
+
+
+UNKNOWN, OFF = "unknown", "off"
+"""Verdicts without a finding: none yet, and none looked for."""
