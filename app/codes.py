@@ -1,4 +1,5 @@
-"""The closed lists of codes that scripts rely on: why a run failed, what a diagnosis finds."""
+"""The closed lists of codes that scripts rely on: why a run failed, what a diagnosis finds, and
+which picture shows it."""
 
 from enum import StrEnum
 
@@ -74,5 +75,37 @@ class Severity(StrEnum):
     """Good to know."""
 
 
-UNKNOWN, OFF = "unknown", "off"
-"""Verdicts without a finding: none yet, and none looked for."""
+class Picture(StrEnum):
+    """A picture of a run that shows one of its findings."""
+
+    LOSS = "loss"
+    """Losses over the mini-batches."""
+    ACCURACY = "accuracy"
+    """Accuracies over the epochs."""
+    GRADIENTS = "gradients"
+    """Norm of each layer's gradient."""
+    UPDATES = "updates"
+    """What a step changes, as a fraction of each layer's weights."""
+    ACTIVATIONS = "activations"
+    """Dead units and saturated values of each hidden layer."""
+    PREDICTIONS = "predictions"
+    """Entropy of the predictions."""
+    INPUTS = "inputs"
+    """Histograms of the pixels."""
+    LABELS = "labels"
+    """Fraction of each class, and how often neighbours agree with its labels."""
+    RATE = "rate"
+    """The learning rate, or the range test where there is one."""
+
+
+class NoVerdict(StrEnum):
+    """The verdict on a run without a finding."""
+
+    UNKNOWN = "unknown"
+    """Nothing has been found yet."""
+    OFF = "off"
+    """The specification turned the diagnosis off."""
+
+
+Verdict = FindingCode | NoVerdict
+"""The verdict on a run: the code of its first finding, or why there is none."""

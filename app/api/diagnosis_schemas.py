@@ -6,21 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from app.api import examples
 from app.api.schemas import described
-from app.codes import FindingCode, Severity
+from app.codes import FindingCode, Picture, Severity, Verdict
 from app.store.states import Status
 
-Picture = Literal[
-    "loss",
-    "accuracy",
-    "gradients",
-    "updates",
-    "activations",
-    "predictions",
-    "inputs",
-    "labels",
-    "rate",
-]
-Verdict = FindingCode | Literal["unknown", "off"]
 Point = tuple[float, float | None]
 """A place on a curve; the value is null where it was not a finite number."""
 _DOCSTRINGS = ConfigDict(use_attribute_docstrings=True)

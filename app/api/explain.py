@@ -1,24 +1,26 @@
-"""Why a run did as it did: a short report for people, each finding beside its picture."""
+"""A short report on a run for people: each finding beside the picture that shows it."""
 
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
 from app.api import pages, pictures
+from app.api.charts import Chart
 from app.api.diagnoses import diagnosis_of
 from app.api.diagnosis_schemas import Finding
 from app.api.parameters import JobId
 from app.api.problems import documented
 from app.api.schemas import Job
 from app.api.state import TheDatabase
+from app.codes import Picture
 from app.store import diagnoses, jobs, metrics, retries
 from app.store.errors import JobNotFound
 
 router = APIRouter(prefix="/jobs", tags=["diagnosis"])
 
 MOST_POINTS = 30_000
-"""Points of all curves that are read: more than those of a job that keeps all that it may."""
-ALWAYS = ("loss", "accuracy")
+"""Most metric points that are read: a job keeps fewer."""
+ALWAYS = (Picture.LOSS, Picture.ACCURACY)
 """Pictures that every report has."""
 
 
@@ -56,7 +58,7 @@ def explain(
         "job": job,
         "found": found,
         "sections": _sections(found.findings, charts),
-        "others": [charts[name] for name in ALWAYS if name in _unshown(found.findings, charts)],
+        "others": _other_charts(found.findings, charts),
     }
     if form == "html" or (form is None and pages.prefers_html(accept, "text/markdown")):
         return pages.html("explain.html", **values)
@@ -65,9 +67,11 @@ def explain(
     return answer
 
 
-def _sections(findings: list[Finding], charts: dict[str, Any]) -> list[tuple[Finding, Any, bool]]:
-    """Each finding with its picture, if there is one, and whether it was shown before."""
-    shown: set[str] = set()
+def _sections(
+    findings: list[Finding], charts: dict[Picture, Chart]
+) -> list[tuple[Finding, Chart | None, bool]]:
+    """Each finding with its chart, if it has one, and whether the report has shown that before."""
+    shown: set[Picture] = set()
     sections = []
     for finding in findings:
         sections.append((finding, charts.get(finding.picture), finding.picture in shown))
@@ -75,5 +79,7 @@ def _sections(findings: list[Finding], charts: dict[str, Any]) -> list[tuple[Fin
     return sections
 
 
-def _unshown(findings: list[Finding], charts: dict[str, Any]) -> set[str]:
-    return set(charts) - {finding.picture for finding in findings}
+def _other_charts(findings: list[Finding], charts: dict[Picture, Chart]) -> list[Chart]:
+    """The charts that every report has and no finding shows."""
+    shown = {finding.picture for finding in findings}
+    return [charts[name] for name in ALWAYS if name in charts and name not in shown]

@@ -4,18 +4,18 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from app.codes import OFF, UNKNOWN
+from app.codes import NoVerdict
 from app.store.tables import diagnoses
 
 
 def unread(spec: dict[str, Any]) -> str:
     """The verdict on a run of this spec before it has said anything."""
-    return UNKNOWN if spec.get("diagnosis", True) else OFF
+    return NoVerdict.UNKNOWN if spec.get("diagnosis", True) else NoVerdict.OFF
 
 
 def verdict(diagnosis: dict[str, Any]) -> str:
     """The code of the first finding, which is the cause."""
-    return next((finding["code"] for finding in diagnosis["findings"]), UNKNOWN)
+    return next((finding["code"] for finding in diagnosis["findings"]), NoVerdict.UNKNOWN)
 
 
 def keep(connection: Connection, job_id: str, content: dict[str, Any]) -> None:

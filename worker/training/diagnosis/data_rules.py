@@ -3,6 +3,7 @@ docs/diagnosis.md."""
 
 import math
 
+from app.codes import FindingCode, Severity
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
 
@@ -58,7 +59,7 @@ def broken_features(case: Case) -> Finding | None:
         "Look at some training images, and mend how they were read or cut out. "
         "A specification cannot cure it."
     )
-    return Finding("broken_features", "critical", case.began, evidence, advice)
+    return Finding(FindingCode.BROKEN_FEATURES, Severity.CRITICAL, case.began, evidence, advice)
 
 
 def noisy_labels(case: Case) -> Finding | None:
@@ -96,7 +97,7 @@ def noisy_labels(case: Case) -> Finding | None:
         "Check some labels against their images: a shuffled or shifted list of labels is the usual "
         "reason. A specification cannot cure it."
     )
-    return Finding("noisy_labels", "critical", case.began, evidence, advice)
+    return Finding(FindingCode.NOISY_LABELS, Severity.CRITICAL, case.began, evidence, advice)
 
 
 def class_imbalance(case: Case) -> Finding | None:
@@ -149,7 +150,9 @@ def class_imbalance(case: Case) -> Finding | None:
             )
         ]
     advice = "Weigh the classes inversely to their frequency, or gather more of the rare ones."
-    return Finding("class_imbalance", "warning", case.began, evidence, advice, changes)
+    return Finding(
+        FindingCode.CLASS_IMBALANCE, Severity.WARNING, case.began, evidence, advice, changes
+    )
 
 
 def distribution_shift(case: Case) -> Finding | None:
@@ -174,7 +177,7 @@ def distribution_shift(case: Case) -> Finding | None:
         "Make both by the same steps: same source, same cropping, same colours; or train on images "
         "like those that will be asked about. A specification cannot cure it."
     )
-    return Finding("distribution_shift", "critical", case.began, evidence, advice)
+    return Finding(FindingCode.DISTRIBUTION_SHIFT, Severity.CRITICAL, case.began, evidence, advice)
 
 
 def inputs_not_normalized(case: Case) -> Finding | None:
@@ -198,4 +201,6 @@ def inputs_not_normalized(case: Case) -> Finding | None:
         "/dataset/normalization", "standard", "pixels reach the network with mean 0, deviation 1"
     )
     advice = "Subtract the mean of the pixels and divide by their deviation."
-    return Finding("inputs_not_normalized", "warning", case.began, evidence, advice, [change])
+    return Finding(
+        FindingCode.INPUTS_NOT_NORMALIZED, Severity.WARNING, case.began, evidence, advice, [change]
+    )

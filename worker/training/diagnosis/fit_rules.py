@@ -3,6 +3,7 @@ docs/diagnosis.md."""
 
 import math
 
+from app.codes import FindingCode, Severity
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding, stopping_early
 
@@ -66,8 +67,8 @@ def held_back(case: Case) -> Finding | None:
     if not found:
         return None
     return Finding(
-        "underfitting",
-        "critical",
+        FindingCode.UNDERFITTING,
+        Severity.CRITICAL,
         case.now,
         [_accuracy(case), *(evidence for evidence, _ in found)],
         "Give the layers more units, and regularize less.",
@@ -84,7 +85,9 @@ def underfitting(case: Case) -> Finding | None:
     wider = [max(WIDTH, min(4 * units, WIDEST)) for units in hidden]
     advice = "Take a larger network: wider layers, or one more."
     change = Change("/model/hidden", wider, "more units can tell more shapes apart")
-    return Finding("underfitting", "critical", case.now, [_accuracy(case)], advice, [change])
+    return Finding(
+        FindingCode.UNDERFITTING, Severity.CRITICAL, case.now, [_accuracy(case)], advice, [change]
+    )
 
 
 def overfitting(case: Case) -> Finding | None:
@@ -123,7 +126,14 @@ def overfitting(case: Case) -> Finding | None:
     if not evidence:
         return None
     advice = "Train on more images; where there are none, distort them, use dropout, or stop early."
-    return Finding("overfitting", "warning", _turned(case), evidence, advice, _restrained(case))
+    return Finding(
+        FindingCode.OVERFITTING,
+        Severity.WARNING,
+        _turned(case),
+        evidence,
+        advice,
+        _restrained(case),
+    )
 
 
 def _restrained(case: Case) -> list[Change]:
@@ -194,7 +204,12 @@ def trained_too_long(case: Case) -> Finding | None:
         )
     advice = "Stop early, or train for fewer epochs."
     return Finding(
-        "trained_too_long", "warning", (enough, step), evidence, advice, [stopping_early()]
+        FindingCode.TRAINED_TOO_LONG,
+        Severity.WARNING,
+        (enough, step),
+        evidence,
+        advice,
+        [stopping_early()],
     )
 
 
@@ -203,7 +218,9 @@ def healthy(case: Case) -> Finding:
     evidence = []
     if case.train_accuracy is not None:
         evidence.append(_accuracy(case))
-    return Finding("healthy", "info", case.now, evidence, "Nothing needs to be changed.")
+    return Finding(
+        FindingCode.HEALTHY, Severity.INFO, case.now, evidence, "Nothing needs to be changed."
+    )
 
 
 def _accuracy(case: Case) -> Evidence:

@@ -1,6 +1,7 @@
 """Faults of the pace: learning rate, batch size and number of steps. Each threshold's source is in
 docs/diagnosis.md."""
 
+from app.codes import FindingCode, Severity
 from worker.training.diagnosis.case import ENOUGH, Case
 from worker.training.diagnosis.findings import PATIENCE, Change, Evidence, Finding, stopping_early
 from worker.training.measurements import RangeTest
@@ -69,7 +70,9 @@ def batch_too_small(case: Case) -> Finding | None:
         "/training/batch_size", large.batch_size, "the mean of more images is less noisy"
     )
     advice = "Take larger batches, or a lower rate with these."
-    return Finding("batch_too_small", "critical", case.began, evidence, advice, [change])
+    return Finding(
+        FindingCode.BATCH_TOO_SMALL, Severity.CRITICAL, case.began, evidence, advice, [change]
+    )
 
 
 def learning_rate_too_high(case: Case) -> Finding | None:
@@ -115,7 +118,12 @@ def learning_rate_too_high(case: Case) -> Finding | None:
 def _too_high(case: Case, evidence: list[Evidence]) -> Finding:
     advice = "Lower the rate to what a range test recommends, or to a tenth."
     return Finding(
-        "learning_rate_too_high", "critical", case.began, evidence, advice, _better_rate(case)
+        FindingCode.LEARNING_RATE_TOO_HIGH,
+        Severity.CRITICAL,
+        case.began,
+        evidence,
+        advice,
+        _better_rate(case),
     )
 
 
@@ -152,7 +160,13 @@ def batch_too_large(case: Case) -> Finding | None:
     change = Change("/training/batch_size", size, "many more steps in the same number of epochs")
     advice = "Take smaller batches, or many more epochs."
     return Finding(
-        "batch_too_large", "critical", case.now, evidence, advice, [change], stands_alone=True
+        FindingCode.BATCH_TOO_LARGE,
+        Severity.CRITICAL,
+        case.now,
+        evidence,
+        advice,
+        [change],
+        stands_alone=True,
     )
 
 
@@ -175,7 +189,12 @@ def learning_rate_too_low(case: Case) -> Finding | None:
     ]
     advice = "Raise the rate to what a range test recommends."
     return Finding(
-        "learning_rate_too_low", "critical", case.began, evidence, advice, _better_rate(case)
+        FindingCode.LEARNING_RATE_TOO_LOW,
+        Severity.CRITICAL,
+        case.began,
+        evidence,
+        advice,
+        _better_rate(case),
     )
 
 
@@ -196,7 +215,9 @@ def stopped_too_early(case: Case) -> Finding | None:
     advice = (
         "Train for more epochs." if not case.stopped_early else "Let early stopping wait longer."
     )
-    return Finding("stopped_too_early", "warning", case.now, evidence, advice, _longer(case))
+    return Finding(
+        FindingCode.STOPPED_TOO_EARLY, Severity.WARNING, case.now, evidence, advice, _longer(case)
+    )
 
 
 def _longer(case: Case) -> list[Change]:

@@ -4,6 +4,7 @@ source is in docs/diagnosis.md."""
 import math
 from dataclasses import replace
 
+from app.codes import FindingCode, Severity
 from app.jobspec import JobSpec
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
@@ -47,7 +48,9 @@ def bad_initialization(case: Case) -> Finding | None:
     if not evidence:
         return None
     changes = _initialized()
-    return Finding("bad_initialization", "critical", case.began, evidence, ADVICE, changes)
+    return Finding(
+        FindingCode.BAD_INITIALIZATION, Severity.CRITICAL, case.began, evidence, ADVICE, changes
+    )
 
 
 def exploding_gradients(case: Case) -> Finding | None:
@@ -58,7 +61,9 @@ def exploding_gradients(case: Case) -> Finding | None:
     meaning = "greatest of all layers, before the first step"
     evidence = [_extreme(case), Evidence("gradient norm", largest, "above", None, meaning)]
     changes = _initialized()
-    return Finding("exploding_gradients", "critical", case.began, evidence, ADVICE, changes)
+    return Finding(
+        FindingCode.EXPLODING_GRADIENTS, Severity.CRITICAL, case.began, evidence, ADVICE, changes
+    )
 
 
 def dead_from_the_start(case: Case) -> Finding | None:
@@ -113,7 +118,9 @@ def vanishing_gradients(case: Case) -> Finding | None:
     elif not spec.model.batch_norm:
         changes = [_normalized()]
     advice = "Take ReLU instead of sigmoid or tanh, or fewer layers, or batch normalization."
-    return Finding("vanishing_gradients", "critical", case.began, evidence, advice, changes)
+    return Finding(
+        FindingCode.VANISHING_GRADIENTS, Severity.CRITICAL, case.began, evidence, advice, changes
+    )
 
 
 def non_finite(case: Case) -> Finding | None:
@@ -135,7 +142,14 @@ def non_finite(case: Case) -> Finding | None:
     changes = []
     if case.spec.training.precision != "float32":
         changes = [Change("/training/precision", "float32", "more digits for every sum")]
-    return Finding("non_finite", "critical", (found.epoch, found.step), evidence, advice, changes)
+    return Finding(
+        FindingCode.NON_FINITE,
+        Severity.CRITICAL,
+        (found.epoch, found.step),
+        evidence,
+        advice,
+        changes,
+    )
 
 
 def _starts_extreme(case: Case) -> bool:
@@ -187,7 +201,9 @@ def _dead(spec: JobSpec, reading: Reading) -> Finding | None:
         )
     ]
     since = reading.epoch, reading.step
-    return Finding("dead_relus", "critical", since, evidence, REVIVE, _revived(spec))
+    return Finding(
+        FindingCode.DEAD_RELUS, Severity.CRITICAL, since, evidence, REVIVE, _revived(spec)
+    )
 
 
 def _revived(spec: JobSpec) -> list[Change]:
