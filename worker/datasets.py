@@ -1,8 +1,8 @@
 """Decodes a dataset once, into array files: the only importer of torchvision and scikit-learn.
 
-Runs as a process of its own, `python -m worker.datasets NAME HOME [SOURCE]`, for torchvision's
-import takes 1.4 to 2.1 s and no training process should pay it. What cannot be had is said on
-standard output as JSON, with exit code 3.
+It runs as a process of its own, `python -m worker.datasets NAME HOME [SOURCE]`: importing
+torchvision takes 1.4 to 2.1 s, which no training process should pay. A dataset that cannot be had
+ends it with exit code 3 and the reason as JSON on standard output.
 """
 
 import contextlib
@@ -20,20 +20,35 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from worker.training.dataset import ARRAYS, Array, Description
+from app.jobspec import BUILT_IN_DATASETS
+from worker import idx
+from worker.training.dataset import ARRAYS, Array, Description, NotDecoded, load
 
 UNAVAILABLE = 3
-"""Exit code: the dataset cannot be had, and the reason stands on standard output."""
+"""Exit code of a dataset that cannot be had."""
 NETWORK_TIMEOUT_SECONDS = 20.0
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
-FILES = [
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-]
+"""torchvision's name of each dataset, which is also that of its folder."""
+DIGITS = [str(digit) for digit in range(10)]
+CLASSES = {
+    "mnist": DIGITS,
+    "fashion-mnist": [
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ],
+    "kmnist": ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+}
+"""Name of each label, from 0."""
 TEST_DIGITS = 360
-"""How many of scikit-learn's 1,797 digits are the test set."""
+"""Size of the test set that is split off from scikit-learn's 1,797 digits."""
 
 
 class Unavailable(msgspec.Struct, frozen=True):
@@ -54,24 +69,29 @@ class DatasetUnavailable(Exception):
 def decode(name: str, home: Path, source: Path | None) -> None:
     """Makes the folder `home/name` of array files, whole or not at all.
 
+    A folder that is not whole, such as an older traind or a full disk may leave, is made anew.
+
     Raises:
-        DatasetUnavailable: it was neither found under `source` nor could be downloaded.
+        DatasetUnavailable: no sound files were found under `source`, and the download failed.
     """
     folder = home / name
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / f"{name}.lock"):
-        if folder.exists():
+        with contextlib.suppress(NotDecoded):
+            load(folder)
             return
+        shutil.rmtree(folder, ignore_errors=True)
         for abandoned in home.glob(f"{name}.partial-*"):  # of a process that was killed
             shutil.rmtree(abandoned)
         with tempfile.TemporaryDirectory(dir=home, prefix=f"{name}.partial-") as unfinished:
             made = Path(unfinished) / name
             made.mkdir()
             if name == "digits":
-                arrays, classes, highest = _digits()
+                arrays, classes, highest = _digits(), DIGITS, 16
             else:
                 places = [place for place in (source, home / "downloads") if place is not None]
-                arrays, classes, highest = _idx(name, places, Path(unfinished))
+                arrays = _idx(name, places, Path(unfinished))
+                classes, highest = CLASSES[name], 255
             for array_name, array in arrays.items():
                 np.save(made / f"{array_name}.npy", array)
             description = _describe(name, arrays, classes, highest)
@@ -96,7 +116,7 @@ def _describe(name: str, arrays: dict[str, Array], classes: list[str], highest: 
     )
 
 
-def _digits() -> tuple[dict[str, Array], list[str], int]:
+def _digits() -> dict[str, Array]:
     """scikit-learn's digits: 8x8 images of real handwriting, pixels 0 to 16."""
     from sklearn.datasets import load_digits  # noqa: PLC0415
     from sklearn.model_selection import train_test_split  # noqa: PLC0415
@@ -106,68 +126,51 @@ def _digits() -> tuple[dict[str, Array], list[str], int]:
     labels = digits.target.astype(np.uint8)
     parts = train_test_split(images, labels, test_size=TEST_DIGITS, stratify=labels, random_state=0)
     train_images, test_images, train_labels, test_labels = parts
-    arrays = dict(zip(ARRAYS, (train_images, train_labels, test_images, test_labels), strict=True))
-    return arrays, [str(digit) for digit in range(10)], 16
+    return dict(zip(ARRAYS, (train_images, train_labels, test_images, test_labels), strict=True))
 
 
-def _idx(
-    name: str, places: list[Path], unfinished: Path
-) -> tuple[dict[str, Array], list[str], int]:
-    """MNIST and its family, by torchvision: from one of the places, or downloaded."""
-    kind = getattr(torchvision_datasets(), TORCHVISION[name])
-    train, test = _open(kind, places, unfinished)
-    arrays = {
-        "train_images": train.data.numpy()[:, None],
-        "train_labels": train.targets.numpy().astype(np.uint8),
-        "test_images": test.data.numpy()[:, None],
-        "test_labels": test.targets.numpy().astype(np.uint8),
-    }
-    is_digits = name == "mnist"  # torchvision calls them "0 - zero"
-    return arrays, [str(n) for n in range(10)] if is_digits else list(train.classes), 255
+def _idx(name: str, places: list[Path], unfinished: Path) -> dict[str, Array]:
+    """The arrays of MNIST and its family from the first place with sound files, else downloaded.
 
-
-def _open(kind: Any, places: list[Path], unfinished: Path) -> list[Any]:
-    """Training and test set from the first place that holds them whole, or from the network.
-
-    A download goes where an unfinished decode goes: torchvision writes its files in place and
-    takes any file of the right name for whole, so that a killed download would be kept for ever.
+    torchvision downloads to where the unfinished decode is: it writes its files in place and takes
+    any file of the right name for whole, so that a killed download would be kept for ever.
     """
-    folder = f"{kind.__name__}/raw"
+    folder, facts = f"{TORCHVISION[name]}/raw", BUILT_IN_DATASETS[name]
     tried = []
     for place in places:
         try:
-            return [kind(place, train=train) for train in (True, False)]
-        except (RuntimeError, OSError, ValueError, AssertionError) as error:
-            whole = all((place / folder / file).exists() for file in FILES)
-            why = f"holds a damaged file ({_line(error)})" if whole else "does not hold its files"
-            tried.append(f"{place / folder} {why}")
+            return dict(zip(ARRAYS, idx.read_folder(place / folder, facts), strict=True))
+        except (OSError, idx.WrongFile) as error:
+            tried.append(_line(error))
     socket.setdefaulttimeout(NETWORK_TIMEOUT_SECONDS)  # urllib would wait for ever
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            return [kind(unfinished, train=train, download=True) for train in (True, False)]
-    except (RuntimeError, OSError) as error:
+            getattr(torchvision_datasets(), TORCHVISION[name])(unfinished, download=True)
+        return dict(zip(ARRAYS, idx.read_folder(unfinished / folder, facts), strict=True))
+    except (RuntimeError, OSError, idx.WrongFile) as error:
         tried.append(f"the download failed ({_line(error)})")
     raise DatasetUnavailable(
         Unavailable(
-            message=f"{kind.__name__} could not be had: {'; '.join(tried)}.",
-            advice=f"Put {', '.join(FILES)} into {places[0].absolute() / folder}, "
-            "or set TRAIND_DATASETS to a folder that holds "
+            message=f"{TORCHVISION[name]} could not be had: {'; '.join(tried)}.",
+            advice=f"Put {', '.join(idx.FILES)}, plain or as .gz, into "
+            f"{places[0].absolute() / folder}, or set TRAIND_DATASETS to a folder that holds "
             f"{folder}; the dataset `digits` needs no download.",
         )
     )
 
 
 def _line(error: Exception) -> str:
-    """What the error says, on one line: torchvision names each mirror on a line of its own."""
+    """The error's message on one line: torchvision names each mirror on a line of its own."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def torchvision_datasets() -> Any:
-    """torchvision's datasets, also beside a build of torch that its operators do not fit.
+    """torchvision's datasets, also where its operators do not load.
 
-    The registry's torchvision is linked to CUDA: beside a CPU build of torch its operators do not
-    load, and the import stops where it describes them. Datasets use none of them, so declared
-    schemas are enough. Where the operators load, declaring them again would abort the process.
+    The published torchvision is linked to CUDA. Beside a CPU build of torch its operators do not
+    load, and the import fails where it describes them. Datasets use no operators, so it is enough
+    to declare their schemas. They are declared only after that failure: a second declaration would
+    abort the process.
     """
     try:
         return import_module("torchvision.datasets")

@@ -21,7 +21,7 @@ import torch
 from app.jobspec import JobSpec
 from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
-from worker.training.dataset import Dataset, load
+from worker.training.dataset import Dataset, NotDecoded, load
 from worker.training.environment import DeviceUnavailable
 from worker.training.run import Diverged, Run, Stopping
 
@@ -109,21 +109,22 @@ class DatasetUnavailable(Exception):
 
 
 def open_dataset(name: str, order: Order) -> Dataset:
-    """Maps a decoded dataset, decoding it first, in a process of its own, where it is missing.
+    """Maps a decoded dataset; one that is missing or damaged is decoded first, in another process.
 
     Raises:
         DatasetUnavailable: it cannot be had.
     """
     home = Path(order.datasets_home)
-    if not (home / name).exists():
-        source = [order.datasets_source] if order.datasets_source else []
-        decoding = subprocess.run(
-            [sys.executable, "-m", "worker.datasets", name, str(home), *source],
-            capture_output=True,
-            check=False,
-        )
-        if decoding.returncode:
-            raise DatasetUnavailable(*_reason(name, decoding))
+    with contextlib.suppress(NotDecoded):
+        return load(home / name)
+    source = [order.datasets_source] if order.datasets_source else []
+    decoding = subprocess.run(
+        [sys.executable, "-m", "worker.datasets", name, str(home), *source],
+        capture_output=True,
+        check=False,
+    )
+    if decoding.returncode:
+        raise DatasetUnavailable(*_reason(name, decoding))
     return load(home / name)
 
 

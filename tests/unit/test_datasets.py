@@ -1,8 +1,12 @@
 """Datasets are decoded once, whole or not at all, and say what to do when they cannot be had."""
 
+import gzip
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import URLError
@@ -10,10 +14,13 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
+from app.jobspec import BUILT_IN_DATASETS
+from tests.unit.test_idx import FACTS, sound_files
 from worker import datasets
 from worker.datasets import DatasetUnavailable
+from worker.idx import FILES
 from worker.messages import Order
-from worker.training.dataset import Dataset, load
+from worker.training.dataset import Dataset, NotDecoded, load
 from worker.training_process import DatasetUnavailable as Reported
 from worker.training_process import open_dataset
 
@@ -84,43 +91,126 @@ def test_what_cannot_be_had_says_what_was_tried_and_where_to_put_it(tmp_path: Pa
     with pytest.raises(DatasetUnavailable) as unavailable:
         datasets.decode("kmnist", tmp_path / "home", source)
     reason = unavailable.value.reason
-    assert f"{source / 'KMNIST/raw'} does not hold its files" in reason.message
+    assert f"{source / 'KMNIST/raw'} holds neither {FILES[0]} nor {FILES[0]}.gz" in reason.message
     assert "the download failed" in reason.message
     assert "\n" not in reason.message + reason.advice
-    for file in datasets.FILES:
+    for file in FILES:
         assert file in reason.advice
     assert str(source / "KMNIST/raw") in reason.advice
 
 
-@pytest.mark.usefixtures("offline")
-def test_a_damaged_file_is_called_damaged_and_nothing_of_a_download_is_kept(
-    tmp_path: Path, mnist_source: Path
-) -> None:
-    raw = tmp_path / "downloads" / "MNIST" / "raw"
+@pytest.fixture
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a KMNIST of 70 images."""
+    monkeypatch.setitem(BUILT_IN_DATASETS, "kmnist", FACTS)
+    raw = tmp_path / "source" / "KMNIST" / "raw"
     raw.mkdir(parents=True)
-    for file in datasets.FILES:
-        (raw / file).symlink_to(mnist_source / "MNIST" / "raw" / file)
-    half = (raw / datasets.FILES[0]).read_bytes()[:1_000_000]
-    (raw / datasets.FILES[0]).unlink()
-    (raw / datasets.FILES[0]).write_bytes(half)
+    for name, content in sound_files().items():
+        (raw / name).write_bytes(content)
+    return raw
+
+
+def decode_kmnist(tmp_path: Path) -> Dataset:
+    datasets.decode("kmnist", tmp_path / "home", tmp_path / "source")
+    return load(tmp_path / "home" / "kmnist")
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_wrong_file_is_named_and_read_again_once_it_is_mended(tmp_path: Path, raw: Path) -> None:
+    sound = sound_files()
+    labels, test_labels = FILES[1], FILES[3]
+    (raw / labels).write_bytes(sound[test_labels])
+    (raw / test_labels).write_bytes(sound[labels])
     with pytest.raises(DatasetUnavailable) as unavailable:
-        datasets.decode("mnist", tmp_path, None)
+        decode_kmnist(tmp_path)
     message = unavailable.value.reason.message
-    assert f"{raw} holds a damaged file" in message
-    assert "Network is unreachable" in message
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "mnist.lock"]
+    assert f"{raw / labels} holds 10 values instead of 60; are two files swapped?" in message
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["kmnist.lock"]
+
+    (raw / labels).write_bytes(sound[labels])
+    (raw / test_labels).write_bytes(sound[test_labels])
+    assert decode_kmnist(tmp_path).train_labels[:12].tolist() == [*range(10), 0, 1]
+
+
+def test_compressed_files_are_read_as_the_mirrors_send_them(tmp_path: Path, raw: Path) -> None:
+    plain = decode_kmnist(tmp_path)
+    shutil.rmtree(tmp_path / "home")
+    for name, content in sound_files().items():
+        (raw / name).unlink()
+        (raw / f"{name}.gz").write_bytes(gzip.compress(content))
+    compressed = decode_kmnist(tmp_path)
+    assert compressed.description == plain.description
+    assert compressed.train_images[23, 0, 14, 14] == 103
+
+
+def swap_labels(folder: Path) -> None:
+    """What an older traind kept of swapped label files."""
+    (folder / "train_labels.npy").rename(folder / "other.npy")
+    (folder / "test_labels.npy").rename(folder / "train_labels.npy")
+    (folder / "other.npy").rename(folder / "test_labels.npy")
+
+
+def impossible_label(folder: Path) -> None:
+    labels = np.load(folder / "train_labels.npy")
+    labels[7] = 77
+    np.save(folder / "train_labels.npy", labels)
+
+
+def swap_sets(folder: Path) -> None:
+    for kind in ("images", "labels"):
+        (folder / f"train_{kind}.npy").rename(folder / "other.npy")
+        (folder / f"test_{kind}.npy").rename(folder / f"train_{kind}.npy")
+        (folder / "other.npy").rename(folder / f"test_{kind}.npy")
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "swapped labels": swap_labels,
+    "swapped sets": swap_sets,
+    "impossible label": impossible_label,
+    "cut off": lambda folder: os.truncate(folder / "test_images.npy", 500),
+    "empty": lambda folder: os.truncate(folder / "test_labels.npy", 0),
+    "no description": lambda folder: (folder / "dataset.json").unlink(),
+    "empty folder": lambda folder: [path.unlink() for path in folder.iterdir()],  # type: ignore[func-returns-value]
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_decode_is_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    datasets.decode("digits", tmp_path, None)
+    before = load(tmp_path / "digits")
+    labels = before.train_labels.copy()
+    damage(tmp_path / "digits")
+    with pytest.raises(NotDecoded):
+        load(tmp_path / "digits")
+    datasets.decode("digits", tmp_path, None)
+    after = load(tmp_path / "digits")
+    assert after.description == before.description
+    assert np.array_equal(after.train_labels, labels)
+
+
+def test_a_run_decodes_a_damaged_dataset_anew(tmp_path: Path) -> None:
+    datasets.decode("digits", tmp_path, None)
+    swap_labels(tmp_path / "digits")
+    order = Order(spec={}, datasets_home=str(tmp_path), datasets_source=None)
+    assert len(open_dataset("digits", order).train_labels) == 1437
+
+
+@pytest.mark.parametrize("name", datasets.TORCHVISION)
+def test_classes_are_called_as_torchvision_calls_them(name: str) -> None:
+    kind = getattr(datasets.torchvision_datasets(), datasets.TORCHVISION[name])
+    # torchvision calls MNIST's "0 - zero"
+    assert datasets.CLASSES[name] == [each.partition(" - ")[0] for each in kind.classes]
 
 
 class HalfDownloaded:
     """A dataset class whose download stops in the middle, as torchvision's does when killed."""
 
-    def __init__(self, root: Path, *, train: bool, download: bool = False) -> None:
+    def __init__(self, root: Path, *, download: bool) -> None:
         self.raw = Path(root) / "MNIST" / "raw"
-        if not download:
-            raise RuntimeError(f"not found, train={train}")
+        assert download
         assert not self.raw.exists(), "a later download finds the rest of an earlier one"
         self.raw.mkdir(parents=True)
-        (self.raw / datasets.FILES[0]).write_bytes(b"half")
+        (self.raw / FILES[0]).write_bytes(b"half")
         raise OSError("connection reset")
 
 

@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from app.jobspec import BUILT_IN_DATASETS
+
 Array = npt.NDArray[Any]
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -49,12 +51,40 @@ class Dataset:
     test_labels: Array
 
 
+class NotDecoded(Exception):
+    """A folder does not hold a whole decoded dataset."""
+
+
 def load(folder: Path) -> Dataset:
-    """Maps a decoded dataset; nothing is read before it is used.
+    """Maps a decoded dataset; of the arrays only the labels are read.
 
     Raises:
-        FileNotFoundError: no dataset has been decoded into this folder.
+        NotDecoded: the folder is missing, damaged, or holds arrays that do not fit together.
     """
-    description = msgspec.json.decode((folder / "dataset.json").read_bytes(), type=Description)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
-    return Dataset(description, **arrays)
+    try:
+        description = msgspec.json.decode((folder / "dataset.json").read_bytes(), type=Description)
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
+    except (OSError, EOFError, ValueError, msgspec.MsgspecError) as error:
+        raise NotDecoded(f"{folder}: {error}") from error
+    dataset = Dataset(description, **arrays)
+    if not _fits_together(dataset):
+        raise NotDecoded(f"{folder}: images, labels and dataset.json do not fit together")
+    return dataset
+
+
+def _fits_together(dataset: Dataset) -> bool:
+    """Whether each image has one label, of a class that exists, and no image is missing."""
+    description = dataset.description
+    for images, labels in (
+        (dataset.train_images, dataset.train_labels),
+        (dataset.test_images, dataset.test_labels),
+    ):
+        if images.shape != (len(labels), *description.input_shape) or not len(labels):
+            return False
+        if labels.max() >= len(description.classes):
+            return False
+    facts = BUILT_IN_DATASETS.get(description.name)
+    if facts is None or description.std <= 0:
+        return False
+    counts = len(dataset.train_labels), len(dataset.test_labels)
+    return counts == (facts.train_images, facts.test_images)
