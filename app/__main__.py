@@ -36,6 +36,8 @@ def main() -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        ws="none",
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     Server(config).run()

@@ -38,7 +38,7 @@ class Service:
     def __init__(self, settings: Settings, log: Path | None = None) -> None:
         port = settings.port or _free_port(settings.host)
         self.settings = settings.model_copy(update={"port": port})
-        self.url = f"http://{settings.host}:{port}"
+        self.url = self.settings.url
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._started_at: dict[str, float] = {}
         self._log = log

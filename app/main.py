@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -27,8 +27,10 @@ from app.api import (
     telemetry,
 )
 from app.api.auth import Guard
-from app.api.body_limit import BodyLimit
-from app.api.shortcut import Shortcut
+from app.api.gate import Gate
+from app.api.hot_routes import HotRoutes
+from app.api.origins import Origins
+from app.api.routes import declared_scopes
 from app.api.state import State
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
@@ -52,16 +54,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         opened = database.connect(settings.database)
         migrations.migrate(opened)
         watcher = Watcher(opened)
-        watching = asyncio.create_task(watcher.run())
         catalog = Catalog(opened, counted.batch)
         gc.collect()
         gc.freeze()  # the collector need not look at modules again: 20 us a request
-        guard = Guard(opened)
-        yield State(database=opened, catalog=catalog, watcher=watcher, guard=guard)
+        own_connection = database.connect(settings.database)
+        guard = Guard(own_connection, Origins.of(settings), watcher.dismiss_others)
+        await guard.look()
+        loops = [asyncio.create_task(each.run()) for each in (watcher, guard)]
+        yield State(
+            database=opened,
+            catalog=catalog,
+            watcher=watcher,
+            guard=guard,
+            body_limit=settings.max_body_bytes,
+        )
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops)
         guard.close()
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
         catalog.close()
         opened.close()
 
@@ -72,11 +82,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         responses=problems.EVERYWHERE,
         redoc_url=None,
+        redirect_slashes=False,  # the gate takes a slash at the end away
         telemetry={"tracing": False, "metrics": False, "logs": False},  # 8 us a request; /metrics
     )
     app.state.telemetry = counted
-    # The last one is the outermost.
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(telemetry.Measured, telemetry=counted)
     problems.install(app)
     description.describe(app)
@@ -99,10 +108,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ]
     for router in routers:
         app.include_router(router)
-    app.middleware_stack = Shortcut(
-        app.build_middleware_stack(),
+    app.state.scopes = declared_scopes(routers)
+    app.middleware_stack = HotRoutes(
+        Gate(app.build_middleware_stack(), counted),
         routers=[predictions.router, open_inference.inference],
         telemetry=counted,
-        limit=settings.max_body_bytes,
     )
     return app

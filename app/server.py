@@ -1,12 +1,19 @@
-"""uvicorn, with two things that it lacks: streams end at a stop, and slow senders are cut off."""
+"""uvicorn, with what it lacks for strangers on the network.
+
+Requests that ask for another protocol keep their body, HTTP/1.0 gets no chunks, slow senders are
+cut off, and streams end at a stop.
+"""
 
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 SWEEP_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0
@@ -16,9 +23,60 @@ TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length
 
 
 class Protocol(HttpToolsProtocol):
-    """Counts a body's bytes, so that a slow one can be told from a large one."""
+    """Reads requests from one connection, and counts the bytes of bodies.
+
+    A client may ask to go on in another protocol: Java's asks for HTTP/2 with `Upgrade: h2c`. None
+    is offered, and the request is answered as if it had not asked (RFC 9110, 7.8). httptools takes
+    the body of such a request for the first bytes of the other protocol and drops it. The request
+    is therefore parsed a second time, without the header.
+    """
 
     received = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come: a part of a request, or several requests."""
+        self._unset_keepalive_if_required()
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as asked:
+                data = self._head_without_upgrade() + data[asked.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            else:
+                return
+
+    def on_headers_complete(self) -> None:
+        """A request's head is complete: its answer may begin."""
+        if self._is_parsed_again:
+            return
+        super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.send = _without_chunks(self.cycle)  # type: ignore[method-assign, assignment]
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        if not self._is_parsed_again:
+            super().on_message_complete()
+
+    @property
+    def _is_parsed_again(self) -> bool:
+        """Whether httptools will drop the body. (A CONNECT, which asks a proxy, stays one.)"""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            kept = value
+            if name == b"connection":
+                options = [option.strip() for option in value.split(b",")]
+                kept = b", ".join(each for each in options if each.lower() != b"upgrade")
+            if name != b"upgrade" and (kept or not value):
+                lines.append(b"%b: %b" % (name, kept))
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body has come."""
@@ -34,6 +92,18 @@ class Protocol(HttpToolsProtocol):
         if cycle.response_complete:  # the next request has begun, or uvicorn waits for it
             return self.timeout_keep_alive_task is None and not self.pipeline
         return bool(cycle.more_body)
+
+
+def _without_chunks(cycle: RequestResponseCycle) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """Sends an answer whose end is that of the connection: HTTP/1.0 knows no chunks."""
+    send = cycle.send
+
+    async def unchunked(message: Any) -> None:
+        cycle.chunked_encoding = False
+        cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return unchunked
 
 
 class Server(uvicorn.Server):

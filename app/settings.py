@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     """Address that the API listens on."""
     unprotected: bool = False
     """Answer beyond the loopback without keys: for a container whose port only the loopback has."""
+    allowed_hosts: str = ""
+    """Host names, with commas between, under which browsers may use the API without keys."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
     slots: int = Field(default=1, ge=1, le=64)
@@ -39,6 +41,14 @@ class Settings(BaseSettings):
     """Where a run executes: `local`, a process on the worker's machine."""
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
     """Largest request body that the API reads, in bytes."""
+    keep_alive_seconds: int = Field(default=75, ge=1)
+    """How long an unused connection stays open; longer than a proxy in front keeps its own."""
+
+    @property
+    def url(self) -> str:
+        """Where the API is reached: an IPv6 address stands in brackets (RFC 3986, 3.2.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def database(self) -> str:

@@ -8,15 +8,16 @@ from pydantic_core import PydanticCustomError
 
 from app.api import examples
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheCatalog, TheDatabase, TheKey
-from app.api.strict_json import StrictRoute
 from app.jobspec import Text
 from app.store import aliases, trained_models
 from app.store.database import Connection
 from app.store.errors import AliasKept, AliasNotFound, ModelNotFound, NothingToRollBack
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/models/aliases", tags=["models"], route_class=StrictRoute)
+router = APIRouter(prefix="/models/aliases", tags=["models"], route_class=Route)
 
 HISTORY = 100
 """Most promotions that an answer lists."""
@@ -96,6 +97,7 @@ class Alias(BaseModel):
 
 
 @router.get("", summary="List aliases")
+@needs(Scope.READ)
 def list_aliases(database: TheDatabase) -> Page[Alias]:
     """Every alias, by name."""
     with database.read() as connection:
@@ -104,6 +106,7 @@ def list_aliases(database: TheDatabase) -> Page[Alias]:
 
 
 @router.get("/{alias}", summary="Look at an alias", responses=documented(AliasNotFound))
+@needs(Scope.READ)
 def get_alias(alias: Name, database: TheDatabase) -> Alias:
     """What the alias names, and its history."""
     with database.read() as connection:
@@ -115,6 +118,7 @@ def get_alias(alias: Name, database: TheDatabase) -> Alias:
     summary="Promote a model",
     responses=documented(413, 415, ModelNotFound, AliasKept),
 )
+@needs(Scope.WRITE)
 def promote(
     alias: Name, target: Target, database: TheDatabase, catalog: TheCatalog, key: TheKey
 ) -> Alias:
@@ -135,6 +139,7 @@ def promote(
     summary="Roll a promotion back",
     responses=documented(AliasNotFound, AliasKept, NothingToRollBack),
 )
+@needs(Scope.WRITE)
 def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog, key: TheKey) -> Alias:
     """Promotes the model that the alias named before. A second rollback undoes the first."""
     with database.write() as connection:
@@ -150,6 +155,7 @@ def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog, key: TheK
     summary="Remove an alias",
     responses=documented(AliasNotFound, AliasKept),
 )
+@needs(Scope.ADMIN)
 def remove(alias: Name, database: TheDatabase, catalog: TheCatalog) -> None:
     """Takes the name away. The model stays, and so does the alias's history."""
     with database.write() as connection:

@@ -1,40 +1,44 @@
-"""Who may do what: keys, their scopes, and how many requests a second each may send.
+"""Who asks, and what they may do: keys, their scopes, and how many requests a second each sends.
 
-Until the first key is made nothing asks for one. From then on every request but those of `OPEN`
-needs `Authorization: Bearer <key>` (RFC 6750).
+Until the first key is made, no request needs one, and requests of foreign web pages are refused.
+From then on a request needs `Authorization: Bearer <key>` (RFC 6750) with the scope that its route
+declares (routes.py).
 """
 
+import asyncio
 import logging
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.types import Scope as Request
 
+from app.api.origins import Origins
 from app.store import keys
 from app.store.database import Database
+from app.store.errors import DatabaseBusy
 from app.store.keys import Key, Scope
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.25
-"""How soon a new or revoked key counts in every process."""
+LOOK_SECONDS = 0.1
+"""Time between two looks for new and revoked keys."""
+STALE_SECONDS = 10.0
+"""Keys that were read longer ago than this open nothing: one of them may have been revoked."""
 TOUCH_SECONDS = 60
-"""How exactly the time of last use is kept."""
-OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json"}
-OPEN_FOLDERS = ("/static-offline-docs/", "/v2/health/")
-"""What says nothing about jobs and models: for load balancers, and for whoever has yet no key."""
-READING = {"GET", "HEAD", "OPTIONS"}
+"""Precision of a key's time of last use."""
 
 
 class Unauthorized(Exception):
-    """No key, or none that is known."""
+    """The request has no key, or one that is not known."""
+
+    def __init__(self, message: str = "This key is not known, or was revoked.") -> None:
+        super().__init__(message)
 
 
 class Forbidden(Exception):
-    """The key is good, but not for this."""
+    """The key is good, but its scopes do not suffice."""
 
 
 class TooManyRequests(Exception):
@@ -43,18 +47,6 @@ class TooManyRequests(Exception):
     def __init__(self, rate: float, seconds: float) -> None:
         super().__init__(f"This key may send {rate:g} requests a second; wait {seconds:.2f} s.")
         self.seconds = seconds
-
-
-def needed(method: str, path: str) -> Scope | None:
-    """The scope that a request needs; None if it needs no key."""
-    if method in READING:
-        is_open = path in OPEN or path.startswith(OPEN_FOLDERS)
-        return None if is_open else Scope.READ
-    if path.endswith(("/predict", "/infer")):
-        return Scope.PREDICT
-    if method == "POST" and path == "/jobs/validate":
-        return Scope.READ
-    return Scope.ADMIN if method == "DELETE" else Scope.WRITE
 
 
 @dataclass
@@ -78,70 +70,120 @@ class _Bucket:
 
 
 class Guard:
-    """Lets requests in. It belongs to one event loop."""
+    """Knows the keys and decides what each may do. It belongs to one event loop.
 
-    def __init__(self, database: Database) -> None:
+    A request never waits for the database here: a thread of the guard's own reads the keys, over
+    connections of its own. `dismiss` is told the ids that may go on whenever the keys have
+    changed; None stands among them while requests need no key.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        origins: Origins,
+        dismiss: Callable[[frozenset[str | None]], None],
+    ) -> None:
         self._database = database
+        self._origins = origins
+        self._dismiss = dismiss
+        self._thread = ThreadPoolExecutor(1, "keys")
         self._keys: Mapping[str, Key] = {}
-        self._is_asking = False
+        self._asks_for_keys = False
         self._stamp = -1
-        self._next_look = 0.0
+        self._read_at = -STALE_SECONDS
+        self._fault: Exception | None = None
         self._buckets: dict[str, _Bucket] = {}
         self._used: dict[str, int] = {}
-        self._touched = time.monotonic()
+        self._touched_at = time.monotonic()
 
-    def admit(self, request: Request) -> str | None:
-        """The id of the key that an HTTP request came with, or None where none is asked for.
+    def identify(self, request: Request) -> Key | None:
+        """The key that an HTTP request came with, or None.
 
         Raises:
-            Unauthorized: a key is asked for and this is none.
-            Forbidden: the key's scopes do not suffice.
+            Unauthorized: the key is not known, or was revoked.
             TooManyRequests: its rate is used up.
         """
-        if time.monotonic() >= self._next_look:
-            self._look()
-        if not self._is_asking:
+        if not self._asks_for_keys:
             return None
-        scope = needed(request["method"], request["path"])
         token = _bearer(request)
-        if scope is None and not token:
+        if not token:
             return None
         key = self._keys.get(keys.key_id(token))
         if key is None or not key.opens_with(token):
-            raise Unauthorized(
-                "Send a key: Authorization: Bearer traind_... (`traind keys create` makes one)."
-                if not token
-                else "This key is not known, or was revoked."
-            )
-        if scope is not None and not key.allows(scope):
-            held = ", ".join(sorted(key.scopes))
-            raise Forbidden(f"This needs a key with the scope {scope}; this one has {held}.")
+            raise Unauthorized
         if key.limits.requests_per_second is not None:
             rate = key.limits.requests_per_second
             self._buckets.setdefault(key.id, _Bucket(rate)).take()
         self._used[key.id] = time.time_ns() // 1000
-        return key.id
+        return key
 
-    def _look(self) -> None:
-        """Reads the keys again if anything was committed, and notes which were used."""
-        at = time.monotonic()
-        self._next_look = at + LOOK_SECONDS
-        stamp = self._database.stamp()
-        if stamp != self._stamp:
-            with self._database.read() as connection:
-                found = keys.listed(connection)
-            self._stamp = stamp
-            self._is_asking = bool(found)
+    def authorize(self, request: Request, needed: Scope | None) -> None:
+        """Lets an identified request through to a route that needs this scope; None opens to all.
+
+        Raises:
+            Unauthorized: a key is needed and there is none.
+            Forbidden: the key's scopes do not suffice.
+            ForeignHost, CrossSite: no key is needed yet, and a foreign web page asks.
+            DatabaseBusy: the keys could not be read for `STALE_SECONDS`; or what kept them.
+        """
+        if needed is None:
+            return
+        if time.monotonic() - self._read_at > STALE_SECONDS:
+            raise self._fault.with_traceback(None) if self._fault else DatabaseBusy
+        if not self._asks_for_keys:
+            self._origins.check(request)
+            return
+        key: Key | None = request["state"]["key"]
+        if key is None:
+            raise Unauthorized(
+                "Send a key: Authorization: Bearer traind_... (`traind keys create` makes one)."
+            )
+        if not key.allows(needed):
+            held = ", ".join(sorted(key.scopes))
+            raise Forbidden(f"This needs a key with the scope {needed}; this one has {held}.")
+
+    async def run(self) -> None:
+        """Looks for new and revoked keys until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except Exception as fault:
+                if self._fault is None:
+                    log.warning("the keys could not be read: %s", fault)
+                self._fault = fault
+            else:
+                self._fault = None
+
+    async def look(self) -> None:
+        """Reads the keys, if anything was committed since the last look."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._thread, self._read)
+        self._read_at = time.monotonic()
+        if found is not None:
+            self._asks_for_keys = bool(found)
             self._keys = {key.id: key for key in found if key.revoked_at is None}
-        if self._used and at - self._touched > TOUCH_SECONDS:
-            self._touched = at
+            self._dismiss(frozenset(self._keys) if found else frozenset([None]))
+        if self._used and self._read_at - self._touched_at > TOUCH_SECONDS:
+            self._touched_at = self._read_at
             used, self._used = self._used, {}
-            threading.Thread(target=self._touch, args=(used,), daemon=True).start()
+            loop.run_in_executor(None, self._touch, used)
 
     def close(self) -> None:
-        """Notes which keys were used."""
+        """Notes which keys were used, and ends the thread."""
         if self._used:
             self._touch(self._used)
+        self._thread.submit(self._database.close)  # where its connections were opened
+        self._thread.shutdown()
+
+    def _read(self) -> list[Key] | None:
+        stamp = self._database.stamp()
+        if stamp == self._stamp:
+            return None
+        with self._database.read() as connection:
+            found = keys.listed(connection)
+        self._stamp = stamp
+        return found
 
     def _touch(self, used: dict[str, int]) -> None:
         try:
@@ -151,8 +193,8 @@ class Guard:
             log.warning("the last use of keys was not noted: %s", error)
 
 
-def _bearer(request: Mapping[str, Any]) -> str:
-    """The key of a request, or an empty text."""
+def _bearer(request: Request) -> str:
+    """The token of a request, or an empty text."""
     for name, value in request["headers"]:
         if name == b"authorization":
             kind, _, token = str(value, "latin-1").partition(" ")

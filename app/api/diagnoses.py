@@ -8,13 +8,15 @@ from pydantic import ValidationError
 from app.api.diagnosis_schemas import Diagnosis
 from app.api.parameters import JobId
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.state import TheDatabase
 from app.jobspec.patch import corrected
 from app.store import diagnoses, jobs
 from app.store.errors import JobNotFound
 from app.store.jobs import Job
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/jobs", tags=["diagnosis"])
+router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=Route)
 
 NOTHING: dict[str, Any] = {
     "final": False,
@@ -30,6 +32,7 @@ NOTHING: dict[str, Any] = {
 
 
 @router.get("/{job_id}/diagnosis", summary="Why it fails", responses=documented(JobNotFound))
+@needs(Scope.READ)
 def get_diagnosis(job_id: JobId, database: TheDatabase) -> Diagnosis:
     """What is wrong with a run, the evidence in numbers, what to change, the changed specification.
 

@@ -7,19 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, format_sse_event
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
 from app.api.parameters import MAX_INTEGER, JobId
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import Event, Job, LiveProgress, Page
-from app.api.state import TheDatabase, TheWatcher
+from app.api.state import TheDatabase, TheKey, TheWatcher
 from app.api.watch import Watch, Watcher
 from app.store import events, jobs
 from app.store.database import Database
 from app.store.errors import JobNotFound
+from app.store.keys import Scope
 from app.store.states import ENDED
 
-router = APIRouter(prefix="/jobs/{job_id}/events", tags=["jobs"])
+router = APIRouter(prefix="/jobs/{job_id}/events", tags=["jobs"], route_class=Route)
 
 BATCH = 500
 """Events that a stream reads in one transaction."""
@@ -52,14 +55,17 @@ data: {"progress":{"epoch":1,"epochs":10,"step":2031,"steps":135000,"percent":1.
             "of every event, with `progress` messages without a number in between, until the end",
             "content": {"text/event-stream": {"example": STREAM_EXAMPLE}},
         },
+        204: {"description": "The stream has been read to its end: browsers ask no more"},
         **documented(JobNotFound),
     },
 )
+@needs(Scope.READ)
 async def list_events(
     *,
     job_id: JobId,
     database: TheDatabase,
     watcher: TheWatcher,
+    key: TheKey,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most events to answer.")] = 100,
     after: Annotated[
         int, Query(ge=0, le=MAX_INTEGER, description="Only events with higher numbers.")
@@ -74,8 +80,10 @@ async def list_events(
     if last_event_id is not None:
         after = last_event_id
     if "text/event-stream" in accept:
-        await run_in_threadpool(_look, database, job_id, after, 1)  # 404 before the stream begins
-        return EventStream(database, watcher, job_id, after)
+        job, rest = await run_in_threadpool(_look, database, job_id, after, 1)
+        if job.status in ENDED and not rest:
+            return Response(status_code=204)  # the standard's sign to stop reconnecting
+        return EventStream(database, watcher, job_id, after, key)
     _, found = await run_in_threadpool(_look, database, job_id, after, limit + 1)
     more = len(found) > limit
     data = [Event.of(event) for event in found[:limit]]
@@ -83,20 +91,24 @@ async def list_events(
 
 
 class EventStream(EventSourceResponse):
-    """Sends a job's events until its last. It is a watch for exactly as long as it is sent:
+    """Sends a job's events until its last, or until the key that asked for them is revoked.
 
-    a generator that never started would never run its `finally`.
+    The watch lasts exactly as long as the response is sent: a generator that never started would
+    never run its `finally`.
     """
 
-    def __init__(self, database: Database, watcher: Watcher, job_id: str, after: int) -> None:
+    def __init__(
+        self, database: Database, watcher: Watcher, job_id: str, after: int, key: str | None = None
+    ) -> None:
         self._database = database
         self._watcher = watcher
         self._job_id = job_id
         self._after = after
+        self._key = key
         super().__init__(content=(), headers=HEADERS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._watcher.watch(self._job_id) as watch:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        with self._watcher.watch(self._job_id, self._key) as watch:
             self.body_iterator = self._messages(watch)
             await super().__call__(scope, receive, send)
 

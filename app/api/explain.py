@@ -10,13 +10,15 @@ from app.api.diagnoses import diagnosis_of
 from app.api.diagnosis_schemas import Finding
 from app.api.parameters import JobId
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import Job
 from app.api.state import TheDatabase
 from app.codes import Picture
 from app.store import diagnoses, jobs, metrics, retries
 from app.store.errors import JobNotFound
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/jobs", tags=["diagnosis"])
+router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=Route)
 
 MOST_POINTS = 30_000
 """Most metric points that are read: a job keeps fewer."""
@@ -38,6 +40,7 @@ ALWAYS = (Picture.LOSS, Picture.ACCURACY)
         **documented(JobNotFound),
     },
 )
+@needs(Scope.READ)
 def explain(
     job_id: JobId,
     database: TheDatabase,

@@ -5,6 +5,7 @@ import re
 import secrets
 from hashlib import sha256
 
+from fastapi import Request
 from starlette.types import Message, Scope, Send
 
 ALWAYS = [
@@ -23,6 +24,19 @@ DOCUMENTATION = (
 """/docs runs its own scripts, from here; a script in the page counts by its digest."""
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+def header(request: Request, name: bytes) -> str:
+    """A header, or an empty text; the name in lower case."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
+
+
+def media_type(request: Request) -> str:
+    """The body's Content-Type in lower case, without parameters."""
+    return header(request, b"content-type").partition(";")[0].strip().lower()
 
 
 def request_id(scope: Scope) -> str:
@@ -57,6 +71,17 @@ def secured(send: Send, identity: str) -> Send:
         await send(message)
 
     return with_headers
+
+
+def without_body(send: Send) -> Send:
+    """Sends the head of an answer and no more; a stream is told that its reader has gone."""
+
+    async def head_only(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body"})
+
+    return head_only
 
 
 def _policy(page: bytes) -> bytes:

@@ -6,12 +6,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import described
 from app.api.state import TheDatabase
 from app.store import workers
 from app.store.errors import DatabaseBusy
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=Route)
 
 
 class Alive(BaseModel):
@@ -37,12 +38,14 @@ class Ready(BaseModel):
 
 
 @router.get("/healthz", summary="Is the process alive?")
+@needs(None)
 async def healthz() -> Alive:
     """Answers without touching the database."""
     return Alive(status="alive")
 
 
 @router.get("/readyz", summary="Can it work?", responses=documented(DatabaseBusy))
+@needs(None)
 def readyz(database: TheDatabase) -> Ready:
     """Asks the database."""
     with database.read() as connection:

@@ -11,11 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.api import examples
+from app.api.auth import Unauthorized
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan
 from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
-from app.api.strict_json import StrictRoute
 from app.api.try_schemas import Retry
 from app.jobspec import JobSpec, Text, cost
 from app.store import jobs, retries, workers
@@ -27,9 +28,10 @@ from app.store.errors import (
     NothingToApply,
     QuotaExceeded,
 )
+from app.store.keys import Scope
 from app.store.states import ENDED
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 
 MAX_WAIT_SECONDS = 60.0
 
@@ -58,6 +60,7 @@ IdempotencyKey = Annotated[
         **documented(413, 415, IdempotencyConflict, QuotaExceeded),
     },
 )
+@needs(Scope.WRITE)
 def submit(
     *,
     response: Response,
@@ -80,6 +83,7 @@ def submit(
 
 
 @router.post("/validate", summary="Say what would run", responses=documented(413, 415))
+@needs(Scope.READ)
 def validate(database: TheDatabase, spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
     """Checks a specification and says what it means and what it costs. Stores nothing."""
     with database.read() as connection:
@@ -98,6 +102,7 @@ def validate(database: TheDatabase, spec: Spec = JobSpec()) -> Plan:  # noqa: B0
 
 
 @router.get("", summary="List jobs, newest first")
+@needs(Scope.READ)
 def list_jobs(
     database: TheDatabase,
     limit: PageSize = 20,
@@ -115,10 +120,12 @@ def list_jobs(
 
 
 @router.get("/{job_id}", summary="Look at a job", responses=documented(JobNotFound))
+@needs(Scope.READ)
 async def get_job(
     job_id: JobId,
     database: TheDatabase,
     watcher: TheWatcher,
+    key: TheKey,
     wait: Annotated[
         float,
         Query(
@@ -133,19 +140,22 @@ async def get_job(
     if not wait:
         return await run_in_threadpool(_get, database, job_id)
     deadline = get_running_loop().time() + wait
-    with watcher.watch(job_id) as watch:  # before the first look, so that no change is missed
+    with watcher.watch(job_id, key) as watch:  # before the first look, so that no change is missed
         job = await run_in_threadpool(_get, database, job_id)
         unchanged = job.status not in ENDED
         while unchanged and not watch.closed:
             if not await watch.changed(deadline - get_running_loop().time()):
                 break
             unchanged = watch.pulse is None or watch.pulse.status is job.status
+        if watch.dismissed:
+            raise Unauthorized
     return await run_in_threadpool(_get, database, job_id)
 
 
 @router.post(
     "/{job_id}/cancel", summary="Cancel a job", responses=documented(JobNotFound, IllegalMove)
 )
+@needs(Scope.WRITE)
 def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Ends a waiting job at once and asks a running one to stop. To repeat it is no error."""
     with database.write() as connection:
@@ -155,6 +165,7 @@ def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Jo
 @router.post(
     "/{job_id}/pause", summary="Pause a job", responses=documented(JobNotFound, IllegalMove)
 )
+@needs(Scope.WRITE)
 def pause(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Sets a waiting job aside at once; a running one stops at a step boundary, checkpoint kept."""
     with database.write() as connection:
@@ -166,6 +177,7 @@ def pause(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job
     summary="Resume a paused job",
     responses=documented(JobNotFound, IllegalMove),
 )
+@needs(Scope.WRITE)
 def resume(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
     """Queues a paused job again. It goes on from its checkpoint, to the same weights."""
     with database.write() as connection:
@@ -178,6 +190,7 @@ def resume(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Jo
     summary="Try an ended job again",
     responses=documented(413, 415, JobNotFound, IllegalMove, NothingToApply, QuotaExceeded),
 )
+@needs(Scope.WRITE)
 def retry(
     *,
     job_id: JobId,

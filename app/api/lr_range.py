@@ -7,14 +7,15 @@ from fastapi import APIRouter, Body, Response
 from app.api.diagnosis_schemas import RangeTest
 from app.api.parameters import JobId
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import Job
 from app.api.state import TheDatabase, TheKey, TheRequestId
-from app.api.strict_json import StrictRoute
 from app.jobspec import RateRange
 from app.store import diagnoses, lr_ranges
 from app.store.errors import JobNotFound, NoRangeTest, QuotaExceeded
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=StrictRoute)
+router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=Route)
 
 EXAMPLES = [{}, {"lowest": 1e-5, "highest": 1.0, "batches": 300}]
 
@@ -25,6 +26,7 @@ EXAMPLES = [{}, {"lowest": 1e-5, "highest": 1.0, "batches": 300}]
     summary="Test learning rates",
     responses=documented(413, 415, JobNotFound, QuotaExceeded),
 )
+@needs(Scope.WRITE)
 def start(
     *,
     job_id: JobId,
@@ -47,6 +49,7 @@ def start(
     summary="The recommended learning rate",
     responses=documented(JobNotFound, NoRangeTest),
 )
+@needs(Scope.READ)
 def newest(job_id: JobId, database: TheDatabase) -> RangeTest:
     """The newest range test of a job, or the job itself where it is one."""
     with database.read() as connection:

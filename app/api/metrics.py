@@ -9,13 +9,15 @@ from fastapi.responses import StreamingResponse
 
 from app.api.parameters import MAX_INTEGER, After, JobId
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import MetricPoint, Page
 from app.api.state import TheDatabase
 from app.store import jobs, metrics
 from app.store.database import Database
 from app.store.errors import JobNotFound
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/jobs/{job_id}/metrics", tags=["jobs"])
+router = APIRouter(prefix="/jobs/{job_id}/metrics", tags=["jobs"], route_class=Route)
 
 CSV_POINTS = 5000
 """Points that a CSV answer reads in one transaction."""
@@ -31,6 +33,7 @@ CSV_EXAMPLE = "name,step,epoch,value\ntrain_loss,13500,1,0.2931\n"
         **documented(JobNotFound),
     },
 )
+@needs(Scope.READ)
 def list_points(
     *,
     job_id: JobId,

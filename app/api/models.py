@@ -8,16 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api import examples
 from app.api.parameters import After, LabelFilter, ModelRef, PageSize, label_of
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheDatabase
-from app.api.strict_json import StrictRoute
 from app.jobspec import Text
 from app.store import trained_models
 from app.store.database import Database
 from app.store.errors import ModelInUse, ModelNotFound
+from app.store.keys import Scope
 from app.store.trained_models import Order
 
-router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
+router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 
 
 class File(BaseModel):
@@ -112,6 +113,7 @@ IfNoneMatch = Annotated[
 
 
 @router.get("", summary="List models")
+@needs(Scope.READ)
 def list_models(
     *,
     database: TheDatabase,
@@ -151,6 +153,7 @@ def list_models(
 
 
 @router.get("/{ref}", summary="Look at a model", responses=documented(ModelNotFound))
+@needs(Scope.READ)
 def get_model(ref: ModelRef, database: TheDatabase) -> TrainedModel:
     """A model with its signature, results, specification and provenance."""
     with database.read() as connection:
@@ -160,6 +163,7 @@ def get_model(ref: ModelRef, database: TheDatabase) -> TrainedModel:
 @router.patch(
     "/{ref}", summary="Name or describe a model", responses=documented(413, 415, ModelNotFound)
 )
+@needs(Scope.WRITE)
 def describe_model(ref: ModelRef, wanted: Description, database: TheDatabase) -> TrainedModel:
     """Changes what people read of a model. What it answers never changes."""
     changes = wanted.model_dump(exclude_none=True)
@@ -173,6 +177,7 @@ def describe_model(ref: ModelRef, wanted: Description, database: TheDatabase) ->
     summary="Delete a model",
     responses=documented(ModelNotFound, ModelInUse),
 )
+@needs(Scope.ADMIN)
 def delete_model(ref: ModelRef, database: TheDatabase) -> None:
     """Deletes a model that no alias names, with its files. Its job stays."""
     with database.write() as connection:
@@ -189,6 +194,7 @@ def delete_model(ref: ModelRef, database: TheDatabase) -> None:
         **documented(ModelNotFound),
     },
 )
+@needs(Scope.READ)
 def weights(ref: ModelRef, database: TheDatabase, if_none_match: IfNoneMatch = "") -> Response:
     """The weights in safetensors."""
     return _download(database, ref, "weights", "safetensors", if_none_match)
@@ -204,6 +210,7 @@ def weights(ref: ModelRef, database: TheDatabase, if_none_match: IfNoneMatch = "
         **documented(ModelNotFound),
     },
 )
+@needs(Scope.READ)
 def onnx(ref: ModelRef, database: TheDatabase, if_none_match: IfNoneMatch = "") -> Response:
     """The graph in ONNX: `pixels` in the model's pixel range to `probabilities`."""
     return _download(database, ref, "onnx", "onnx", if_none_match)

@@ -7,20 +7,24 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
 from app.api import examples, inference_protocol
+from app.api.body import read_body
+from app.api.headers import header
+from app.api.hot_routes import Answer
 from app.api.inference_protocol import INPUT, OUTPUT, InferResponse
 from app.api.problems import documented
+from app.api.routes import Route, needs
 from app.api.schemas import described
-from app.api.shortcut import Answer, header, read_body
 from app.api.state import TheCatalog, TheDatabase
 from app.jobspec import Text
 from app.serving.batching import Overloaded
 from app.serving.catalog import Catalog
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
-inference = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
-"""Hot routes: each takes the request and nothing else (see shortcut.py)."""
+router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=Route)
+inference = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=Route)
+"""Hot routes: each takes the request and nothing else (see hot_routes.py)."""
 
 HEADER_LENGTH = b"inference-header-content-length"
 INLINE_BYTES = 2**20
@@ -102,6 +106,7 @@ class Metadata(BaseModel):
 
 
 @router.get("", summary="Server metadata")
+@needs(Scope.READ)
 async def server() -> Server:
     """The server's name, version and extensions of the protocol."""
     extensions = ["binary_tensor_data", "classification"]
@@ -109,12 +114,14 @@ async def server() -> Server:
 
 
 @router.get("/health/live", summary="Is the server alive?")
+@needs(None)
 async def live() -> Live:
     """Answers without touching the database."""
     return Live(live=True)
 
 
 @router.get("/health/ready", summary="Is the server ready?", response_model_exclude_none=True)
+@needs(None)
 def ready(database: TheDatabase) -> Readiness:
     """Asks the database."""
     with database.read():
@@ -122,6 +129,7 @@ def ready(database: TheDatabase) -> Readiness:
 
 
 @router.get("/models/{name}", summary="Model metadata", responses=documented(ModelNotFound))
+@needs(Scope.READ)
 async def metadata(name: Name, catalog: TheCatalog) -> Metadata:
     """The tensors of the model that the name means now."""
     return await _metadata(catalog, name, None)
@@ -132,6 +140,7 @@ async def metadata(name: Name, catalog: TheCatalog) -> Metadata:
     summary="Metadata of a version",
     responses=documented(ModelNotFound),
 )
+@needs(Scope.READ)
 async def version_metadata(name: Name, version: Version, catalog: TheCatalog) -> Metadata:
     """The tensors of one version: a model that the name means, or has meant."""
     return await _metadata(catalog, name, version)
@@ -143,6 +152,7 @@ async def version_metadata(name: Name, version: Version, catalog: TheCatalog) ->
     response_model_exclude_none=True,
     responses=documented(ModelNotFound),
 )
+@needs(Scope.READ)
 async def model_ready(name: Name, catalog: TheCatalog) -> Readiness:
     """Loads the model, if it is not loaded yet."""
     await catalog.find(name)
@@ -155,6 +165,7 @@ async def model_ready(name: Name, catalog: TheCatalog) -> Readiness:
     response_model_exclude_none=True,
     responses=documented(ModelNotFound),
 )
+@needs(Scope.READ)
 async def version_ready(name: Name, version: Version, catalog: TheCatalog) -> Readiness:
     """Loads the model, if it is not loaded yet."""
     await catalog.find(name, version)
@@ -237,6 +248,7 @@ _ANSWERS: dict[str, Any] = {
     openapi_extra={"parameters": [_NAME, _HEADER], "requestBody": _BODY},
     **_ANSWERS,
 )
+@needs(Scope.PREDICT)
 async def infer(request: Request) -> Response:
     """Probabilities of a batch of images, `pixels` in the model's own range."""
     return await _infer(request, request.path_params["name"], None)
@@ -248,6 +260,7 @@ async def infer(request: Request) -> Response:
     openapi_extra={"parameters": [_NAME, _VERSION, _HEADER], "requestBody": _BODY},
     **_ANSWERS,
 )
+@needs(Scope.PREDICT)
 async def infer_version(request: Request) -> Response:
     """As infer, by one version: a model that the name means, or has meant."""
     return await _infer(request, request.path_params["name"], request.path_params["version"])

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from app.api.body import without_byte_order_mark
 from app.api.plain_words import pointer
 from app.api.problems import InvalidBody
 from app.serving import images
@@ -68,7 +69,7 @@ def read(body: bytes) -> PredictBody:
         InvalidBody: not JSON, or a field is missing, unknown or of another type.
     """
     try:
-        return _body.decode(body)
+        return _body.decode(without_byte_order_mark(body))
     except msgspec.ValidationError as error:
         detail, path = _explained(error)
         raise InvalidBody(f"{detail}.", path) from error

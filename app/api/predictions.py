@@ -11,10 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.api import examples, predict_body
+from app.api.body import read_body
+from app.api.headers import media_type
+from app.api.hot_routes import Answer
 from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, rising
 from app.api.problems import InvalidBody, documented
+from app.api.routes import Route, needs
 from app.api.schemas import described
-from app.api.shortcut import Answer, media_type, read_body
 from app.api.strict_json import is_json
 from app.jobspec import Text
 from app.serving import images
@@ -23,9 +26,10 @@ from app.serving.catalog import Catalog, Served
 from app.serving.images import InvalidInput, Pixels, Preprocess, Range
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
+from app.store.keys import Scope
 
-router = APIRouter(tags=["predictions"])
-"""Hot routes: each takes the request and nothing else (see shortcut.py)."""
+router = APIRouter(tags=["predictions"], route_class=Route)
+"""Hot routes: each takes the request and nothing else (see hot_routes.py)."""
 
 RAW = "application/octet-stream"
 IMAGES = {"image/png": ("PNG",), "image/jpeg": ("JPEG",)}
@@ -171,6 +175,7 @@ _ANSWERS: dict[str, Any] = {
     openapi_extra={"parameters": _QUERY, "requestBody": _BODY},
     **_ANSWERS,
 )
+@needs(Scope.PREDICT)
 async def predict(request: Request) -> Response:
     """Takes JSON, raw pixels, or an image file as the body itself."""
     return await _answer(request, None)
@@ -185,6 +190,7 @@ async def predict(request: Request) -> Response:
     },
     **_ANSWERS,
 )
+@needs(Scope.PREDICT)
 async def predict_with(request: Request) -> Response:
     """As /predict, by the model that the path names."""
     ref: str = request.path_params["ref"]

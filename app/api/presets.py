@@ -2,14 +2,17 @@
 
 from fastapi import APIRouter
 
+from app.api.routes import Route, needs
 from app.api.schemas import Page, Preset
 from app.jobspec import JobSpec
 from app.jobspec.presets import PRESETS
+from app.store.keys import Scope
 
-router = APIRouter(prefix="/presets", tags=["jobs"])
+router = APIRouter(prefix="/presets", tags=["jobs"], route_class=Route)
 
 
 @router.get("", summary="List recipes to start from")
+@needs(Scope.READ)
 def list_presets() -> Page[Preset]:
     """Each recipe, as `POST /jobs {"preset": "mnist-fast"}` would run it."""
     data = [

@@ -14,6 +14,7 @@ from starlette.routing import Match
 
 from app.api import examples
 from app.api.auth import Forbidden, TooManyRequests, Unauthorized
+from app.api.origins import CrossSite, ForeignHost
 from app.api.plain_words import explain
 from app.api.schemas import described
 from app.jobspec import JobSpec
@@ -108,6 +109,8 @@ DOMAIN: dict[type[Exception], Kind] = {
     RequestValidationError: Kind(422, "invalid_request", "The request is not valid"),
     Unauthorized: Kind(401, "unauthorized", "A key is needed"),
     Forbidden: Kind(403, "forbidden", "The key is not for this"),
+    ForeignHost: Kind(403, "foreign_host", "The service has another name"),
+    CrossSite: Kind(403, "cross_site", "A page of another site asks"),
     TooManyRequests: Kind(429, "too_many_requests", "The key's rate is used up"),
     QuotaExceeded: Kind(429, "quota_exceeded", "The key's quota is used up"),
     Overloaded: Kind(503, "overloaded", "Too many images wait"),
@@ -127,7 +130,7 @@ HTTP: dict[int, Kind] = {
     415: Kind(415, "unsupported_media_type", "The body's type is not supported"),
 }
 
-METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
 
@@ -247,8 +250,9 @@ def _allowed(request: Request) -> list[str]:
     return [
         method
         for method in METHODS
+        for served in ["GET" if method == "HEAD" else method]  # as the gate does
         if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+            route.matches({**request.scope, "method": served})[0] is Match.FULL for route in routes
         )
     ]
 
@@ -271,6 +275,8 @@ EVERYWHERE = documented(
     StorageFull,
     Unauthorized,
     Forbidden,
+    ForeignHost,
+    CrossSite,
     TooManyRequests,
 )
 """What every route may answer."""

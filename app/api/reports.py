@@ -16,6 +16,7 @@ from app.api.report_schemas import (
     RecallDifference,
     Report,
 )
+from app.api.routes import Route, needs
 from app.api.schemas import rfc3339
 from app.api.state import TheDatabase
 from app.jobspec import Text
@@ -23,9 +24,10 @@ from app.serving.comparison import Answers, Comparison, compare
 from app.store import trained_models
 from app.store.database import Connection, Database
 from app.store.errors import ModelNotFound, NoReport, NotComparable
+from app.store.keys import Scope
 from app.store.trained_models import Model
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 # Before the routes of app.api.models in the application, where `compare` would be a model's name.
 
 LARGEST_MATRIX = 50
@@ -38,6 +40,7 @@ OtherRef = Annotated[str, Query(description="Id or alias of a model.", max_lengt
     summary="Compare two models",
     responses=documented(ModelNotFound, NoReport, NotComparable),
 )
+@needs(Scope.READ)
 def compare_models(a: OtherRef, b: OtherRef, database: TheDatabase) -> ModelComparison:
     """Whether b is better than a, by their answers to the same test images.
 
@@ -60,6 +63,7 @@ def compare_models(a: OtherRef, b: OtherRef, database: TheDatabase) -> ModelComp
         **documented(ModelNotFound, NoReport),
     },
 )
+@needs(Scope.READ)
 def report(
     ref: ModelRef,
     response: Response,
@@ -87,6 +91,7 @@ def report(
         **documented(ModelNotFound, NoReport),
     },
 )
+@needs(Scope.READ)
 def card(ref: ModelRef, database: TheDatabase) -> Response:
     """What the model is, how it was trained, how well it does, and how to ask it: Markdown."""
     model, found = _reported(database, ref)

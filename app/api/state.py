@@ -8,15 +8,18 @@ from app.api.auth import Guard
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
 from app.store.database import Database
+from app.store.keys import Key
 
 
 class State(TypedDict):
-    """The parts of a running API."""
+    """The parts of a running API. The gate adds `key` and `request_id` for each request."""
 
     database: Database
     catalog: Catalog
     watcher: Watcher
     guard: Guard
+    body_limit: int
+    """Most bytes of a request's body."""
 
 
 # Coroutines, because FastAPI calls plain functions in a thread.
@@ -33,7 +36,8 @@ async def _watcher(request: Request) -> Watcher:
 
 
 async def _key(request: Request) -> str | None:
-    return cast(str | None, getattr(request.state, "key", None))
+    key: Key | None = request.state.key
+    return key.id if key else None
 
 
 async def _request_id(request: Request) -> str | None:

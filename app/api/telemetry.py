@@ -16,18 +16,22 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Connection
 
-from app.api.auth import READING
+from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
 from app.serving.catalog import Catalog
 from app.store import jobs, workers
 from app.store.database import Database
+from app.store.keys import Scope
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("traind.api")
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=Route)
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+READING = {"GET", "OPTIONS"}
+"""Methods that change nothing, and are not logged. (HEAD is a GET by now.)"""
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Where several API processes keep their numbers together, by the official client's own rules."""
@@ -86,7 +90,7 @@ class Measured:
         self._app = app
         self._telemetry = telemetry
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -108,8 +112,14 @@ class Measured:
             seconds = time.perf_counter() - began
             self._telemetry.request(scope["method"], path, status, model, seconds)
             if scope["method"] not in READING:
-                key = scope["state"].get("key")
-                log.info("request", method=scope["method"], path=path, status=status, key=key)
+                key = scope["state"]["key"]
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=path,
+                    status=status,
+                    key=key.id if key else None,
+                )
 
 
 class Stored(Collector):
@@ -161,6 +171,7 @@ class Stored(Collector):
         }
     },
 )
+@needs(Scope.READ)
 def metrics(request: Request, database: TheDatabase, catalog: TheCatalog) -> Response:
     """Requests and latencies, batches, queue, jobs by state, training rate, workers.
 

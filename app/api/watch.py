@@ -21,12 +21,17 @@ RETRY_SECONDS = 1.0
 
 
 class Watch:
-    """One reader's view of one job. The first look counts as a change."""
+    """One reader's view of one job. The first look counts as a change.
 
-    def __init__(self, job_id: str) -> None:
+    `key` is the id of the API key that the reader came with, or None.
+    """
+
+    def __init__(self, job_id: str, key: str | None = None) -> None:
         self.job_id = job_id
+        self.key = key
         self.pulse: Pulse | None = None
         self.closed = False
+        self.dismissed = False
         self._changed = asyncio.Event()
 
     def see(self, pulse: Pulse | None) -> None:
@@ -36,9 +41,14 @@ class Watch:
             self._changed.set()
 
     def close(self) -> None:
-        """Wakes the reader for good: the service stops."""
+        """Wakes the reader for good: the service stops, or the reader is dismissed."""
         self.closed = True
         self._changed.set()
+
+    def dismiss(self) -> None:
+        """Wakes the reader for good: the key was revoked, or one is needed now."""
+        self.dismissed = True
+        self.close()
 
     async def changed(self, seconds: float) -> bool:
         """Whether the job changed, or the watch was closed, within that many seconds."""
@@ -60,13 +70,16 @@ class Watcher:
         self._watches: set[Watch] = set()
         self._wanted = asyncio.Event()
         self._closed = False
+        self._welcome: frozenset[str | None] | None = None
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Watch]:
+    def watch(self, job_id: str, key: str | None = None) -> Iterator[Watch]:
         """A watch that counts while the block runs."""
-        watch = Watch(job_id)
+        watch = Watch(job_id, key)
         if self._closed:
             watch.close()
+        if self._welcome is not None and key not in self._welcome:
+            watch.dismiss()
         self._watches.add(watch)
         self._wanted.set()
         try:
@@ -84,6 +97,13 @@ class Watcher:
         self._closed = True
         for watch in self._watches:
             watch.close()
+
+    def dismiss_others(self, welcome: frozenset[str | None]) -> None:
+        """Ends the watches, now and later, of readers whose key is not among these."""
+        self._welcome = welcome
+        for watch in self._watches:
+            if watch.key not in welcome:
+                watch.dismiss()
 
     async def run(self) -> None:
         """Looks until cancelled; sleeps while nobody watches."""

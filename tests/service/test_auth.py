@@ -1,5 +1,6 @@
 """Keys: every route against every scope and against no key; limits; who did what."""
 
+import re
 import subprocess
 import sys
 import time
@@ -8,33 +9,63 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 
+from app.api.routes import Route, declared_scopes
 from app.local import Service, StartError
+from app.main import create_app
 from app.settings import Settings
 from app.store import keys, leases
 from app.store.keys import Limits, Scope
 from tests.service.conftest import Api, banded_model, problem_of, serving
 
-OPEN = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
-EXPECTED: dict[str, Scope] = {
-    "POST /jobs": "write",
-    "POST /jobs/validate": "read",
-    "POST /jobs/{job_id}/cancel": "write",
-    "POST /jobs/{job_id}/pause": "write",
-    "POST /jobs/{job_id}/resume": "write",
-    "POST /jobs/{job_id}/retry": "write",
-    "POST /jobs/{job_id}/lr-range": "write",
-    "POST /predict": "predict",
-    "POST /models/{ref}/predict": "predict",
-    "POST /v2/models/{name}/infer": "predict",
-    "POST /v2/models/{name}/versions/{version}/infer": "predict",
-    "PATCH /models/{ref}": "write",
-    "DELETE /models/{ref}": "admin",
-    "PUT /models/aliases/{alias}": "write",
-    "POST /models/aliases/{alias}/rollback": "write",
-    "DELETE /models/aliases/{alias}": "admin",
+READ, PREDICT, WRITE, ADMIN = Scope.READ, Scope.PREDICT, Scope.WRITE, Scope.ADMIN
+SCOPES: dict[str, Scope | None] = {
+    "GET /healthz": None,
+    "GET /jobs": READ,
+    "POST /jobs": WRITE,
+    "POST /jobs/validate": READ,
+    "GET /jobs/{job_id}": READ,
+    "POST /jobs/{job_id}/cancel": WRITE,
+    "GET /jobs/{job_id}/diagnosis": READ,
+    "GET /jobs/{job_id}/events": READ,
+    "GET /jobs/{job_id}/explain": READ,
+    "GET /jobs/{job_id}/lr-range": READ,
+    "POST /jobs/{job_id}/lr-range": WRITE,
+    "GET /jobs/{job_id}/metrics": READ,
+    "POST /jobs/{job_id}/pause": WRITE,
+    "POST /jobs/{job_id}/resume": WRITE,
+    "POST /jobs/{job_id}/retry": WRITE,
+    "GET /metrics": READ,
+    "GET /models": READ,
+    "GET /models/aliases": READ,
+    "DELETE /models/aliases/{alias}": ADMIN,
+    "GET /models/aliases/{alias}": READ,
+    "PUT /models/aliases/{alias}": WRITE,
+    "POST /models/aliases/{alias}/rollback": WRITE,
+    "GET /models/compare": READ,
+    "DELETE /models/{ref}": ADMIN,
+    "GET /models/{ref}": READ,
+    "PATCH /models/{ref}": WRITE,
+    "GET /models/{ref}/card": READ,
+    "GET /models/{ref}/onnx": READ,
+    "POST /models/{ref}/predict": PREDICT,
+    "GET /models/{ref}/report": READ,
+    "GET /models/{ref}/weights": READ,
+    "POST /predict": PREDICT,
+    "GET /presets": READ,
+    "GET /readyz": None,
+    "GET /v2": READ,
+    "GET /v2/health/live": None,
+    "GET /v2/health/ready": None,
+    "GET /v2/models/{name}": READ,
+    "POST /v2/models/{name}/infer": PREDICT,
+    "GET /v2/models/{name}/ready": READ,
+    "GET /v2/models/{name}/versions/{version}": READ,
+    "POST /v2/models/{name}/versions/{version}/infer": PREDICT,
+    "GET /v2/models/{name}/versions/{version}/ready": READ,
 }
-"""Every route that is no plain reading: a new one must be decided upon here."""
+"""Every route of the API: a new one must be decided upon here, too."""
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +87,6 @@ def by_scope(guarded: Api) -> dict[Scope, dict[str, str]]:
     return {scope: make(guarded, scope) for scope in Scope}
 
 
-def routes() -> list[tuple[str, str]]:
-    from app.main import create_app  # noqa: PLC0415
-
-    return [
-        (method.upper(), path)
-        for path, operations in create_app().openapi()["paths"].items()
-        for method in operations
-    ]
-
-
 def test_nobody_is_asked_until_the_first_key_is_made(tmp_path: Path) -> None:
     with serving(tmp_path) as api:
         assert api.http.get("/jobs").status_code == 200
@@ -74,18 +95,41 @@ def test_nobody_is_asked_until_the_first_key_is_made(tmp_path: Path) -> None:
         assert api.http.get("/jobs", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), routes())
+def test_every_route_of_the_app_declares_its_scope() -> None:
+    app = create_app()
+    declared = {f"{method} {path}": scope for (method, path), scope in app.state.scopes.items()}
+    assert declared == SCOPES
+    described = {
+        f"{method.upper()} {path}"
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations
+    }
+    assert described == set(SCOPES)
+
+
+def test_a_route_without_a_scope_is_refused_when_it_is_made() -> None:
+    def endpoint() -> None: ...
+
+    with pytest.raises(TypeError, match="/new does not declare"):
+        APIRouter(route_class=Route).get("/new")(endpoint)
+    plain = APIRouter()
+    plain.get("/new")(endpoint)
+    with pytest.raises(TypeError, match="route_class"):
+        declared_scopes([plain])
+
+
+@pytest.mark.parametrize("name", ["predict", "infer"])  # names that paths of other scopes end with
+@pytest.mark.parametrize("route", SCOPES)
 def test_every_route_against_every_scope_and_no_key(
-    guarded: Api, by_scope: dict[Scope, dict[str, str]], method: str, path: str
+    guarded: Api, by_scope: dict[Scope, dict[str, str]], route: str, name: str
 ) -> None:
-    where = path.replace("{", "").replace("}", "")
+    method, path = route.split()
+    where = re.sub(r"\{\w+\}", name, path)
     without = guarded.http.request(method, where)
-    if path in OPEN:
+    wanted = SCOPES[route]
+    if wanted is None:
         assert without.status_code < 400
         return
-    wanted = EXPECTED.get(f"{method} {path}", "read")
-    assert wanted == "read" or method != "GET"
-    assert f"{method} {path}" in EXPECTED or method == "GET"
     assert without.status_code == 401
     assert without.headers["www-authenticate"] == "Bearer"
     for scope, headers in by_scope.items():

@@ -24,10 +24,10 @@ def test_an_unknown_page_is_a_404_problem(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/jobs", "GET, POST"),
+        ("DELETE", "/jobs", "GET, HEAD, POST"),
         ("PUT", "/predict", "POST"),
-        ("POST", "/models/latest", "DELETE, GET, PATCH"),
-        ("PATCH", "/healthz", "GET"),
+        ("POST", "/models/latest", "DELETE, GET, HEAD, PATCH"),
+        ("PATCH", "/healthz", "GET, HEAD"),
     ],
 )
 def test_another_method_is_a_405_problem_that_names_all_methods(

@@ -1,0 +1,68 @@
+"""What every route has: the scope that it needs, declared beside it, and a strict JSON body."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
+
+from app.api.strict_json import StrictRequest
+from app.store.keys import Scope
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def needs(scope: Scope | None) -> Callable[[Endpoint], Endpoint]:
+    """Declares the scope that a request's key must have; None opens the route to everybody."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        endpoint.needed_scope = scope  # type: ignore[attr-defined]
+        return endpoint
+
+    return declare
+
+
+class Route(APIRoute):
+    """A route that asks for its scope before anything of a request is read."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **described: Any) -> None:
+        if not hasattr(endpoint, "needed_scope"):
+            raise TypeError(f"{path} does not declare the scope that it needs: add @needs(...)")
+        self.needed_scope: Scope | None = endpoint.needed_scope
+        super().__init__(path, endpoint, **described)
+
+    async def handle(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Answers a request whose key has the scope.
+
+        Raises:
+            Unauthorized, Forbidden, ForeignHost, CrossSite: see `Guard.authorize`.
+        """
+        if scope["method"] in (self.methods or ()):  # another method is a 405 for everybody
+            scope["state"]["guard"].authorize(scope, self.needed_scope)
+        await super().handle(scope, receive, send)
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler, given a request that reads strictly."""
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def declared_scopes(routers: Iterable[APIRouter]) -> dict[tuple[str, str], Scope | None]:
+    """The scope of every route, by method and path.
+
+    Raises:
+        TypeError: a route is no `Route`, and so would ask for nothing.
+    """
+    found: dict[tuple[str, str], Scope | None] = {}
+    for route in [each for router in routers for each in router.routes]:
+        if not isinstance(route, Route):
+            raise TypeError(f"{route} declares no scope: give its router route_class=Route")
+        found |= {(method, route.path): route.needed_scope for method in route.methods or ()}
+    return found
