@@ -1,5 +1,6 @@
 """Aliases: promote a model, see what was promoted before, roll back."""
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path
@@ -7,6 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from app.api import examples
+from app.api.cursors import cursor, sort_key
+from app.api.idempotency import TheOnce
+from app.api.parameters import After, PageSize
 from app.api.problems import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Page, described, rfc3339
@@ -14,7 +18,13 @@ from app.api.state import TheCatalog, TheDatabase, TheKey
 from app.jobspec import Text
 from app.store import aliases, trained_models
 from app.store.database import Connection
-from app.store.errors import AliasKept, AliasNotFound, ModelNotFound, NothingToRollBack
+from app.store.errors import (
+    AliasKept,
+    AliasNotFound,
+    IdempotencyConflict,
+    ModelNotFound,
+    NothingToRollBack,
+)
 from app.store.keys import Scope
 
 router = APIRouter(prefix="/models/aliases", tags=["models"], route_class=Route)
@@ -73,21 +83,19 @@ class Alias(BaseModel):
     model: str
     """Id of the model that it names."""
     previous: str | None
-    """Id of the model that it named before this one: where a rollback leads."""
+    """Id of the model to which a rollback leads: the last other one that still exists."""
     updated_at: str
     """When it was moved last (RFC 3339, UTC)."""
     history: list[Promotion]
     """The latest promotions, newest first. That of `latest` is the list of models."""
 
     @classmethod
-    def of(cls, connection: Connection, alias: aliases.Alias) -> Self:
+    def of(cls, alias: aliases.Alias, history: Sequence[aliases.Promotion]) -> Self:
         """The alias as it is stored."""
-        history = aliases.history(connection, alias.name, HISTORY)
-        before = [past.model_id for past in history if past.model_id != alias.model_id]
         return cls(
             name=alias.name,
             model=alias.model_id,
-            previous=before[0] if before else None,
+            previous=alias.previous,
             updated_at=rfc3339(alias.updated_at),
             history=[
                 Promotion(model=past.model_id, at=rfc3339(past.at), by=past.key_id)
@@ -98,11 +106,17 @@ class Alias(BaseModel):
 
 @router.get("", summary="List aliases")
 @needs(Scope.READ)
-def list_aliases(database: TheDatabase) -> Page[Alias]:
-    """Every alias, by name."""
+def list_aliases(database: TheDatabase, limit: PageSize = 20, after: After = None) -> Page[Alias]:
+    """Aliases, by name."""
+    (behind,) = sort_key(after, str) or (None,)
     with database.read() as connection:
-        data = [Alias.of(connection, alias) for alias in aliases.named(connection)]
-    return Page(data=data, next=None)
+        found = aliases.listed(connection, limit + 1, behind)
+        page = found[:limit]
+        histories = aliases.histories(connection, [alias.name for alias in page], HISTORY)
+    return Page(
+        data=[Alias.of(alias, histories[alias.name]) for alias in page],
+        next=cursor(page[-1].name) if len(found) > limit else None,
+    )
 
 
 @router.get("/{alias}", summary="Look at an alias", responses=documented(AliasNotFound))
@@ -110,7 +124,7 @@ def list_aliases(database: TheDatabase) -> Page[Alias]:
 def get_alias(alias: Name, database: TheDatabase) -> Alias:
     """What the alias names, and its history."""
     with database.read() as connection:
-        return Alias.of(connection, aliases.get(connection, alias))
+        return _get(connection, alias)
 
 
 @router.put(
@@ -129,7 +143,7 @@ def promote(
     with database.write() as connection:
         model_id = trained_models.resolve(connection, target.model)
         aliases.promote(connection, alias, model_id, key)
-        answer = Alias.of(connection, aliases.get(connection, alias))
+        answer = _get(connection, alias)
     catalog.forget_names()
     return answer
 
@@ -137,14 +151,21 @@ def promote(
 @router.post(
     "/{alias}/rollback",
     summary="Roll a promotion back",
-    responses=documented(AliasNotFound, AliasKept, NothingToRollBack),
+    responses=documented(AliasNotFound, AliasKept, NothingToRollBack, IdempotencyConflict),
 )
 @needs(Scope.WRITE)
-def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog, key: TheKey) -> Alias:
+def roll_back(
+    alias: Name, database: TheDatabase, catalog: TheCatalog, key: TheKey, once: TheOnce
+) -> Alias:
     """Promotes the model that the alias named before. A second rollback undoes the first."""
-    with database.write() as connection:
+
+    def make() -> str:
         aliases.roll_back(connection, alias, key)
-        answer = Alias.of(connection, aliases.get(connection, alias))
+        return alias
+
+    with database.write() as connection:
+        once.make(connection, None, make)
+        answer = _get(connection, alias)
     catalog.forget_names()
     return answer
 
@@ -157,7 +178,12 @@ def roll_back(alias: Name, database: TheDatabase, catalog: TheCatalog, key: TheK
 )
 @needs(Scope.ADMIN)
 def remove(alias: Name, database: TheDatabase, catalog: TheCatalog) -> None:
-    """Takes the name away. The model stays, and so does the alias's history."""
+    """Deletes the alias. The model stays, and so does the alias's history."""
     with database.write() as connection:
         aliases.remove(connection, alias)
     catalog.forget_names()
+
+
+def _get(connection: Connection, name: str) -> Alias:
+    (history,) = aliases.histories(connection, [name], HISTORY).values()
+    return Alias.of(aliases.get(connection, name), history)

@@ -1,24 +1,25 @@
-"""Training jobs: submit, foresee, list, follow, cancel."""
+"""Training jobs: submit, validate, list, look at, cancel, pause, resume, retry."""
 
-import json
 from asyncio import get_running_loop
-from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.api import examples
 from app.api.auth import Unauthorized
+from app.api.cursors import cursor, id_of, sort_key
+from app.api.idempotency import TheOnce
+from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan
 from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
 from app.api.try_schemas import Retry
-from app.jobspec import JobSpec, Text, cost
+from app.jobspec import JobSpec, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database
 from app.store.errors import (
@@ -36,15 +37,6 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 MAX_WAIT_SECONDS = 60.0
 
 Spec = Annotated[JobSpec, Body(openapi_examples=examples.SPECS)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        description="Repeat it with the same body, and the answer is the job of the first time.",
-        min_length=1,
-        max_length=255,
-    ),
-    Text,
-]
 
 
 @router.post(
@@ -52,11 +44,7 @@ IdempotencyKey = Annotated[
     status_code=201,
     summary="Submit a job",
     responses={
-        200: {"model": Job, "description": "The job that this Idempotency-Key made before"},
-        201: {
-            "description": "The job, stored and queued",
-            "headers": {"Location": {"schema": {"type": "string"}, "description": "Its address."}},
-        },
+        **MADE_JOB,
         **documented(413, 415, IdempotencyConflict, QuotaExceeded),
     },
 )
@@ -68,18 +56,19 @@ def submit(
     spec: Spec = JobSpec(),  # noqa: B008 (immutable)
     key: TheKey = None,
     request_id: TheRequestId = None,
-    idempotency_key: IdempotencyKey = None,
+    once: TheOnce,
 ) -> Job:
     """Stores a job for a worker to train. `{}` or no body is the reference job."""
     resolved = spec.model_dump(mode="json")
-    digest = sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
+
+    def make() -> str:
+        return jobs.submit(connection, resolved, key_id=key, request_id=request_id).id
+
     with database.write() as connection:
-        job, new = jobs.submit(
-            connection, resolved, idempotency_key, digest, key_id=key, request_id=request_id
-        )
-    response.status_code = 201 if new else 200
-    response.headers["Location"] = f"/jobs/{job.id}"
-    return Job.of(job)
+        job_id, is_new = once.make(connection, resolved, make)
+        job = Job.of(jobs.get(connection, job_id))
+    point_to(response, job, is_new)
+    return job
 
 
 @router.post("/validate", summary="Say what would run", responses=documented(413, 415))
@@ -112,11 +101,14 @@ def list_jobs(
 ) -> Page[Job]:
     """Jobs that match every filter."""
     wanted = dict(label_of(text) for text in labels)
+    (behind,) = sort_key(after, id_of("job_")) or (None,)
     with database.read() as connection:
-        found = jobs.newest(connection, limit + 1, after, statuses, wanted)
-    more = len(found) > limit
-    data = [Job.of(job) for job in found[:limit]]
-    return Page(data=data, next=data[-1].id if more else None)
+        found = jobs.newest(connection, limit + 1, behind, statuses, wanted)
+    page = found[:limit]
+    return Page(
+        data=[Job.of(job) for job in page],
+        next=cursor(page[-1].id) if len(found) > limit else None,
+    )
 
 
 @router.get("/{job_id}", summary="Look at a job", responses=documented(JobNotFound))
@@ -157,7 +149,7 @@ async def get_job(
 )
 @needs(Scope.WRITE)
 def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
-    """Ends a waiting job at once and asks a running one to stop. To repeat it is no error."""
+    """Ends a waiting job at once and asks a running one to stop. Repeating it is no error."""
     with database.write() as connection:
         return _shown(connection, jobs.request_cancel(connection, job_id, request_id))
 
@@ -188,7 +180,18 @@ def resume(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Jo
     "/{job_id}/retry",
     status_code=201,
     summary="Try an ended job again",
-    responses=documented(413, 415, JobNotFound, IllegalMove, NothingToApply, QuotaExceeded),
+    responses={
+        **MADE_JOB,
+        **documented(
+            413,
+            415,
+            JobNotFound,
+            IllegalMove,
+            NothingToApply,
+            IdempotencyConflict,
+            QuotaExceeded,
+        ),
+    },
 )
 @needs(Scope.WRITE)
 def retry(
@@ -198,29 +201,34 @@ def retry(
     database: TheDatabase,
     key: TheKey = None,
     request_id: TheRequestId = None,
+    once: TheOnce,
     wanted: Annotated[Retry, Body(openapi_examples=examples.RETRIES)] = Retry(),  # noqa: B008
 ) -> Job:
     """Submits the job's specification again, the same or corrected, as a job that names the first.
 
-    `chain` shows all tries of a job.
+    `chain` shows every job of the chain.
     """
+
+    def make() -> str:
+        return retries.retry(
+            connection,
+            job_id,
+            from_checkpoint=wanted.begin == "checkpoint",
+            suggested=wanted.apply == "suggestion",
+            patch=wanted.patch,
+            key_id=key,
+            request_id=request_id,
+        ).id
+
     try:
         with database.write() as connection:
-            again = retries.retry(
-                connection,
-                job_id,
-                from_checkpoint=wanted.begin == "checkpoint",
-                suggested=wanted.apply == "suggestion",
-                patch=wanted.patch,
-                key_id=key,
-                request_id=request_id,
-            )
-            shown = _shown(connection, again)
+            made, is_new = once.make(connection, wanted.model_dump(), make)
+            job = _shown(connection, jobs.get(connection, made))
     except ValidationError as error:
         refused = [{**each, "loc": ("patch", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(refused) from error
-    response.headers["Location"] = f"/jobs/{again.id}"
-    return shown
+    point_to(response, job, is_new)
+    return job
 
 
 def _get(database: Database, job_id: str) -> Job:
@@ -229,5 +237,5 @@ def _get(database: Database, job_id: str) -> Job:
 
 
 def _shown(connection: Connection, job: jobs.Job) -> Job:
-    """A job with the chain of tries in which it is."""
+    """A job with its chain of retries."""
     return Job.of(job, retries.chain(connection, job))

@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Response
 
 from app.api.diagnosis_schemas import RangeTest
+from app.api.idempotency import TheOnce
+from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import JobId
 from app.api.problems import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Job
 from app.api.state import TheDatabase, TheKey, TheRequestId
 from app.jobspec import RateRange
-from app.store import diagnoses, lr_ranges
-from app.store.errors import JobNotFound, NoRangeTest, QuotaExceeded
+from app.store import diagnoses, jobs, lr_ranges
+from app.store.errors import IdempotencyConflict, JobNotFound, NoRangeTest, QuotaExceeded
 from app.store.keys import Scope
 
 router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=Route)
@@ -24,7 +26,10 @@ EXAMPLES = [{}, {"lowest": 1e-5, "highest": 1.0, "batches": 300}]
     "/{job_id}/lr-range",
     status_code=201,
     summary="Test learning rates",
-    responses=documented(413, 415, JobNotFound, QuotaExceeded),
+    responses={
+        **MADE_JOB,
+        **documented(413, 415, JobNotFound, IdempotencyConflict, QuotaExceeded),
+    },
 )
 @needs(Scope.WRITE)
 def start(
@@ -34,14 +39,21 @@ def start(
     database: TheDatabase,
     key: TheKey = None,
     request_id: TheRequestId = None,
+    once: TheOnce,
     rates: Annotated[RateRange, Body(examples=EXAMPLES)] = RateRange(),  # noqa: B008 (immutable)
 ) -> Job:
     """Submits a job with the same specification that only ramps the learning rate."""
     wanted = rates.model_dump(mode="json")
-    with database.write() as connection:
+
+    def make() -> str:
         made = lr_ranges.submit_for(connection, job_id, wanted, key_id=key, request_id=request_id)
-    response.headers["Location"] = f"/jobs/{made.id}"
-    return Job.of(made)
+        return made.id
+
+    with database.write() as connection:
+        made_id, is_new = once.make(connection, wanted, make)
+        job = Job.of(jobs.get(connection, made_id))
+    point_to(response, job, is_new)
+    return job
 
 
 @router.get(

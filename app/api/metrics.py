@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 
-from app.api.parameters import MAX_INTEGER, After, JobId
+from app.api.cursors import count, cursor, sort_key
+from app.api.parameters import After, JobId
 from app.api.problems import documented
 from app.api.routes import Route, needs
 from app.api.schemas import MetricPoint, Page
@@ -47,16 +47,17 @@ def list_points(
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Page[MetricPoint] | Response:
     """Every measured value, by name and step."""
+    behind = sort_key(after, str, count)
     with database.read() as connection:
         jobs.get(connection, job_id)
     if form == "csv" or (form is None and "text/csv" in accept):
         return StreamingResponse(_csv(database, job_id), media_type="text/csv; charset=utf-8")
     with database.read() as connection:
-        found = metrics.points(connection, job_id, _cursor(after), limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
+        found = metrics.points(connection, job_id, behind, limit + 1)
+    page = found[:limit]
     return Page(
-        data=[MetricPoint.of(point) for point in found[:limit]],
-        next=f"{last.name}:{last.step}" if last else None,
+        data=[MetricPoint.of(point) for point in page],
+        next=cursor(page[-1].name, page[-1].step) if len(found) > limit else None,
     )
 
 
@@ -70,13 +71,3 @@ def _csv(database: Database, job_id: str) -> Iterator[str]:
         if len(found) < CSV_POINTS:
             return
         after = (found[-1].name, found[-1].step)
-
-
-def _cursor(after: str | None) -> tuple[str, int] | None:
-    if after is None:
-        return None
-    name, _, step = after.rpartition(":")
-    if not name or not step.isdecimal() or int(step) > MAX_INTEGER:
-        msg = "must be the `next` of a page"
-        raise RequestValidationError([{"type": "cursor", "loc": ("query", "after"), "msg": msg}])
-    return name, int(step)

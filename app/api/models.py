@@ -1,11 +1,12 @@
 """Trained models: list, look, describe, download, delete."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import examples
+from app.api.cursors import cursor, id_of, number, sort_key
 from app.api.parameters import After, LabelFilter, ModelRef, PageSize, label_of
 from app.api.problems import documented
 from app.api.routes import Route, needs
@@ -16,9 +17,12 @@ from app.store import trained_models
 from app.store.database import Database
 from app.store.errors import ModelInUse, ModelNotFound
 from app.store.keys import Scope
-from app.store.trained_models import Order
+from app.store.trained_models import Order, Ranked
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
+
+RANKED: set[Order] = {"accuracy", "loss"}
+"""Orders by a number; the others are by id alone."""
 
 
 class File(BaseModel):
@@ -140,16 +144,31 @@ def list_models(
         found = trained_models.listed(
             connection,
             limit + 1,
-            after,
+            _behind(after, sort),
             sort,
             job=job,
             dataset=dataset,
             min_accuracy=min_accuracy,
             labels=dict(label_of(text) for text in labels),
         )
-    more = len(found) > limit
-    data = [TrainedModel.of(model) for model in found[:limit]]
-    return Page(data=data, next=data[-1].id if more else None)
+    page = found[:limit]
+    return Page(
+        data=[TrainedModel.of(ranked.model) for ranked in page],
+        next=_cursor(page[-1], sort) if len(found) > limit else None,
+    )
+
+
+def _cursor(last: Ranked, order: Order) -> str:
+    key = (last.rank, last.model.id) if order in RANKED else (last.model.id,)
+    return cursor(*key)
+
+
+def _behind(after: str | None, order: Order) -> tuple[float, str] | None:
+    """The rank and the id that a cursor names."""
+    if order in RANKED:
+        return cast(tuple[float, str] | None, sort_key(after, number, id_of("model_")))
+    key = sort_key(after, id_of("model_"))
+    return None if key is None else (0.0, *key)
 
 
 @router.get("/{ref}", summary="Look at a model", responses=documented(ModelNotFound))

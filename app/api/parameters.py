@@ -19,7 +19,7 @@ ModelRef = Annotated[
 ]
 PageSize = Annotated[int, Query(ge=1, le=100, description="Most items to answer.")]
 After = Annotated[
-    str | None, Query(description="The `next` of the page before.", max_length=64), Text
+    str | None, Query(description="The `next` of the page before.", max_length=128), Text
 ]
 
 _label = TypeAdapter(tuple[LabelKey, LabelValue])

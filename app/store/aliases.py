@@ -1,8 +1,9 @@
-"""Names for models that move: `latest` by itself, the others by promotion; every move is kept."""
+"""Aliases: names that move from model to model, `latest` by itself, others by promotion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select, update
 
 from app.store.database import now
 from app.store.errors import AliasKept, AliasNotFound, NothingToRollBack
@@ -11,12 +12,12 @@ from app.store.tables import aliases, models, promotions
 LATEST = "latest"
 """Kept by the service on the newest model."""
 PRODUCTION = "production"
-"""What predictions use when it is set, and the request names no model."""
+"""Answers predictions that name no model, if it is set."""
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """From `at` on, in microseconds since 1970 (UTC), the alias named this model."""
+    """A move of an alias to a model, at a time in microseconds since 1970 (UTC)."""
 
     model_id: str
     at: int
@@ -26,17 +27,39 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Alias:
-    """What a name means now, and what it meant before."""
+    """A name, the model that it names, and since when (microseconds since 1970, UTC)."""
 
     name: str
     model_id: str
     updated_at: int
+    previous: str | None
+    """Where a rollback leads: the last other model that it named and that still exists."""
 
 
-def named(connection: Connection) -> list[Alias]:
-    """Every alias, by name."""
-    rows = connection.execute(select(aliases).order_by(aliases.c.name))
-    return [Alias(**row._mapping) for row in rows]
+def _previous() -> ScalarSelect[str]:
+    """For each alias of a query, the model to which a rollback leads."""
+    return (
+        select(promotions.c.model_id)
+        .join(models, models.c.id == promotions.c.model_id)
+        .where(promotions.c.alias == aliases.c.name, promotions.c.model_id != aliases.c.model_id)
+        .order_by(promotions.c.id.desc())
+        .limit(1)
+        .correlate(aliases)
+        .scalar_subquery()
+    )
+
+
+_SELECT = select(
+    aliases.c.name, aliases.c.model_id, aliases.c.updated_at, _previous().label("previous")
+)
+
+
+def listed(connection: Connection, limit: int, after: str | None = None) -> list[Alias]:
+    """Aliases by name, from behind the name `after`."""
+    query = _SELECT.order_by(aliases.c.name).limit(limit)
+    if after is not None:
+        query = query.where(aliases.c.name > after)
+    return [Alias(**row._mapping) for row in connection.execute(query)]
 
 
 def get(connection: Connection, name: str) -> Alias:
@@ -45,21 +68,27 @@ def get(connection: Connection, name: str) -> Alias:
     Raises:
         AliasNotFound: there is none.
     """
-    row = connection.execute(select(aliases).where(aliases.c.name == name)).one_or_none()
+    row = connection.execute(_SELECT.where(aliases.c.name == name)).one_or_none()
     if row is None:
         raise AliasNotFound(name)
     return Alias(**row._mapping)
 
 
-def history(connection: Connection, name: str, limit: int) -> list[Promotion]:
-    """What the alias has named, newest first; outlives the alias itself."""
+def histories(
+    connection: Connection, names: Sequence[str], limit: int
+) -> dict[str, list[Promotion]]:
+    """The latest promotions of each alias, newest first. They outlive the alias."""
+    of_alias = promotions.alias("of_alias")
+    last = select(func.max(of_alias.c.id)).where(of_alias.c.alias == promotions.c.alias)
     rows = connection.execute(
-        select(promotions.c.model_id, promotions.c.at, promotions.c.key_id)
-        .where(promotions.c.alias == name)
+        select(promotions.c.alias, promotions.c.model_id, promotions.c.at, promotions.c.key_id)
+        .where(promotions.c.alias.in_(names), promotions.c.id > last.scalar_subquery() - limit)
         .order_by(promotions.c.id.desc())
-        .limit(limit)
     )
-    return [Promotion(**row._mapping) for row in rows]
+    found: dict[str, list[Promotion]] = {name: [] for name in names}
+    for row in rows:
+        found[row.alias].append(Promotion(row.model_id, row.at, row.key_id))
+    return found
 
 
 def promote(
@@ -67,7 +96,7 @@ def promote(
 ) -> str | None:
     """Makes the alias name a model; returns the id of the one that it named before.
 
-    To repeat it changes nothing.
+    Promoting the same model again changes nothing.
 
     Raises:
         AliasKept: the service keeps this alias itself.
@@ -90,7 +119,7 @@ def promote(
 
 
 def roll_back(connection: Connection, name: str, key_id: str | None = None) -> str:
-    """Promotes the model that the alias named before; again, and it is back.
+    """Promotes the model that the alias named before. A second rollback undoes the first.
 
     Returns the id of the model that it named until now.
 
@@ -99,24 +128,17 @@ def roll_back(connection: Connection, name: str, key_id: str | None = None) -> s
         AliasKept: the service keeps this alias itself.
         NothingToRollBack: no other model that it named still exists.
     """
-    current = get(connection, name).model_id
+    alias = get(connection, name)
     if name == LATEST:
         raise AliasKept(name)
-    before = connection.execute(
-        select(promotions.c.model_id)
-        .join(models, models.c.id == promotions.c.model_id)
-        .where(promotions.c.alias == name, promotions.c.model_id != current)
-        .order_by(promotions.c.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    if before is None:
+    if alias.previous is None:
         raise NothingToRollBack(name)
-    promote(connection, name, before, key_id)
-    return current
+    promote(connection, name, alias.previous, key_id)
+    return alias.model_id
 
 
 def remove(connection: Connection, name: str) -> None:
-    """Takes the name away; its history stays.
+    """Deletes the alias. Its promotions stay and are there when it is made again.
 
     Raises:
         AliasNotFound: there is no such alias.
@@ -128,9 +150,13 @@ def remove(connection: Connection, name: str) -> None:
     connection.execute(delete(aliases).where(aliases.c.name == name))
 
 
-def point(connection: Connection, name: str, model_id: str) -> None:
-    """Makes the alias name this model and keeps no record of it."""
-    values = {"model_id": model_id, "updated_at": now(connection)}
+def point(connection: Connection, name: str, model_id: str, chain: str | None = None) -> None:
+    """Makes the alias name this model without recording a promotion.
+
+    `chain` is the id of a chain's first job where autopilot keeps the alias on its best model.
+    Such an alias keeps the model no longer than the chain is kept.
+    """
+    values = {"model_id": model_id, "updated_at": now(connection), "chain": chain}
     moved = connection.execute(update(aliases).where(aliases.c.name == name).values(**values))
     if moved.rowcount == 0:
         connection.execute(insert(aliases).values(name=name, **values))

@@ -28,7 +28,8 @@ def follow(connection: Connection, job_id: str) -> list[NewEvent]:
         return []
     best = retries.best(retries.chain(connection, job))
     if best is not None and best.model_id is not None:
-        aliases.point(connection, f"best-{retries.first_of(job)}", best.model_id)
+        chain = retries.first_of(job)
+        aliases.point(connection, f"best-{chain}", best.model_id, chain)
     return [_go_on(connection, job, wanted["max_jobs"])]
 
 

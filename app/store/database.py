@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from app.store.errors import DatabaseBusy, StorageFull
+from app.store.errors import DatabaseBusy, ReferencesBroken, StorageFull
 
 __all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 
@@ -66,30 +66,79 @@ class Database:
             DatabaseBusy: others held the lock for longer than the busy timeouts together.
             StorageFull: the disk has no room for what was written; nothing of it is stored.
         """
-        with self._writer.connect() as connection:
-            for attempt in range(1, BEGIN_ATTEMPTS + 1):
-                try:
-                    transaction = connection.begin()
-                    break
-                except OperationalError as error:
-                    if "locked" not in str(error.orig):
-                        raise
-                    if attempt == BEGIN_ATTEMPTS:
-                        raise DatabaseBusy from error
-                    time.sleep(random.uniform(0.01, 0.05))
+        with self._writer.connect() as connection, self._begun(connection):
+            yield connection
+
+    @contextmanager
+    def _begun(self, connection: Connection) -> Iterator[None]:
+        for attempt in range(1, BEGIN_ATTEMPTS + 1):
             try:
-                with transaction:
-                    yield connection
+                transaction = connection.begin()
+                break
             except OperationalError as error:
-                if _is_full(error):
-                    raise StorageFull from error
-                raise
+                if "locked" not in str(error.orig):
+                    raise
+                if attempt == BEGIN_ATTEMPTS:
+                    raise DatabaseBusy from error
+                time.sleep(random.uniform(0.01, 0.05))
+        try:
+            with transaction:
+                yield
+        except OperationalError as error:
+            if _is_full(error):
+                raise StorageFull from error
+            raise
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """A write transaction that may rebuild tables: it checks foreign keys once, at its end.
+
+        SQLite changes a table by copying it and dropping the old one. With foreign keys enforced,
+        the drop would delete every row that refers to it: https://sqlite.org/lang_altertable.html.
+
+        Raises:
+            ReferencesBroken: a row refers to one that is missing; nothing was changed.
+            DatabaseBusy, StorageFull: as `write`.
+        """
+        if self.path is None:
+            with self.write() as connection:
+                yield connection
+            return
+        with (
+            self._writer.connect() as connection,
+            _unenforced(connection),
+            self._begun(connection),
+        ):
+            yield connection
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            if broken:
+                raise ReferencesBroken(sorted({row[0] for row in broken}), len(broken))
+
+    @property
+    def has_write_ahead_log(self) -> bool:
+        """Whether the file is in WAL mode; a restored backup is not. True for a server."""
+        if self.path is None:
+            return True
+        with self.read() as connection:
+            mode: str = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        return mode == "wal"
 
     def use_write_ahead_log(self) -> None:
-        """Lets readers go on beside a writer. Set once, under the migration lock, and kept."""
+        """Puts the file in WAL mode, where readers and a writer do not wait for each other.
+
+        The file keeps the mode. Called under the migration lock: connections that set it at the
+        same time failed.
+
+        Raises:
+            DatabaseBusy: another process held the file for the whole busy timeout.
+        """
         connection = self._reader.raw_connection()
         try:
             connection.cursor().execute("PRAGMA journal_mode=WAL")
+        except pysqlite.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise DatabaseBusy from error
         finally:
             connection.close()
 
@@ -138,6 +187,18 @@ def _prepare(connection: Any, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+@contextmanager
+def _unenforced(connection: Connection) -> Iterator[None]:
+    """Foreign keys off for a SQLite connection. Inside a transaction the pragma does nothing."""
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
 
 
 def _is_full(error: OperationalError) -> bool:

@@ -173,6 +173,16 @@ class BackupRefused(StoreError):
         super().__init__(f"No backup was made: {reason}.")
 
 
+class ReferencesBroken(StoreError):
+    """An upgrade would leave rows that refer to missing ones."""
+
+    def __init__(self, tables: list[str], rows: int) -> None:
+        super().__init__(
+            f"The database was not upgraded: {rows} rows of {', '.join(tables)} refer to rows that "
+            "are missing. It is as it was before; restore a backup, or go on with the old version."
+        )
+
+
 class SchemaMismatch(StoreError):
     """The database was made by another version of traind."""
 

@@ -1,7 +1,6 @@
 """Jobs as their owners see them: submit, look up, list, ask to cancel."""
 
 from dataclasses import dataclass, fields
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -9,7 +8,7 @@ from ulid import ULID
 
 from app.store import diagnoses, events, keys
 from app.store.database import now
-from app.store.errors import IdempotencyConflict, IllegalMove, JobNotFound
+from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
 from app.store.states import MOVES, Status
 from app.store.tables import jobs, models
@@ -62,8 +61,6 @@ def _job(row: Row[*tuple[Any, ...]]) -> Job:
 def submit(
     connection: Connection,
     spec: dict[str, Any],
-    idempotency_key: str | None = None,
-    request_digest: str | None = None,
     *,
     retry_of: str | None = None,
     chain: str | None = None,
@@ -71,29 +68,12 @@ def submit(
     range_of: str | None = None,
     key_id: str | None = None,
     request_id: str | None = None,
-) -> tuple[Job, bool]:
+) -> Job:
     """Stores a resolved spec as a queued job with its first event.
 
-    Returns the job and whether it is new: a repeated idempotency key gives the job that it made.
-
-    An idempotency key counts for the API key that it came with.
-
     Raises:
-        IdempotencyConflict: the idempotency key was used for another request.
         QuotaExceeded: the API key may submit no more.
     """
-    if idempotency_key is not None and key_id is not None:
-        idempotency_key = sha256(f"{key_id} {idempotency_key}".encode()).hexdigest()
-    if idempotency_key is not None:
-        earlier = connection.execute(
-            select(jobs.c.id, jobs.c.request_digest).where(
-                jobs.c.idempotency_key == idempotency_key
-            )
-        ).one_or_none()
-        if earlier is not None:
-            if earlier.request_digest != request_digest:
-                raise IdempotencyConflict(idempotency_key)
-            return get(connection, earlier.id), False
     if key_id is not None:
         keys.check_quota(connection, key_id)
     job_id = f"job_{ULID()}"
@@ -110,8 +90,6 @@ def submit(
             cancel_requested=False,
             last_event=0,
             metrics={},
-            idempotency_key=idempotency_key,
-            request_digest=request_digest,
             retry_of=retry_of,
             chain=chain,
             applied=applied,
@@ -121,7 +99,7 @@ def submit(
         )
     )
     events.append(connection, job_id, [_said("queued", Status.QUEUED, request_id)])
-    return get(connection, job_id), True
+    return get(connection, job_id)
 
 
 def get(connection: Connection, job_id: str) -> Job:
@@ -143,7 +121,7 @@ def newest(
     statuses: list[Status] | None = None,
     labels: dict[str, str] | None = None,
 ) -> list[Job]:
-    """Jobs, newest first, from behind the id `after`; those that match every filter."""
+    """Jobs that match every filter, newest first, from behind the id `after`."""
     query = _SELECT.order_by(jobs.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(jobs.c.id < after)

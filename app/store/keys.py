@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
+from app.store import stored
 from app.store.database import now
 from app.store.errors import KeyNotFound, QuotaExceeded
-from app.store.states import ENDED
-from app.store.tables import checkpoints, jobs, keys, model_files, models
+from app.store.tables import jobs, keys
 
 
 class Scope(StrEnum):
@@ -26,7 +26,7 @@ class Scope(StrEnum):
 
 
 PREFIX = "traind_"
-"""Of every key, so that scanners for leaked secrets can tell what they found."""
+"""Begins every key, so that scanners for leaked secrets recognize one."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Limits:
     """What one key may use; None is no limit."""
 
     jobs: int | None = None
-    """Queued, running and paused jobs."""
+    """Most jobs that have not ended: queued, running and paused ones together."""
     stored_bytes: int | None = None
-    """Bytes of its jobs' checkpoints and models, beyond which no job is taken."""
+    """Bytes of its jobs' checkpoints and models from which on no further job is accepted."""
     requests_per_second: float | None = None
-    """Kept by each API process by itself."""
+    """Each API process counts for itself."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Key:
     secret_sha256: str
 
     def allows(self, scope: Scope) -> bool:
-        """Whether the key may do what needs this scope."""
+        """Whether the key has this scope, or `admin`."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def opens_with(self, token: str) -> bool:
-        """Whether the token is this key's, compared in constant time."""
+        """Whether this is the key's token. Compared in constant time."""
         return hmac.compare_digest(sha256(token.encode()).hexdigest(), self.secret_sha256)
 
 
 def create(
     connection: Connection, name: str, scopes: frozenset[Scope], limits: Limits
 ) -> tuple[Key, str]:
-    """Stores a new key; returns it and its token, which cannot be had again."""
+    """Stores a new key; returns it and its token, of which only a hash is kept."""
     number = str(ULID())
     token = f"{PREFIX}{number}_{secrets.token_urlsafe(32)}"
     connection.execute(
@@ -85,7 +85,7 @@ def create(
 
 
 def key_id(token: str) -> str:
-    """The id of the key that a token says it is."""
+    """The key id that a token contains; the token may still be a wrong one."""
     return f"key_{token[len(PREFIX) : len(PREFIX) + 26]}"
 
 
@@ -107,7 +107,7 @@ def listed(connection: Connection) -> list[Key]:
 
 
 def revoke(connection: Connection, wanted: str) -> Key:
-    """Ends a key; to repeat it is no error.
+    """Revokes a key. Revoking it again changes nothing.
 
     Raises:
         KeyNotFound: there is no such key.
@@ -120,47 +120,41 @@ def revoke(connection: Connection, wanted: str) -> Key:
 
 
 def touch(connection: Connection, used: dict[str, int]) -> None:
-    """Remembers when each of these keys was used last."""
+    """Stores when each key was last used: microseconds since 1970 by key id."""
     for wanted, at in used.items():
         connection.execute(update(keys).where(keys.c.id == wanted).values(last_used_at=at))
 
 
 def check_quota(connection: Connection, wanted: str) -> None:
-    """Whether the key may submit one job more; inside the transaction that submits it.
+    """Checks that a key may submit one more job, inside the transaction that submits it.
 
     Raises:
+        KeyNotFound: there is no such key.
         QuotaExceeded: it has too many jobs that have not ended, stores too much, or was revoked.
     """
-    key = get(connection, wanted)
-    if key.revoked_at is not None:  # it cannot ask, but autopilot asks for it
+    # The row is locked on a database server, so that two submissions cannot both be the last.
+    row = connection.execute(
+        select(keys).where(keys.c.id == wanted).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise KeyNotFound(wanted)
+    key = _key(row)
+    if key.revoked_at is not None:  # its client cannot ask, but autopilot may ask for it
         raise QuotaExceeded("it was revoked")
     limits = key.limits
-    mine = jobs.c.key_id == wanted
     if limits.jobs is not None:
-        waiting = select(func.count()).where(mine, jobs.c.status.not_in(ENDED))
-        count = connection.execute(waiting).scalar_one()
+        unended = select(func.count()).where(jobs.c.key_id == wanted, jobs.c.ended_at.is_(None))
+        count = connection.execute(unended).scalar_one()
         if count >= limits.jobs:
-            raise QuotaExceeded(f"{count} of its jobs have not ended, and {limits.jobs} may be so")
-    if limits.stored_bytes is not None:
-        stored = _stored(connection, wanted)
-        if stored >= limits.stored_bytes:
             raise QuotaExceeded(
-                f"its jobs and models keep {stored} bytes, and {limits.stored_bytes} are allowed"
+                f"{count} of its jobs have not ended, and at most {limits.jobs} are allowed"
             )
-
-
-def _stored(connection: Connection, wanted: str) -> int:
-    of_models = (
-        select(func.sum(func.length(model_files.c.content)))
-        .join(models, models.c.id == model_files.c.model_id)
-        .join(jobs, jobs.c.id == models.c.job_id)
-    )
-    of_checkpoints = select(func.sum(func.length(checkpoints.c.content))).join(
-        jobs, jobs.c.id == checkpoints.c.job_id
-    )
-    mine = jobs.c.key_id == wanted
-    sums = [connection.execute(q.where(mine)).scalar_one() for q in (of_models, of_checkpoints)]
-    return sum(each or 0 for each in sums)
+    if limits.stored_bytes is not None:
+        total = stored.of_key(connection, wanted)
+        if total >= limits.stored_bytes:
+            raise QuotaExceeded(
+                f"its jobs and models keep {total} bytes, and {limits.stored_bytes} are allowed"
+            )
 
 
 def _key(row: Row[Any]) -> Key:

@@ -159,8 +159,8 @@ def record(
     _fenced(connection, lease, happened or [], **values)
     metrics.append(connection, lease.job_id, points or [])
     if checkpoint is not None:
-        step, best, content = checkpoint
-        checkpoints.keep(connection, lease.job_id, step, content, best=best)
+        step, _, content = checkpoint
+        checkpoints.keep(connection, lease.job_id, step, content)
     if diagnosis is not None:
         diagnoses.keep(connection, lease.job_id, diagnosis)
 

@@ -27,14 +27,13 @@ def submit_for(
     job = get(connection, job_id)
     name = job.name if job.range_of else f"lr range of {job.name}"[:128]
     patch = {"name": name, "lr_range": rates, "autopilot": None}
-    made, _ = submit(
+    return submit(
         connection,
         corrected(job.spec, patch).model_dump(mode="json"),
         range_of=job.range_of or job.id,
         key_id=key_id,
         request_id=request_id,
     )
-    return made
 
 
 def newest(connection: Connection, job_id: str) -> Job:

@@ -10,7 +10,9 @@ from app.store.tables import metrics
 MOST_POINTS = 4000
 """How many points a curve may have before it is thinned out."""
 STRETCHES = 1000
-"""Of each of so many equal stretches of steps two points stay."""
+"""Equal stretches of steps into which a thinned curve is divided; two points of each stay."""
+AT_ONCE = 1000
+"""Most points of one statement: SQLite binds at most 32,766 values."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ def append(connection: Connection, job_id: str, points: list[Point]) -> None:
     if not points:
         return
     keys = [(point.name, point.step) for point in points]
-    again = tuple_(metrics.c.name, metrics.c.step).in_(keys)
-    connection.execute(delete(metrics).where(metrics.c.job_id == job_id, again))
+    for start in range(0, len(keys), AT_ONCE):
+        again = tuple_(metrics.c.name, metrics.c.step).in_(keys[start : start + AT_ONCE])
+        connection.execute(delete(metrics).where(metrics.c.job_id == job_id, again))
     connection.execute(insert(metrics), [{"job_id": job_id, **vars(point)} for point in points])
     for name in {point.name for point in points}:
         thin_out(connection, job_id, name)
@@ -54,13 +57,13 @@ def thin_out(connection: Connection, job_id: str, name: str) -> None:
         points = list(stretch)
         kept |= {edge(points, key=lambda row: row.value).step for edge in (min, max)}
     dropped = [row.step for row in rows if row.step not in kept]
-    for start in range(0, len(dropped), 1000):
-        some = metrics.c.step.in_(dropped[start : start + 1000])
+    for start in range(0, len(dropped), AT_ONCE):
+        some = metrics.c.step.in_(dropped[start : start + AT_ONCE])
         connection.execute(delete(metrics).where(*mine, some))
 
 
 def forget_after(connection: Connection, job_id: str, step: int) -> None:
-    """Drops what a lost attempt measured beyond the step from which the next one starts."""
+    """Drops points beyond the step from which the next attempt resumes."""
     connection.execute(delete(metrics).where(metrics.c.job_id == job_id, metrics.c.step > step))
 
 

@@ -79,7 +79,7 @@ def retry(
     if patch is not None:
         patches.append(patch)
     spec = corrected(job.spec, *patches).model_dump(mode="json") if patches else job.spec
-    again, _ = submit(
+    again = submit(
         connection,
         spec,
         retry_of=job_id,

@@ -27,6 +27,12 @@ metadata = MetaData(
     }
 )
 
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    condition = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 jobs = Table(
     "jobs",
     metadata,
@@ -51,21 +57,32 @@ jobs = Table(
     Column("progress", JSON(none_as_null=True)),
     Column("metrics", JSON, nullable=False),
     Column("failure", JSON(none_as_null=True)),
-    Column("idempotency_key", String(255), unique=True),
-    Column("request_digest", String(64)),
     Column("retry_of", String(40)),  # the job of which this one is another try
     Column("chain", String(40), index=True),  # a retry's: the first job of all the tries
     Column("applied", JSON(none_as_null=True)),  # the merge patch that made it of that job's spec
     Column("range_of", String(40), index=True),  # the job for which this range test was made
     Column("verdict", String(32), nullable=False, server_default="unknown"),
-    Column("key_id", String(40), index=True),  # who submitted it
+    Column("key_id", String(40)),  # the API key that submitted it
+    Column("pruned_at", BigInteger),  # since then only the record of an ended job is kept
+    Column("stored_bytes", BigInteger, nullable=False, server_default="0"),  # see stored.py
     Index("ix_jobs_status_id", "status", "id"),
-    Index(
-        "ix_jobs_waiting",
-        "id",
-        sqlite_where=text("status = 'queued'"),
-        postgresql_where=text("status = 'queued'"),
-    ),
+    # Each holds only what its question is about, so that the answer takes as long after a million
+    # ended jobs as after ten.
+    _partial_index("ix_jobs_waiting", "id", where="status = 'queued'"),
+    _partial_index("ix_jobs_unpruned", "id", where="ended_at IS NOT NULL AND pruned_at IS NULL"),
+    _partial_index("ix_jobs_open_of_key", "key_id", where="ended_at IS NULL"),
+    _partial_index("ix_jobs_stored_of_key", "key_id", "stored_bytes", where="stored_bytes > 0"),
+    _partial_index("ix_jobs_outlived", "id", where="pruned_at IS NOT NULL AND stored_bytes > 0"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key_id", String(40), primary_key=True),  # the API key; empty where none is asked for
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),  # SHA-256 of method, path and body
+    Column("made", String(64)),  # id of what the request made; set in the same transaction
+    Column("created_at", BigInteger, nullable=False, index=True),
 )
 
 events = Table(
@@ -94,7 +111,6 @@ checkpoints = Table(
     metadata,
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("step", BigInteger, primary_key=True),
-    Column("best", Boolean, nullable=False),  # the validation loss was the least so far
     Column("created_at", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", String(64)),  # of the content; none where an older traind wrote it
@@ -136,8 +152,9 @@ aliases = Table(
     "aliases",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("model_id", ForeignKey("models.id"), nullable=False),
+    Column("model_id", ForeignKey("models.id"), nullable=False, index=True),
     Column("updated_at", BigInteger, nullable=False),
+    Column("chain", String(40)),  # the first job of the chain whose best model autopilot names
 )
 
 promotions = Table(
@@ -145,7 +162,7 @@ promotions = Table(
     metadata,
     Column("alias", String(64), primary_key=True),
     Column("id", BigInteger, primary_key=True),  # 1, 2, 3, ... within the alias
-    Column("model_id", String(40), nullable=False),  # the model may have been deleted since
+    Column("model_id", String(40), nullable=False, index=True),  # it may have been deleted since
     Column("at", BigInteger, nullable=False),
     Column("key_id", String(40)),  # who promoted it
 )

@@ -1,4 +1,4 @@
-"""Trained models: published whole, found by id or alias, their files kept beside them."""
+"""Trained models and their files: publish, find by id or alias, list, describe, delete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     and_,
     delete,
     func,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 from ulid import ULID
 
+from app.store import stored
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
 from app.store.errors import FileDamaged, ModelInUse, ModelNotFound, NoReport
@@ -27,7 +29,7 @@ from app.store.tables import aliases, jobs, model_files, models, promotions
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a finished run leaves: `files` maps each kind to its bytes.
+    """What a finished run publishes. `files` maps each kind to its bytes.
 
     Kinds: `weights`, `onnx`, `report` (JSON) and `answers` (safetensors).
     """
@@ -88,6 +90,7 @@ def publish(connection: Connection, job_id: str, model: TrainedModel) -> str:
         connection.execute(
             insert(model_files).values(model_id=model_id, kind=kind, sha256=digest, content=content)
         )
+    stored.recount(connection, job_id)
     point(connection, LATEST, model_id)
     return model_id
 
@@ -111,10 +114,10 @@ def resolve(connection: Connection, ref: str | None) -> str:
 
 
 def resolve_version(connection: Connection, ref: str, version: str) -> str:
-    """The id of the model that a version of a name means: the id of a model that it has named.
+    """The id of a version of an alias; the versions are the ids of the models that it has named.
 
     Raises:
-        ModelNotFound: the name has never named this model, or the model is gone.
+        ModelNotFound: the alias has never named this model, or the model was deleted.
     """
     if version == resolve(connection, ref):
         return version
@@ -133,7 +136,8 @@ def get(connection: Connection, ref: str | None) -> Model:
         ModelNotFound: nothing has this id or alias.
     """
     model_id = resolve(connection, ref)
-    (model,) = _models(connection, select(models).where(models.c.id == model_id))
+    rows = connection.execute(select(models).where(models.c.id == model_id)).all()
+    (model,) = _models(connection, rows)
     return model
 
 
@@ -141,20 +145,36 @@ Order = Literal["newest", "oldest", "accuracy", "loss"]
 """`accuracy`: highest test accuracy first; `loss`: lowest test loss first."""
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """A model of a list with the number that the list is sorted by; equal ones are by id."""
+
+    rank: float
+    model: Model
+
+
 def listed(
     connection: Connection,
     limit: int,
-    after: str | None = None,
+    after: tuple[float, str] | None = None,
     order: Order = "newest",
     *,
     job: str | None = None,
     dataset: str | None = None,
     min_accuracy: float | None = None,
     labels: dict[str, str] | None = None,
-) -> list[Model]:
-    """Models that match every filter, in order, from behind the id `after`."""
+) -> list[Ranked]:
+    """Models that match every filter, in order, from behind the rank and id `after`.
+
+    The model of that id may have been deleted. Ranks are 0 where the order is by id alone.
+    """
     accuracy = models.c.metrics["test_accuracy"].as_float()
-    query = select(models).limit(limit)
+    ranks: dict[Order, ColumnElement[float]] = {
+        "accuracy": -func.coalesce(accuracy, -1.0),
+        "loss": func.coalesce(models.c.metrics["test_loss"].as_float(), 1e300),
+    }
+    rank = ranks.get(order, literal(0.0))
+    query = select(models, rank.label("rank")).limit(limit)
     if job is not None:
         query = query.where(models.c.job_id == job)
     if dataset is not None:
@@ -163,17 +183,14 @@ def listed(
         query = query.where(accuracy >= min_accuracy)
     for key, value in (labels or {}).items():
         query = query.where(models.c.spec["labels"][key].as_string() == value)
-    ranks: dict[Order, ColumnElement[float]] = {
-        "accuracy": -func.coalesce(accuracy, -1.0),
-        "loss": func.coalesce(models.c.metrics["test_loss"].as_float(), 1e300),
-    }
-    rank = ranks.get(order, literal(0.0))
-    by_id = models.c.id.asc() if order == "oldest" else models.c.id.desc()
     if after is not None:
-        last = select(rank).where(models.c.id == after).scalar_subquery()
-        behind = models.c.id > after if order == "oldest" else models.c.id < after
-        query = query.where(or_(rank > last, and_(rank == last, behind)))
-    return _models(connection, query.order_by(rank, by_id))
+        last_rank, last_id = after
+        behind = models.c.id > last_id if order == "oldest" else models.c.id < last_id
+        query = query.where(or_(rank > last_rank, and_(rank == last_rank, behind)))
+    by_id = models.c.id.asc() if order == "oldest" else models.c.id.desc()
+    rows = connection.execute(query.order_by(rank, by_id)).all()
+    found = _models(connection, rows)
+    return [Ranked(row.rank, model) for row, model in zip(rows, found, strict=True)]
 
 
 def describe(connection: Connection, ref: str, changes: dict[str, str]) -> Model:
@@ -199,14 +216,18 @@ def remove(connection: Connection, ref: str) -> None:
     if model.aliases:
         raise ModelInUse(model.id, model.aliases)
     connection.execute(delete(models).where(models.c.id == model.id))
+    stored.recount(connection, model.job_id)
 
 
-def _models(connection: Connection, query: Any) -> list[Model]:
-    rows = connection.execute(query).all()
+def _models(connection: Connection, rows: Sequence[Row[Any]]) -> list[Model]:
     ids = [row.id for row in rows]
     names, files = _aliases(connection, ids), _files(connection, ids)
     return [
-        Model(**row._mapping, aliases=names.get(row.id, []), files=files.get(row.id, {}))
+        Model(
+            **{column.name: row._mapping[column.name] for column in models.c},
+            aliases=names.get(row.id, []),
+            files=files.get(row.id, {}),
+        )
         for row in rows
     ]
 
@@ -242,7 +263,7 @@ def file(connection: Connection, model_id: str, kind: str) -> tuple[bytes, str]:
     """One of a model's files and its SHA-256, such as `weights` (safetensors) or `onnx`.
 
     Raises:
-        FileDamaged: it is not what was stored.
+        FileDamaged: the bytes do not have the digest that was stored with them.
     """
     row = connection.execute(
         select(model_files.c.content, model_files.c.sha256).where(
@@ -255,11 +276,13 @@ def file(connection: Connection, model_id: str, kind: str) -> tuple[bytes, str]:
 
 
 def evaluation(connection: Connection, model: Model, kind: Literal["report", "answers"]) -> bytes:
-    """What the test set said of a model: its `report` (JSON), or its `answers` (safetensors).
+    """Results on the test set: a model's `report` (JSON), or its predictions (`answers`).
+
+    The predictions are in safetensors.
 
     Raises:
-        NoReport: the model is from before reports.
-        FileDamaged: it is not what was stored.
+        NoReport: the model was published before reports were kept.
+        FileDamaged: the bytes do not have the digest that was stored with them.
     """
     if kind not in model.files:
         raise NoReport(model.id, model.job_id)

@@ -122,7 +122,9 @@ def test_a_body_over_the_limit_is_refused_by_its_header_and_by_its_bytes(api: Ap
 def test_an_announced_large_body_is_refused_before_it_is_sent(api: Api) -> None:
     address = (api.http.base_url.host, api.http.base_url.port or 80)
     with socket.create_connection(address, timeout=5) as connection:
-        connection.sendall(b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n")
+        connection.sendall(
+            b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
+        )
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
@@ -137,6 +139,37 @@ def test_a_repeated_idempotency_key_gives_the_same_job(api: Api) -> None:
     other = api.http.post("/jobs", json={"name": "b"}, headers=key)
     problem_of(other, 422, "idempotency_conflict")
     assert api.rows() == before
+
+
+@pytest.mark.parametrize("route", ["retry", "lr-range"])
+def test_what_is_made_of_a_job_is_made_once_for_a_key(api: Api, route: str) -> None:
+    job_id = api.submit()
+    api.http.post(f"/jobs/{job_id}/cancel")
+    key = {"Idempotency-Key": f"{route} once"}
+    first = api.http.post(f"/jobs/{job_id}/{route}", json={}, headers=key)
+    before = api.rows()
+    again = api.http.post(f"/jobs/{job_id}/{route}", json={}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert again.headers["location"] == first.headers["location"]
+    assert api.rows() == before
+    elsewhere = api.http.post("/jobs", json={}, headers=key)
+    assert f"{route} once" in problem_of(elsewhere, 422, "idempotency_conflict")["detail"]
+    assert api.rows() == before
+
+
+def test_every_post_that_makes_something_takes_an_idempotency_key(api: Api) -> None:
+    paths = api.http.get("/openapi.json").json()["paths"]
+    posts = {path: routes["post"] for path, routes in paths.items() if "post" in routes}
+    makes = {path for path, route in posts.items() if "201" in route["responses"]}
+    makes.add("/models/aliases/{alias}/rollback")
+    keyed = {
+        path
+        for path, route in posts.items()
+        if any(each["name"].lower() == "idempotency-key" for each in route.get("parameters", []))
+    }
+    assert makes == keyed
+    assert makes >= {"/jobs", "/jobs/{job_id}/retry", "/jobs/{job_id}/lr-range"}
 
 
 def test_keys_sent_at_once_make_one_job(api: Api) -> None:
@@ -203,6 +236,7 @@ def test_jobs_are_filtered_by_state_and_by_every_label(api: Api) -> None:
         ("label=%00:c", "label", "must not contain"),
         ("label=a:1&label=a:2", "label", "once"),
         ("after=%00", "after", "NUL"),
+        ("after=model_1", "after", "`next` of a page"),
     ],
 )
 def test_a_wrong_query_names_its_parameter(

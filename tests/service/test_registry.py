@@ -39,11 +39,11 @@ def ids(api: Api, query: str) -> list[str]:
     found: list[str] = []
     after = ""
     while True:
-        page = api.http.get(f"/models?limit=2{query}{after}").json()
+        page = api.http.get(f"/models?limit=2{after or query}").json()
         found += [model["id"] for model in page["data"]]
         if page["next"] is None:
             return found
-        after = f"&after={page['next']}"
+        after = f"{query.partition('&after=')[0]}&after={page['next']}"
 
 
 def test_models_are_filtered_and_sorted_through_every_page(registry: Api) -> None:
@@ -200,3 +200,63 @@ def test_many_processes_see_a_promotion_at_once(registry: Api) -> None:
             promote(registry, str(target))
             expected = 1 if target == first else 2
             assert answers(registry) == answers(other) == expected
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "accuracy", "loss"])
+def test_a_list_goes_on_behind_a_model_that_was_deleted(registry: Api, sort: str) -> None:
+    for accuracy in (0.91, 0.97, 0.91, 0.95, 0.99):
+        publish(registry, accuracy)
+    listed = ids(registry, f"&sort={sort}")
+    page = registry.http.get(f"/models?limit=2&sort={sort}").json()
+    last = page["data"][-1]["id"]
+    with registry.database.write() as connection:  # latest may name it
+        connection.execute(tables.aliases.delete())
+    assert registry.http.delete(f"/models/{last}").status_code == 204
+    assert ids(registry, f"&sort={sort}&after={page['next']}") == listed[2:]
+
+
+def test_a_cursor_of_another_list_is_refused(registry: Api) -> None:
+    model = publish(registry)
+    for query in ("after=job_1", f"sort=accuracy&after={model}", "sort=loss&after=nan:model_1"):
+        document = problem_of(registry.http.get(f"/models?{query}"), 422, "invalid_request")
+        assert document["errors"][0]["parameter"] == "after"
+
+
+def test_aliases_are_listed_in_pages_also_behind_one_that_was_removed(registry: Api) -> None:
+    first, second = publish(registry), publish(registry)
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        promote(registry, first, name)
+        promote(registry, second, name)
+    page = registry.http.get("/models/aliases?limit=2").json()
+    assert [alias["name"] for alias in page["data"]] == ["a", "b"]
+    for alias in page["data"]:
+        assert alias == registry.http.get(f"/models/aliases/{alias['name']}").json()
+        assert alias["previous"] == first
+        assert [each["model"] for each in alias["history"]] == [second, first]
+    registry.http.delete("/models/aliases/b")
+    rest = registry.http.get(f"/models/aliases?limit=3&after={page['next']}").json()
+    assert [alias["name"] for alias in rest["data"]] == ["c", "d", "latest"]
+    assert rest["next"] is None
+
+
+def test_previous_is_where_a_rollback_leads(registry: Api) -> None:
+    first, second, third = (publish(registry) for _ in range(3))
+    for model in (first, second, third):
+        promote(registry, model)
+    registry.http.delete(f"/models/{second}")
+    assert registry.http.get("/models/aliases/production").json()["previous"] == first
+    registry.http.post("/models/aliases/production/rollback")
+    assert registry.http.get("/models/aliases/production").json()["previous"] == third
+
+
+def test_a_rollback_that_is_sent_again_with_its_key_happens_once(registry: Api) -> None:
+    first, second = publish(registry), publish(registry)
+    promote(registry, first)
+    promote(registry, second)
+    key = {"Idempotency-Key": "back"}
+    for _ in range(2):
+        back = registry.http.post("/models/aliases/production/rollback", headers=key).json()
+        assert (back["model"], back["previous"]) == (first, second)
+    elsewhere = registry.http.post("/models/aliases/other/rollback", headers=key)
+    problem_of(elsewhere, 422, "idempotency_conflict")

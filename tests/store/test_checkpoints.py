@@ -1,4 +1,4 @@
-"""The two newest checkpoints are kept, and the best; a published model needs none."""
+"""The two newest checkpoints are kept; a published model needs none."""
 
 from sqlalchemy import select, update
 
@@ -14,12 +14,12 @@ def steps(store: Database) -> list[int]:
         return [row.step for row in connection.execute(select(table.c.step).order_by(table.c.step))]
 
 
-def test_the_two_newest_and_the_best_are_kept(store: Database) -> None:
+def test_the_two_newest_are_kept(store: Database) -> None:
     lease = held(store)
     for step, best in [(10, True), (20, True), (30, False), (40, False), (50, False)]:
         with store.write() as connection:
             leases.record(connection, lease, checkpoint=(step, best, b"%d" % step))
-    assert steps(store) == [20, 40, 50]
+    assert steps(store) == [40, 50]
     with store.read() as connection:
         assert checkpoints.newest(connection, lease.job_id) == Checkpoint(50, b"50")
 

@@ -41,7 +41,7 @@ ENDINGS: dict[str, Ending] = {
 
 def submit(store: Database) -> str:
     with store.write() as connection:
-        return jobs.submit(connection, SPEC)[0].id
+        return jobs.submit(connection, SPEC).id
 
 
 def claim(store: Database, worker: str = "host/1") -> Lease | None:

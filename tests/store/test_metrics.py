@@ -12,7 +12,7 @@ def test_a_long_curve_is_thinned_out_and_keeps_its_first_last_and_extreme_points
     store: Database,
 ) -> None:
     with store.write() as connection:
-        job_id = jobs.submit(connection, JobSpec().model_dump(mode="json"))[0].id
+        job_id = jobs.submit(connection, JobSpec().model_dump(mode="json")).id
     drawn = {step: math.sin(step / 3000) + (step % 7) / 100 for step in range(1, 20_001)}
     drawn[7_777] = 50.0
     drawn[12_345] = -50.0
@@ -34,7 +34,7 @@ def test_a_long_curve_is_thinned_out_and_keeps_its_first_last_and_extreme_points
 
 def test_a_point_that_is_measured_again_replaces_the_first(store: Database) -> None:
     with store.write() as connection:
-        job_id = jobs.submit(connection, JobSpec().model_dump(mode="json"))[0].id
+        job_id = jobs.submit(connection, JobSpec().model_dump(mode="json")).id
         metrics.append(connection, job_id, [Point("loss", 5, 1, 1.0)])
         metrics.append(connection, job_id, [Point("loss", 5, 1, 2.0)])
         assert [point.value for point in metrics.points(connection, job_id, None, 9)] == [2.0]

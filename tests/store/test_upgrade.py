@@ -4,12 +4,18 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from app.store import (
     aliases,
+    backup,
+    checkpoints,
     database,
     events,
     jobs,
@@ -19,6 +25,8 @@ from app.store import (
     retries,
     trained_models,
 )
+from app.store.database import Database
+from app.store.errors import ReferencesBroken
 from app.store.states import Status
 from tests.store.test_leases import SPEC
 
@@ -112,4 +120,69 @@ def test_retries_from_before_chains_are_linked_to_the_first(url: str) -> None:
     assert [each.chain for each in found] == [None, "job_1", "job_1", None, "job_gone"]
     assert tries == ["job_1", "job_2", "job_3"]
     assert {each.verdict for each in found} == {"unknown"}
+    store.close()
+
+
+def test_a_table_is_rebuilt_with_all_that_refers_to_it(store: Database) -> None:
+    """A batch change of `jobs` copies and drops it: with foreign keys on, its events would go."""
+    with store.write() as connection:
+        job_id = jobs.submit(connection, SPEC).id
+        checkpoints.keep(connection, job_id, 1, b"c")
+    with store.rebuild() as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("jobs") as changed:
+            changed.alter_column("name", new_column_name="title")
+            changed.create_check_constraint("ck_jobs_attempt", text("attempt >= 0"))
+    with store.write() as connection:
+        assert [each.kind for each in events.after(connection, job_id, 0, 9)] == ["state"]
+        assert checkpoints.newest(connection, job_id) is not None
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+        titles = connection.execute(text("SELECT title FROM jobs")).scalars().all()
+    assert titles == [SPEC["name"]]
+    with store.write() as connection, pytest.raises(IntegrityError):  # enforced again
+        insert(connection, "diagnoses", job_id="job_gone", content="{}")
+
+
+def test_an_upgrade_that_breaks_references_is_undone(store: Database) -> None:
+    with store.write() as connection:
+        job_id = jobs.submit(connection, SPEC).id
+    with pytest.raises(ReferencesBroken, match="1 rows of events"), store.rebuild() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+    with store.read() as connection:
+        assert jobs.get(connection, job_id).id == job_id
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+
+
+def test_a_restored_backup_takes_submissions_beside_a_long_reader(
+    store: Database, tmp_path: Path
+) -> None:
+    backup.back_up(store, tmp_path / "restored.db")
+    restored = database.connect(f"sqlite:///{tmp_path / 'restored.db'}")
+    migrations.migrate(restored)
+    with restored.read() as reader:
+        assert jobs.newest(reader, 1) == []
+        with restored.write() as connection:
+            jobs.submit(connection, SPEC)
+        assert jobs.newest(reader, 1) == []
+    assert restored.has_write_ahead_log
+    restored.close()
+
+
+def test_what_an_older_schema_holds_is_counted_and_named(url: str) -> None:
+    store = database.connect(url)
+    with store.write() as connection:
+        make_schema(connection, "0006")
+        fill(connection)
+        for step in (1, 2, 3):
+            values = {"job_id": "job_2", "step": step, "best": step == 1, "created_at": 1}
+            insert(connection, "checkpoints", **values, content=b"1234567")
+        for alias in ("best-job_1", "best-of-all"):
+            insert(connection, "aliases", name=alias, model_id="model_1", updated_at=2)
+    migrations.migrate(store)
+    with store.read() as connection:
+        rows = connection.execute(text("SELECT id, stored_bytes, ended_at FROM jobs ORDER BY id"))
+        assert [tuple(row) for row in rows] == [("job_1", 7, 1), ("job_2", 14, None)]
+        named = connection.execute(text("SELECT name, chain FROM aliases ORDER BY name"))
+        found = {row.name: row.chain for row in named}
+        assert found == {"best-job_1": "job_1", "best-of-all": None, "latest": None}
     store.close()

@@ -115,7 +115,7 @@ def test_eight_workers_claim_each_job_once(tmp_path: Path, repeated: Callable[[i
     submitted = []
     for _ in range(repeated(1000)):
         with store.write() as connection:
-            submitted.append(jobs.submit(connection, SPEC)[0].id)
+            submitted.append(jobs.submit(connection, SPEC).id)
     store.close()
     done = in_processes(work_off, [(tmp_path, f"host/{number}") for number in range(8)])
     claimed = Counter(job_id for each in done for job_id in each)
@@ -214,7 +214,7 @@ def test_a_damaged_log_leaves_an_exact_prefix_of_what_was_committed(
         with store.write() as connection:
             filler = chance.randbytes(chance.randrange(9000))
             connection.exec_driver_sql("INSERT INTO counts VALUES (?, ?)", (number, filler))
-            store_ids.append(jobs.submit(connection, SPEC)[0].id)
+            store_ids.append(jobs.submit(connection, SPEC).id)
     log = written / "traind.db-wal"
     content = log.read_bytes()
     assert len(content) > 200_000
@@ -258,7 +258,7 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
     store = database.connect(url(tmp_path))
     migrations.migrate(store)
     with store.write() as connection:
-        job_id = jobs.submit(connection, SPEC)[0].id
+        job_id = jobs.submit(connection, SPEC).id
         lease = leases.claim(connection, "host/1")
         workers.register(connection, "host/1", 1)
         assert workers.any_alive(connection)

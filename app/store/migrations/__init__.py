@@ -9,22 +9,26 @@ from sqlalchemy import inspect, text
 from app.store.database import Database
 from app.store.errors import SchemaMismatch
 
-FIRST, SCHEMA = "0001", "0006"
+FIRST, SCHEMA = "0001", "0007"
 """The oldest schema and the newest: the first and the last revision under versions/."""
 
 
 def migrate(database: Database) -> None:
-    """Creates or upgrades the schema; every entry point calls it at start.
+    """Creates or upgrades the schema, and sees to WAL mode; every entry point calls it at start.
 
     Raises:
         SchemaMismatch: another traind made the database, a newer one or one before the first.
+        ReferencesBroken: the upgrade was undone, because rows would have lost what they refer to.
+        DatabaseBusy: another process kept the database locked.
     """
-    if _found(database) == SCHEMA:
+    if _found(database) == SCHEMA and database.has_write_ahead_log:
         return
-    with _lock(database):  # WAL and the first schema: eight openers at once failed without it
+    with _lock(database):  # eight processes that made one database at once failed without it
         found = _found(database)
         if found is not None and not FIRST <= found <= SCHEMA:
             raise SchemaMismatch(found, SCHEMA)
+        if not database.has_write_ahead_log:
+            database.use_write_ahead_log()
         if found != SCHEMA:
             _upgrade(database)
 
@@ -48,9 +52,7 @@ def _upgrade(database: Database) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
-    if database.path is not None:
-        database.use_write_ahead_log()
-    with database.write() as connection:
+    with database.rebuild() as connection:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
         config.attributes["connection"] = connection

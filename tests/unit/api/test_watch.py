@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Database:
 @pytest.fixture
 def job_id(store: Database) -> str:
     with store.write() as connection:
-        return jobs.submit(connection, JobSpec().model_dump(mode="json"))[0].id
+        return jobs.submit(connection, JobSpec().model_dump(mode="json")).id
 
 
 def play(store: Database, scene: Scene) -> None:

@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 def publish(store: Database, model: TrainedModel) -> str:
     with store.write() as connection:
-        job, _ = jobs.submit(connection, JobSpec().model_dump(mode="json"))
+        job = jobs.submit(connection, JobSpec().model_dump(mode="json"))
         connection.execute(
             update(tables.jobs)
             .where(tables.jobs.c.id == job.id)

@@ -1,0 +1,32 @@
+"""How many bytes each job keeps in its checkpoints and its model: what quotas count.
+
+The sum stands in the job's own row, so that a key's total is read from an index. Whoever adds or
+drops a checkpoint or a model calls `recount` in the same transaction.
+"""
+
+from sqlalchemy import Connection, func, literal_column, select, update
+
+from app.store.tables import checkpoints, jobs, model_files, models
+
+SOME = jobs.c.stored_bytes > literal_column("0")
+"""As the partial index has it: a bound parameter would not be matched to it."""
+
+
+def recount(connection: Connection, job_id: str) -> None:
+    """Sets the sum of a job. `length` reads the size of a blob and not the blob."""
+    of_checkpoints = select(func.coalesce(func.sum(func.length(checkpoints.c.content)), 0)).where(
+        checkpoints.c.job_id == job_id
+    )
+    of_model = (
+        select(func.coalesce(func.sum(func.length(model_files.c.content)), 0))
+        .join(models, models.c.id == model_files.c.model_id)
+        .where(models.c.job_id == job_id)
+    )
+    total = of_checkpoints.scalar_subquery() + of_model.scalar_subquery()
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(stored_bytes=total))
+
+
+def of_key(connection: Connection, key_id: str) -> int:
+    """Bytes that the jobs of an API key keep together."""
+    total = select(func.coalesce(func.sum(jobs.c.stored_bytes), 0))
+    return int(connection.execute(total.where(jobs.c.key_id == key_id, SOME)).scalar_one())
