@@ -1,10 +1,12 @@
 """What grows stays flat: pruning with many models protected, quotas, aliases of autopilot."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import Connection, event, insert, select
 
 from app.store import aliases, checkpoints, jobs, keys, leases, metrics, retention, stored
 from app.store.database import Database
@@ -12,38 +14,47 @@ from app.store.errors import QuotaExceeded
 from app.store.keys import Limits, Scope
 from app.store.metrics import Point
 from app.store.retention import Policy
-from app.store.tables import aliases as aliases_table
 from app.store.tables import jobs as jobs_table
 from app.store.tables import models
 from tests.store.test_leases import MODEL, SPEC, held
 from tests.store.test_retention import finish, prune
 
 VARIABLES = 32_766
-"""Most values that SQLite binds in one statement."""
+"""Most values that SQLite binds in one statement, as it is built by default."""
 
 
-def test_more_models_are_protected_than_a_statement_may_have_variables(store: Database) -> None:
+@contextmanager
+def bound(connection: Connection) -> Iterator[list[int]]:
+    """How many values each statement binds, of those that are executed once."""
+    counts: list[int] = []
+
+    def note(*called: Any) -> None:
+        _connection, _cursor, _statement, values, _context, executemany = called
+        if not executemany:
+            counts.append(len(values))
+
+    event.listen(connection, "before_cursor_execute", note)
+    yield counts
+    event.remove(connection, "before_cursor_execute", note)
+
+
+def test_a_prune_binds_no_value_for_each_model_that_is_protected(store: Database) -> None:
     finish(store)
-    count = VARIABLES + 10
+    count = 300
     with store.write() as connection:
         model = dict(connection.execute(select(models)).one()._mapping)
         job = dict(connection.execute(select(jobs_table)).one()._mapping)
         job |= {"status": "succeeded", "pruned_at": 1, "stored_bytes": 1}
-        connection.execute(
-            insert(jobs_table), [job | {"id": f"job_0{number}"} for number in range(count)]
-        )
-        connection.execute(
-            insert(models),
-            [model | {"id": f"model_{n}", "job_id": f"job_0{n}"} for n in range(count)],
-        )
-        alias = {"updated_at": 1, "chain": None}
-        connection.execute(
-            insert(aliases_table),
-            [alias | {"name": f"a{n}", "model_id": f"model_{n}"} for n in range(count)],
-        )
-    prune(store, Policy(jobs=1, checkpoints=1))
-    with store.read() as connection:
+        for number in range(count):
+            connection.execute(insert(jobs_table).values(job | {"id": f"job_0{number}"}))
+            values = {"id": f"model_{number}", "job_id": f"job_0{number}"}
+            connection.execute(insert(models).values(model | values))
+            aliases.promote(connection, f"a{number}", f"model_{number}")
+    with store.write() as connection, bound(connection) as counts:
+        assert retention.prune(connection, Policy(jobs=0, checkpoints=0)) == 1
         assert len(connection.execute(select(models.c.id)).all()) == count + 1
+    assert counts
+    assert max(counts) < 50
 
 
 def test_an_alias_that_was_removed_keeps_no_model(store: Database) -> None:
@@ -112,10 +123,11 @@ def test_nothing_is_searched_in_the_whole_history_while_the_write_lock_is_held(
     assert scans == []
 
 
-def test_more_points_at_once_than_a_statement_may_have_variables(store: Database) -> None:
+def test_points_that_come_at_once_are_written_in_parts(store: Database) -> None:
     lease = held(store)
-    points = [Point(f"curve {n % 5}", n, 1, 0.5) for n in range(VARIABLES)]
-    with store.write() as connection:
+    points = [Point(f"curve {n % 5}", n, 1, 0.5) for n in range(VARIABLES // 2)]
+    with store.write() as connection, bound(connection) as counts:
         metrics.append(connection, lease.job_id, points)
         found = metrics.points(connection, lease.job_id, None, VARIABLES)
-    assert {point.name for point in found} == {f"curve {n}" for n in range(5)}
+    assert len(found) == len(points)
+    assert max(counts) < VARIABLES // 10
