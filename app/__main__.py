@@ -12,7 +12,7 @@ from app.main import create_app
 from app.server import Protocol, Server
 from app.settings import Settings
 from app.store import database, keys, migrations
-from app.store.errors import SchemaMismatch
+from app.store.errors import StoreError
 
 SHUTDOWN_SECONDS = 5
 """How long a stopping API waits for the requests in flight."""
@@ -48,8 +48,8 @@ def _look_at_the_database(settings: Settings) -> None:
     opened = database.connect(settings.database)
     try:
         migrations.migrate(opened)
-    except SchemaMismatch as mismatch:
-        sys.exit(str(mismatch))
+    except StoreError as refused:  # another schema, a busy file, an upgrade undone
+        sys.exit(str(refused))
     with opened.read() as connection:
         made = keys.listed(connection)
     opened.close()

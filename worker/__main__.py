@@ -21,7 +21,7 @@ def main() -> None:
     from app import logs  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
-    from app.store.errors import SchemaMismatch  # noqa: PLC0415
+    from app.store.errors import StoreError  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415
 
     settings = Settings()
@@ -32,8 +32,8 @@ def main() -> None:
     logs.configure()
     try:
         migrations.migrate(opened)
-    except SchemaMismatch as mismatch:
-        sys.exit(str(mismatch))
+    except StoreError as refused:  # another schema, a busy file, an upgrade undone
+        sys.exit(str(refused))
     Supervisor(settings, opened).run()
 
 

@@ -1,4 +1,4 @@
-"""What the routes of reports answer: every field with its meaning. Shares run from 0 to 1."""
+"""What the routes of reports answer: every field with its meaning. Fractions run from 0 to 1."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,15 +44,15 @@ class ClassScores(BaseModel):
     images: int
     """Its test images."""
     precision: float
-    """Of the images that were answered with it, the share that are of it."""
+    """Fraction of the images predicted as this class that belong to it."""
     recall: float
-    """Of its images, the share that were answered with it."""
+    """Fraction of its images that were predicted as this class."""
     f1: float
     """Harmonic mean of precision and recall."""
 
 
 class CalibrationBin(BaseModel):
-    """The test images that were answered with a confidence in (low, high]."""
+    """The test images predicted with a confidence in (low, high]."""
 
     model_config = _DOCSTRINGS
 
@@ -65,11 +65,11 @@ class CalibrationBin(BaseModel):
     confidence: float | None
     """Their mean confidence; null without images."""
     accuracy: float | None
-    """The share of them that were answered rightly; null without images."""
+    """Their accuracy; null without images."""
 
 
 class Calibration(BaseModel):
-    """Whether the confidence of an answer is the probability that it is right."""
+    """Whether the confidence of a prediction is the probability that it is correct."""
 
     model_config = _DOCSTRINGS
 
@@ -81,7 +81,7 @@ class Calibration(BaseModel):
 
 
 class Mistake(BaseModel):
-    """A test image that was answered wrongly."""
+    """A test image with a wrong prediction."""
 
     model_config = _DOCSTRINGS
 
@@ -92,9 +92,9 @@ class Mistake(BaseModel):
     label: str
     """Its class."""
     predicted: str
-    """The class that was answered."""
+    """The predicted class."""
     confidence: float
-    """Probability that the model gave to that answer."""
+    """Probability that the model gave to the predicted class."""
 
 
 class Report(BaseModel):
@@ -105,17 +105,17 @@ class Report(BaseModel):
     images: int
     """Test images."""
     accuracy: Interval
-    """Share of right answers, with Wilson's interval."""
+    """Fraction of correct predictions, with Wilson's interval."""
     macro: Macro
     """Means over the classes."""
     classes: list[ClassScores]
     """Every class, in the order of the probabilities."""
     confusion_matrix: list[list[int]]
-    """Test images by true class (rows) and answered class (columns)."""
+    """Test images by true class (rows) and predicted class (columns)."""
     calibration: Calibration
     """Whether confidences can be believed."""
     worst_mistakes: list[Mistake]
-    """The wrong answers of most confidence, at most twenty, the worst first."""
+    """At most twenty wrong predictions, the most confident first."""
 
 
 class Compared(BaseModel):
@@ -128,18 +128,18 @@ class Compared(BaseModel):
     name: str
     """Name of its job."""
     accuracy: float
-    """Share of the test images that it answers rightly."""
+    """Fraction of the test images that it predicts correctly."""
 
 
 class Discordant(BaseModel):
-    """Test images that one of the models answers rightly and the other wrongly."""
+    """Test images that exactly one of the models predicts correctly."""
 
     model_config = _DOCSTRINGS
 
     only_a: int
-    """Rightly by a alone."""
+    """Correct by a alone."""
     only_b: int
-    """Rightly by b alone."""
+    """Correct by b alone."""
 
 
 class RecallDifference(BaseModel):
@@ -152,15 +152,15 @@ class RecallDifference(BaseModel):
     images: int
     """Its test images."""
     a: float | None
-    """Share of them that a finds."""
+    """Fraction of them that a predicts correctly."""
     b: float | None
-    """Share of them that b finds."""
+    """Fraction of them that b predicts correctly."""
     difference: float | None
     """b minus a."""
 
 
 class ModelComparison(BaseModel):
-    """Two models, by their answers to the same test images."""
+    """Two models, by their predictions for the same test images."""
 
     model_config = described(examples.COMPARISON)
 
@@ -169,12 +169,12 @@ class ModelComparison(BaseModel):
     b: Compared
     """The second model."""
     images: int
-    """Test images that both have answered."""
+    """Test images that both have predicted."""
     difference: Interval
     """Accuracy of b minus accuracy of a, with the adjusted Wald interval for paired proportions
     (Agresti and Min, 2005)."""
     discordant: Discordant
-    """Images on which just one of them is right."""
+    """Images that exactly one of them predicts correctly."""
     p_value: float
     """McNemar's exact test (1947), two-sided: how likely so unequal counts of discordant images are
     between equally good models."""
