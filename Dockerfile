@@ -88,5 +88,5 @@ ENV TRAIND_HOST=0.0.0.0 \
     TRAIND_PORT=8000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['TRAIND_PORT']}/readyz\", timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['TRAIND_PORT']}/readyz\", timeout=4)"]
 ENTRYPOINT ["python", "-m", "app"]

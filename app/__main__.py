@@ -1,16 +1,17 @@
 """`python -m app`: runs the API."""
 
-import ipaddress
 import signal
+import socket
 import sys
 from types import FrameType
 
 import uvicorn
 
-from app import logs
+from app import address, logs
+from app.lifeline import Line
 from app.main import create_app
 from app.server import Protocol, Server
-from app.settings import Settings
+from app.settings import BadSettings, Settings
 from app.store import database, keys, migrations
 from app.store.errors import StoreError
 
@@ -22,8 +23,13 @@ def main() -> None:
     """The API's entry point."""
     for planned in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has stopped
         signal.signal(planned, _exit)
-    settings = Settings()
-    _look_at_the_database(settings)
+    line = Line()
+    try:
+        settings = Settings.from_environment()
+        address.check_free(settings.host, settings.port)
+        _check_database(settings)
+    except (BadSettings, address.AddressUnavailable, StoreError) as error:
+        sys.exit(str(error))
     logs.configure()
     config = uvicorn.Config(
         create_app(settings),
@@ -40,31 +46,35 @@ def main() -> None:
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    Server(config).run()
+    AnnouncedServer(config, line).run()
 
 
-def _look_at_the_database(settings: Settings) -> None:
-    """Ends the process if another version made it, or if everybody could reach it without a key."""
+class AnnouncedServer(Server):
+    """Tells the process that started it when it listens."""
+
+    def __init__(self, config: uvicorn.Config, line: Line) -> None:
+        super().__init__(config)
+        self._line = line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to listen, and says so."""
+        await super().startup(sockets)
+        if self.started:
+            self._line.ready()
+
+
+def _check_database(settings: Settings) -> None:
+    """Migrates the database; ends the process if everybody could reach it without a key."""
     opened = database.connect(settings.database)
-    try:
-        migrations.migrate(opened)
-    except StoreError as refused:  # another schema, a busy file, an upgrade undone
-        sys.exit(str(refused))
+    migrations.migrate(opened)
     with opened.read() as connection:
         made = keys.listed(connection)
     opened.close()
-    if not (made or settings.unprotected or _is_loopback(settings.host)):
+    if not (made or settings.unprotected or address.is_loopback(settings.host)):
         sys.exit(
             f"traind would answer everybody who reaches {settings.host}: make a key first, with "
             "`traind keys create NAME --scope admin`, or listen on 127.0.0.1."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,9 +10,15 @@ from typing import Any, Self
 import httpx
 from httpx_sse import connect_sse
 
+from app import address
+
 ENDED = {"succeeded", "failed", "cancelled"}
 RECONNECTS = 20
 """How often in a row an event stream is taken up again before its break is an error."""
+
+
+KEY = re.compile(r"[!-~]+")
+"""What a header can carry of a key: visible ASCII characters."""
 
 
 class Problem(Exception):
@@ -22,6 +29,16 @@ class Problem(Exception):
         self.code = document.get("code", "unknown")
         self.errors = document.get("errors", [])
         super().__init__(document.get("detail") or document.get("title") or f"HTTP {status}")
+
+
+class BadKey(Exception):
+    """What stands for an API key cannot be one. The message does not show it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The API key (TRAIND_KEY) has spaces, line breaks or characters that no key has; copy "
+            "it again, or make a new one with `traind keys create`."
+        )
 
 
 @dataclass(frozen=True)
@@ -35,11 +52,39 @@ class Message:
 class Client:
     """Speaks to one traind service."""
 
-    def __init__(self, url: str, timeout: float = 60.0, key: str | None = None) -> None:
-        """`key` is an API key; by default the one in TRAIND_KEY, where there is one."""
-        key = key or os.environ.get("TRAIND_KEY")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=url, timeout=timeout, headers=headers)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 60.0,
+        key: str | None = None,
+        *,
+        direct: bool | None = None,
+    ) -> None:
+        """`key` is an API key; by default the one in TRAIND_KEY, where there is one.
+
+        A `direct` client uses no proxy of the environment; by default only one whose URL is on the
+        loopback is direct.
+
+        Raises:
+            BadKey: the key has characters that no key has.
+            httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
+        """
+        key = (key or os.environ.get("TRAIND_KEY") or "").strip()
+        if key and not KEY.fullmatch(key):
+            raise BadKey
+        if direct is None:
+            direct = address.is_loopback(httpx.URL(url).host)
+        try:
+            self._http = httpx.Client(
+                base_url=url,
+                timeout=timeout,
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                trust_env=not direct,
+                verify=httpx.create_ssl_context(),  # SSL_CERT_FILE counts without a proxy, too
+            )
+        except (ValueError, ImportError) as error:
+            reason = f"the proxy that the environment names cannot be used: {error}"
+            raise httpx.InvalidURL(reason) from error
 
     def __enter__(self) -> Self:
         return self

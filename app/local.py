@@ -4,7 +4,6 @@
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,13 +11,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
-from urllib.request import urlopen
 
+from app import address, lifeline
 from app.settings import Settings
 
-READY_SECONDS = 60.0
-"""How long the API may take to answer its first /readyz."""
 STOP_SECONDS = 20.0
 """How long a process may take to stop: a run is given ten to reach its step boundary."""
 STEADY_SECONDS = 10.0
@@ -32,14 +28,15 @@ class StartError(Exception):
 class Service:
     """The processes of a local service. `port` 0 in the settings is replaced by a free one.
 
-    Their own words go to this process's output, or into `log` where there is one.
+    They end with this process, however it ends. They write to its output, or into `log` where
+    there is one.
     """
 
     def __init__(self, settings: Settings, log: Path | None = None) -> None:
-        port = settings.port or _free_port(settings.host)
+        port = settings.port or address.free_port(settings.host)
         self.settings = settings.model_copy(update={"port": port})
         self.url = self.settings.url
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, lifeline.Process] = {}
         self._started_at: dict[str, float] = {}
         self._log = log
 
@@ -47,20 +44,21 @@ class Service:
         """Starts the named modules, `app` (the API) and `worker`; returns when the API is ready.
 
         Raises:
-            StartError: a process ended, or the API did not become ready.
+            StartError: the API ended before it was ready.
         """
         for module in modules:
             with self._output() as output:
-                self.processes[module] = subprocess.Popen(
-                    [sys.executable, "-m", module],
+                self.processes[module] = lifeline.Process(
+                    [sys.executable, "-P", "-m", module],  # -P: no module of the working folder
                     env=self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT if output else None,
                 )
             self._started_at[module] = time.monotonic()
-        if "app" in modules:
-            self._await_ready()
+        if "app" in modules and not self.processes["app"].await_ready():
+            code = self.processes["app"].wait()
+            raise StartError(f"The API ended with exit code {code}; {self._told}.")
 
     def stop(self) -> None:
         """Asks every process to stop, and kills what does not."""
@@ -92,19 +90,6 @@ class Service:
     def _told(self) -> str:
         return f"{self._log} says why" if self._log else "its output above says why"
 
-    def _await_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            code = self.processes["app"].poll()
-            if code is not None:
-                raise StartError(f"The API ended with exit code {code}; {self._told}.")
-            try:
-                with urlopen(f"{self.url}/readyz", timeout=5):  # noqa: S310
-                    return
-            except (URLError, OSError):
-                time.sleep(0.02)
-        raise StartError(f"The API was not ready within {READY_SECONDS:.0f} s.")
-
     def _output(self) -> AbstractContextManager[IO[bytes] | None]:
         if self._log is None:
             return nullcontext()
@@ -112,8 +97,11 @@ class Service:
         return self._log.open("ab")
 
     def _environment(self) -> dict[str, str]:
-        settings = self.settings.model_dump(mode="json", exclude_none=True)
-        return os.environ | {f"TRAIND_{name.upper()}": str(settings[name]) for name in settings}
+        """This process's, with these settings in place of any that stand there in any case."""
+        settings = self.settings.model_dump(mode="python", exclude_none=True)
+        values = {f"TRAIND_{name.upper()}": str(settings[name]) for name in settings}
+        names = {f"TRAIND_{name.upper()}" for name in type(self.settings).model_fields}
+        return {k: v for k, v in os.environ.items() if k.upper() not in names} | values
 
 
 @contextmanager
@@ -125,9 +113,3 @@ def running(settings: Settings, log: Path | None = None) -> Iterator[Service]:
         yield service
     finally:
         service.stop()
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

@@ -1,16 +1,33 @@
 """Every setting of traind, read from TRAIND_* environment variables by the entry points."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app import address
+
+
+class BadSettings(Exception):
+    """TRAIND_* variables have values that cannot be used; the message has a line for each."""
+
+    def __init__(self, error: ValidationError) -> None:
+        lines = [
+            f"TRAIND_{str(each['loc'][0]).upper()}={each['input']!s}: {each['msg']}"
+            for each in error.errors(include_url=False)
+        ]
+        super().__init__("\n".join(lines))
 
 
 class Settings(BaseSettings):
-    """Where things are and how much may run. Built by entry points, never at import."""
+    """Where things are and how much may run. Built by entry points, never at import.
+
+    An empty variable means the default.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="TRAIND_", frozen=True, use_attribute_docstrings=True
+        env_prefix="TRAIND_", env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
     )
 
     home: Path = Path(".traind")
@@ -44,13 +61,32 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(default=75, ge=1)
     """How long an unused connection stays open; longer than a proxy in front keeps its own."""
 
-    @property
-    def url(self) -> str:
-        """Where the API is reached: an IPv6 address stands in brackets (RFC 3986, 3.2.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+    @field_validator("home", "datasets")
+    @classmethod
+    def _expand_user(cls, folder: Path | None) -> Path | None:
+        try:
+            return folder.expanduser() if folder else folder
+        except RuntimeError as error:  # no such user
+            raise ValueError(str(error)) from error
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings of this process.
+
+        Raises:
+            BadSettings: a variable has a value that cannot be used.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise BadSettings(error) from error
 
     @property
-    def database(self) -> str:
-        """Address of the database, with the default filled in."""
-        return self.database_url or f"sqlite:///{(self.home / 'traind.db').absolute()}"
+    def database(self) -> str | Path:
+        """SQLAlchemy address of the database, or the path of its SQLite file."""
+        return self.database_url or (self.home / "traind.db").absolute()
+
+    @property
+    def url(self) -> str:
+        """Address of the API for a program on this machine."""
+        return address.url(self.host, self.port)

@@ -8,6 +8,11 @@ import argparse
 import os
 import socket
 import sys
+import tempfile
+from pathlib import Path
+
+SOCKET_PATH_BYTES = 107
+"""Longest path of a Unix socket (unix(7))."""
 
 
 def main() -> None:
@@ -19,22 +24,37 @@ def main() -> None:
     # NumPy's threads would stand in the server from which runs are forked; nothing here uses them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from app import logs  # noqa: PLC0415
-    from app.settings import Settings  # noqa: PLC0415
+    from app.lifeline import Line  # noqa: PLC0415
+    from app.settings import BadSettings, Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
     from app.store.errors import StoreError  # noqa: PLC0415
     from worker.supervisor import Supervisor  # noqa: PLC0415
 
-    settings = Settings()
-    opened = database.connect(settings.database)
-    if arguments.healthy:
-        with opened.read() as connection:
-            sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
-    logs.configure()
+    Line()
     try:
+        settings = Settings.from_environment()
+        opened = database.connect(settings.database, create=not arguments.healthy)
+        if arguments.healthy:
+            with opened.read() as connection:
+                sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
+        logs.configure()
         migrations.migrate(opened)
-    except StoreError as refused:  # another schema, a busy file, an upgrade undone
-        sys.exit(str(refused))
+    except (BadSettings, StoreError) as error:
+        sys.exit(str(error))
+    _shorten_temporary_folder()
     Supervisor(settings, opened).run()
+
+
+def _shorten_temporary_folder() -> None:
+    """Moves the socket of the server that forks runs where its path fits."""
+    longest = len(os.fsencode(tempfile.gettempdir())) + len("/pymp-12345678/listener-12345678")
+    if longest <= SOCKET_PATH_BYTES:
+        return
+    for folder in ("/tmp", "/var/tmp"):  # noqa: S108 (only a private folder is made there)
+        if Path(folder).is_dir() and os.access(folder, os.W_OK):
+            tempfile.tempdir = folder
+            return
+    sys.exit(f"TMPDIR={tempfile.gettempdir()} is too long for a socket; set it to a shorter path.")
 
 
 if __name__ == "__main__":

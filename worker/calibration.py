@@ -17,6 +17,7 @@ import torch
 from scipy.optimize import nnls
 
 from app.jobspec import JobSpec, cost
+from app.lifeline import Line
 from worker.training import export
 from worker.training.dataset import Dataset, Description
 from worker.training.run import Run
@@ -121,4 +122,5 @@ def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
+    Line()
     main(Path(sys.argv[1]))

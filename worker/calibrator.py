@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from app import lifeline
+
 IDLE_SECONDS = 3.0
 """How long the worker must have been idle: jobs come first."""
 
@@ -16,7 +18,7 @@ class Calibrator:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: lifeline.Process | None = None
         self._idle_since = time.monotonic()
         self.speed = _read(file)
 
@@ -45,8 +47,8 @@ class Calibrator:
             self._process = None
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker.calibration", str(self._file)],
+        self._process = lifeline.Process(
+            [sys.executable, "-P", "-m", "worker.calibration", str(self._file)],
             stdin=subprocess.DEVNULL,
         )
 

@@ -21,6 +21,7 @@ import torch
 from filelock import FileLock
 
 from app.jobspec import BUILT_IN_DATASETS
+from app.lifeline import Line
 from worker import idx
 from worker.training.dataset import ARRAYS, Array, Description, NotDecoded, load
 
@@ -195,4 +196,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    Line()
     sys.exit(main(sys.argv[1:]))

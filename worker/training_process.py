@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import torch
 
+from app import lifeline
 from app.jobspec import JobSpec
 from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
@@ -118,22 +119,20 @@ def open_dataset(name: str, order: Order) -> Dataset:
     with contextlib.suppress(NotDecoded):
         return load(home / name)
     source = [order.datasets_source] if order.datasets_source else []
-    decoding = subprocess.run(
-        [sys.executable, "-m", "worker.datasets", name, str(home), *source],
-        capture_output=True,
-        check=False,
-    )
+    command = [sys.executable, "-P", "-m", "worker.datasets", name, str(home), *source]
+    with lifeline.Process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as decoding:
+        output, errors = decoding.communicate()
     if decoding.returncode:
-        raise DatasetUnavailable(*_reason(name, decoding))
+        raise DatasetUnavailable(*_reason(name, output, errors, decoding.returncode))
     return load(home / name)
 
 
-def _reason(name: str, decoding: subprocess.CompletedProcess[bytes]) -> tuple[str, str]:
+def _reason(name: str, output: bytes, errors: bytes, code: int) -> tuple[str, str]:
     try:
-        told = msgspec.json.decode(decoding.stdout, type=dict[str, str])
+        told = msgspec.json.decode(output, type=dict[str, str])
     except msgspec.DecodeError:
-        lines = decoding.stderr.decode(errors="replace").strip().splitlines()
-        last = lines[-1] if lines else f"exit code {decoding.returncode}"
+        lines = errors.decode(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else f"exit code {code}"
         return f"Decoding {name} failed: {last}.", "The worker needs room for it on its disk."
     return told["message"], told["advice"]
 

@@ -1,5 +1,6 @@
 """The Open Inference Protocol v2 of KServe, Triton and MLServer, for clients that speak it."""
 
+import importlib.metadata
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -110,7 +111,9 @@ class Metadata(BaseModel):
 async def server() -> Server:
     """The server's name, version and extensions of the protocol."""
     extensions = ["binary_tensor_data", "classification"]
-    return Server(name="traind", version="0.1.0", extensions=extensions)
+    return Server(
+        name="traind", version=importlib.metadata.version("traind"), extensions=extensions
+    )
 
 
 @router.get("/health/live", summary="Is the server alive?")

@@ -4,6 +4,7 @@ The SQLite settings were measured with eight processes: writers take the lock at
 ones lost updates or failed as "locked"), and every acknowledged commit is synced to disk.
 """
 
+import os
 import random
 import sqlite3
 import time
@@ -14,11 +15,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from app.store.errors import DatabaseBusy, ReferencesBroken, StorageFull
+from app.store.errors import (
+    DatabaseBusy,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    ReferencesBroken,
+    StorageFull,
+)
 
 __all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 
@@ -162,18 +169,78 @@ class Database:
         self._reader.dispose()
 
 
-def connect(url: str) -> Database:
-    """Opens the database at a SQLAlchemy address, such as `sqlite:////data/traind.db`."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return Database(create_engine(parsed, pool_pre_ping=True))
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+def connect(where: str | Path, *, create: bool = True) -> Database:
+    """Opens a SQLite file, or the database at a SQLAlchemy address (`sqlite:////data/traind.db`).
+
+    A path is not an address: in an address, `%`, `?` and `#` have a meaning.
+
+    Raises:
+        DatabaseMissing: there is none, and `create` is False; nothing is made.
+        DatabaseUnavailable: it cannot be opened, or the folder cannot be written to.
+    """
+    url = _parse(where)
+    if url.get_backend_name() != "sqlite":
+        try:
+            engine = create_engine(url, pool_pre_ping=True)
+        except (ArgumentError, ImportError) as error:
+            raise DatabaseUnavailable(_shown(url), str(error)) from error
+        return _opened(engine, create=create)
+    if url.database:
+        _prepare_folder(Path(url.database), create=create)
     _warn_of_affected_sqlite(pysqlite)
-    engine = create_engine(parsed, module=pysqlite, pool_size=40, max_overflow=40)
+    engine = create_engine(url, module=pysqlite, pool_size=40, max_overflow=40)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
+    return _opened(engine, create=create)
+
+
+def _parse(where: str | Path) -> URL:
+    if isinstance(where, Path):
+        return URL.create("sqlite", database=str(where))
+    try:
+        return make_url(where)
+    except (ArgumentError, ValueError) as error:
+        reason = "it is no address such as postgresql+psycopg://user@host/name"
+        raise DatabaseUnavailable("of TRAIND_DATABASE_URL", reason) from error
+
+
+def _prepare_folder(file: Path, *, create: bool) -> None:
+    if not create:
+        if not file.exists():
+            raise DatabaseMissing(str(file))
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(str(file), f"{error.filename}: {error.strerror}") from error
+    for place in (file.parent, file):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise DatabaseUnavailable(str(file), f"{place} is not writable for this user")
+
+
+def _opened(engine: Engine, *, create: bool) -> Database:
+    """Opens a first connection, so that what is wrong is known now and not at some request."""
+    try:
+        with engine.connect() as connection:
+            is_empty = (
+                engine.dialect.name == "sqlite"
+                and not connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+            )
+    except DatabaseError as error:
+        engine.dispose()
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise DatabaseUnavailable(_shown(engine.url), reason) from error
+    if is_empty and not create:
+        engine.dispose()
+        raise DatabaseMissing(_shown(engine.url))
     return Database(engine)
+
+
+def _shown(url: URL) -> str:
+    """A file's path, or the address of a server without its password."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or "in memory"
+    return url.render_as_string(hide_password=True)
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -166,6 +166,26 @@ class StorageFull(StoreError):
         )
 
 
+class DatabaseMissing(StoreError):
+    """A command needs a database that is there, and there is none."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"There is no database of traind at {where}: check TRAIND_HOME and "
+            "TRAIND_DATABASE_URL; `traind serve` makes one."
+        )
+
+
+class DatabaseUnavailable(StoreError):
+    """The database cannot be opened."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"The database {where} cannot be opened: {reason}. Check TRAIND_HOME and "
+            "TRAIND_DATABASE_URL."
+        )
+
+
 class BackupRefused(StoreError):
     """No copy of the database was made."""
 

@@ -54,6 +54,6 @@ def _upgrade(database: Database) -> None:
 
     with database.rebuild() as connection:
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent))
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

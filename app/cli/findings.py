@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from app.cli.terminal import printable
 from app.client import Client
 
 STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold"}
@@ -37,7 +38,7 @@ def _told(finding: dict[str, Any]) -> list[Text]:
     cause = finding["symptom_of"]
     of = f", a symptom of {cause.replace('_', ' ')}" if cause else ""
     return [
-        Text(f"{finding['title']} ({severity}{of})", STYLES[severity]),
+        Text(printable(f"{finding['title']} ({severity}{of})"), STYLES[severity]),
         Text(f"  {finding['explanation']}"),
         *(Text(f"  {_measured(each)}", "dim") for each in finding["evidence"]),
         Text(f"  {finding['advice']}"),

@@ -6,21 +6,28 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from app.cli.terminal import console, print_rows, printable
 from app.settings import Settings
 from app.store import database, keys, migrations
 from app.store.database import Connection
+from app.store.errors import DatabaseMissing
 from app.store.keys import Key, Limits, Scope
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
-console = Console(soft_wrap=True)
 
 
 @contextmanager
-def _writing() -> Iterator[Connection]:
-    opened = database.connect(Settings().database)
+def _transaction(*, create: bool = False) -> Iterator[Connection]:
+    """A write transaction. A key may be made before the service has ever run, hence `create`."""
+    where = Settings.from_environment().database
+    try:
+        opened = database.connect(where, create=False)
+    except DatabaseMissing:
+        if not create:
+            raise
+        opened = database.connect(where)
+        console.print(f"There was no database yet; {printable(str(opened.path))} is new.")
     try:
         migrations.migrate(opened)
         with opened.write() as connection:
@@ -44,8 +51,8 @@ def create(
         float | None, typer.Option(min=0.01, help="Requests a second, for each API process.")
     ] = None,
 ) -> None:
-    """Make a key. It is shown once; the service keeps only its digest."""
-    with _writing() as connection:
+    """Make a key, also before the first start. It is shown once; only its digest is kept."""
+    with _transaction(create=True) as connection:
         key, token = keys.create(
             connection, name, frozenset(scope), Limits(max_jobs, max_bytes, max_rate)
         )
@@ -57,22 +64,23 @@ def create(
 @app.command("list")
 def list_keys() -> None:
     """List the keys, without their secrets."""
-    table = Table("id", "name", "scopes", "limits", "last used", "state")
-    with _writing() as connection:
+    with _transaction() as connection:
         found = keys.listed(connection)
-    for key in found:
-        state = "revoked" if key.revoked_at else "in use"
-        scopes, used = ", ".join(sorted(key.scopes)), _time(key.last_used_at)
-        table.add_row(key.id, key.name, scopes, _limits(key), used, state)
-    console.print(table)
+    print_rows(("id", "name", "scopes", "limits", "last used", "state"), map(_row, found))
 
 
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Its id, key_...")]) -> None:
     """End a key; every API process refuses it within a second."""
-    with _writing() as connection:
+    with _transaction() as connection:
         found = keys.revoke(connection, key)
-    console.print(f"{found.id} ({found.name}) is revoked.")
+    console.print(f"{found.id} ({printable(found.name)}) is revoked.")
+
+
+def _row(key: Key) -> tuple[str, ...]:
+    state = "revoked" if key.revoked_at else "in use"
+    scopes, used = ", ".join(sorted(key.scopes)), _time(key.last_used_at)
+    return key.id, key.name, scopes, _limits(key), used, state
 
 
 def _limits(key: Key) -> str:

@@ -1,7 +1,6 @@
 """The main job, end to end, over HTTP: train, watch, measure, classify, and stop everything."""
 
-import os
-import socket
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,11 @@ import numpy as np
 from rich.columns import Columns
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from app import findings
+from app import address
+from app.cli.follow import follow
+from app.cli.terminal import printable
 from app.client import Client
 from app.local import running
 from app.settings import Settings
@@ -28,64 +28,55 @@ EMBEDDED = {"name": "digits", "dataset": {"name": "digits"}, "training": {"log_e
 
 def run(settings: Settings, console: Console) -> bool:
     """Runs the demonstration; returns whether a model was trained and answered."""
-    log = settings.home / "demo.log"
-    with running(_at_a_free_port(settings), log) as service, Client(service.url) as client:
-        console.print(f"traind answers at [bold]{service.url}[/], its data is in {settings.home}/")
+    settings = _with_a_free_port(settings)
+    with (
+        running(settings, settings.home / "demo.log") as service,
+        Client(service.url, direct=True) as client,
+    ):
+        console.print(f"traind answers at {service.url}, its data is in {settings.home}/")
         for spec in (REFERENCE, EMBEDDED):
             job = train(client, spec, console)
             if job["status"] == "succeeded":
                 break
             failure = job["failure"] or {}
             reason = f"{failure.get('message', job['status'])} {failure.get('advice', '')}"
-            console.print(Text(reason, "yellow"), soft_wrap=True)
+            console.print(Text(printable(reason), "yellow"))
             if failure.get("code") != "dataset_unavailable":
                 return False
         else:
             return False
         model = client.model(job["model"])
         accuracy = model["metrics"]["test_accuracy"]
-        console.print(f"\n[bold]Test accuracy {accuracy:.2%}[/] (model {model['id']})\n")
+        console.print(Text(f"\nTest accuracy {accuracy:.2%} (model {model['id']})\n", "bold"))
         classify(client, model, settings.home / "datasets", console)
         console.print(
-            f"\nThe API is described at [bold]{service.url}/docs[/]; "
+            f"\nThe API is described at {service.url}/docs; "
             "`make serve` starts it again, with this model as `latest`."
         )
     return True
 
 
 def train(client: Client, spec: dict[str, Any], console: Console) -> dict[str, Any]:
-    """Submits a job and follows it to its end: a bar with loss and accuracy, its log above."""
+    """Says what a job trains, submits it and follows it to its end."""
+    console.print(describe(client.validate(spec)))
     job = client.submit(spec)
-    console.print(f"POST /jobs {spec or '{}'} -> {job['id']}")
+    console.print(f"POST /jobs {json.dumps(spec)} -> {job['id']}")
     follow(client, job, console)
     return client.job(job["id"])
 
 
-def follow(client: Client, job: dict[str, Any], console: Console) -> None:
-    """Shows what happens to a job until it ends, and what was wrong with it."""
-    with Progress(
-        TextColumn("[bold]{task.fields[epoch]}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%  {task.fields[measured]}"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-    ) as bars:
-        bar = bars.add_task("", total=100.0, epoch="starting", measured="")
-        measured: dict[str, str] = {}
-        for message in client.watch(job["id"]):
-            if message.kind == "progress":
-                progress = message.data["progress"]
-                epoch = f"epoch {progress['epoch']}/{progress['epochs']}"
-                bars.update(bar, completed=progress["percent"], epoch=epoch)
-                continue
-            happened = message.data
-            if happened["kind"] == "log" and "loss" in happened["data"]:
-                measured["loss"] = f"loss {happened['data']['loss']:.3f}"
-            if happened["kind"] == "epoch" and "validation_accuracy" in happened["data"]:
-                measured["accuracy"] = f"accuracy {happened['data']['validation_accuracy']:.2%}"
-            bars.update(bar, measured="  ".join(measured.values()))
-            bars.console.print(Text(happened["message"], "dim"), soft_wrap=True)
-    findings.show(client, job["id"], console)
+def describe(plan: dict[str, Any]) -> str:
+    """What the answer of POST /jobs/validate would train, and with what."""
+    dataset, training = plan["spec"]["dataset"]["name"], plan["spec"]["training"]
+    held_out = plan["validation_images"]
+    images = f"{plan['training_images'] + held_out:,} images ({held_out:,} for validation)"
+    network = "-".join(map(str, plan["layer_sizes"]))
+    optimizer = training["optimizer"]
+    return (
+        f"Dataset {dataset}: {images}. Network {network}: {plan['parameters']:,} parameters, "
+        f"trained for {training['epochs']} epochs in mini-batches of {training['batch_size']} by "
+        f"{optimizer['name']} at a learning rate of {optimizer['lr']:g}."
+    )
 
 
 def classify(client: Client, model: dict[str, Any], datasets: Path, console: Console) -> None:
@@ -97,13 +88,15 @@ def classify(client: Client, model: dict[str, Any], datasets: Path, console: Con
     predictions = client.predict([images[index].tolist() for index in chosen], model["id"])
     brightest = model["pixel_range"][1]
     panels = []
-    for index, said in zip(chosen, predictions, strict=True):
+    for index, prediction in zip(chosen, predictions, strict=True):
         truth = model["classes"][int(labels[index])]
-        right = said["label"] == truth
-        answer = f"{said['label']} ({said['confidence']:.1%})" + ("" if right else f", is {truth}")
+        is_correct = prediction["label"] == truth
+        title = f"{prediction['label']} ({prediction['confidence']:.1%})"
+        title += "" if is_correct else f", is {truth}"
         drawing = Text(draw(images[index][0] / brightest), no_wrap=True)
-        panels.append(Panel(drawing, title=answer, border_style="green" if right else "red"))
-    console.print(Columns(panels))
+        color = "green" if is_correct else "red"
+        panels.append(Panel(drawing, title=Text(printable(title)), border_style=color))
+    console.print(Columns(panels), soft_wrap=False)
 
 
 def draw(image: np.ndarray[Any, Any]) -> str:
@@ -115,10 +108,12 @@ def draw(image: np.ndarray[Any, Any]) -> str:
     return "\n".join("".join(SHADES[shade] * wide for shade in row) for row in shades)
 
 
-def _at_a_free_port(settings: Settings) -> Settings:
-    """Another program may hold the default port; a port that was asked for is kept."""
-    if "TRAIND_PORT" in os.environ:
-        return settings
-    with socket.socket() as probe:
-        taken = probe.connect_ex((settings.host, settings.port)) == 0
-    return settings.model_copy(update={"port": 0}) if taken else settings
+def _with_a_free_port(settings: Settings) -> Settings:
+    """The settings, with another port if the default one is taken; a port that was set is kept."""
+    try:
+        address.check_free(settings.host, settings.port)
+    except address.AddressUnavailable:
+        if "port" in settings.model_fields_set:
+            raise
+        return settings.model_copy(update={"port": 0})
+    return settings

@@ -1,0 +1,56 @@
+"""What the commands print: tables and messages for people, whole lines for programs.
+
+Names, labels and errors come from anywhere. They are printed as they are: no markup is read from
+them, and characters that steer a terminal are shown as escapes.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from app.logs import KEY
+
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line separators, changes of the writing direction, and lone surrogates."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+
+
+console = _console()
+errors = _console(stderr=True)
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what a terminal would obey."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table in a terminal; elsewhere a line for each row, its values whole, with tabs between.
+
+    The first column holds ids, and is never cut.
+    """
+    lines = [[printable(value) for value in row] for row in rows]
+    if not console.is_terminal:
+        for line in lines:
+            sys.stdout.write("\t".join(line) + "\n")
+        return
+    longest = max((len(line[0]) for line in lines), default=0)
+    first = Column(columns[0], min_width=longest, overflow="fold")
+    table = Table(first, *(Column(name, overflow="fold") for name in columns[1:]))
+    for line in lines:
+        table.add_row(*line)
+    console.print(table, soft_wrap=False)
+
+
+def print_error(message: str) -> None:
+    """Says on standard error what went wrong; an API key in it is cut short."""
+    for line in message.splitlines():
+        without_keys = KEY.sub(r"traind_\g<id>_...", line)
+        errors.print(Text(printable(without_keys), "red"))

@@ -1,0 +1,128 @@
+"""What is wrong at the start is said in a line each, with the value and what to do."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRAIND = [str(Path(sys.executable).with_name("traind"))]
+API = [sys.executable, "-P", "-m", "app"]
+WORKER = [sys.executable, "-P", "-m", "worker"]
+
+
+def refused(command: list[str], folder: Path, **environment: str) -> list[str]:
+    """The lines on standard error of a command that must fail in the empty folder."""
+    variables = {name: value for name, value in os.environ.items() if "TRAIND" not in name}
+    done = subprocess.run(
+        command,
+        env={**variables, "TRAIND_PORT": "0", **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("command", [[*TRAIND, "serve"], [*TRAIND, "jobs"], API, WORKER])
+def test_each_wrong_setting_has_a_line(command: list[str], tmp_path: Path) -> None:
+    lines = refused(command, tmp_path, TRAIND_PORT="eighty", TRAIND_SLOTS="0")
+    assert [line.partition(":")[0] for line in lines] == ["TRAIND_PORT=eighty", "TRAIND_SLOTS=0"]
+
+
+@pytest.mark.parametrize("command", [[*TRAIND, "keys", "create", "x", "--scope", "read"], API])
+@pytest.mark.parametrize("home", ["/dev/null/home", "/proc/home", "~nobody-of-this-name"])
+def test_a_home_that_cannot_be_had_is_named(command: list[str], home: str, tmp_path: Path) -> None:
+    (line,) = refused(command, tmp_path, TRAIND_HOME=home)
+    assert home.lstrip("~") in line
+    assert "TRAIND_HOME" in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [*TRAIND, "backup", "copy.db"],
+        [*TRAIND, "keys", "list"],
+        [*TRAIND, "keys", "revoke", "key_1"],
+        [*WORKER, "--healthy"],
+    ],
+)
+def test_a_mistyped_home_is_not_made(command: list[str], tmp_path: Path) -> None:
+    (line,) = refused(command, tmp_path, TRAIND_HOME="mistyped")
+    assert line.startswith(f"There is no database of traind at {tmp_path}/mistyped/traind.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_is_no_database_to_back_up(tmp_path: Path) -> None:
+    (tmp_path / ".traind").mkdir()
+    (tmp_path / ".traind" / "traind.db").touch()
+    (line,) = refused([*TRAIND, "backup", "copy.db"], tmp_path)
+    assert line.startswith("There is no database of traind at")
+    assert not (tmp_path / "copy.db").exists()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysterious://host/db", "sqlite:////dev/null/a.db"])
+def test_a_database_that_cannot_be_opened_is_named(url: str, tmp_path: Path) -> None:
+    (line,) = refused(WORKER, tmp_path, TRAIND_DATABASE_URL=url)
+    assert "TRAIND_DATABASE_URL" in line
+
+
+def test_a_home_with_a_tilde_is_in_the_users_folder(tmp_path: Path) -> None:
+    (line,) = refused([*TRAIND, "backup", "copy.db"], tmp_path, TRAIND_HOME="~/x", HOME="/users/a")
+    assert "/users/a/x/traind.db" in line
+
+
+@pytest.mark.parametrize("command", [[*TRAIND, "serve"], API])
+def test_another_program_on_the_port_is_told(command: list[str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        (line,) = refused(command, tmp_path, TRAIND_PORT=str(port))
+    assert line.startswith(f"Another program already listens at http://127.0.0.1:{port}: stop it")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_a_host_that_is_not_here_is_told(host: str, tmp_path: Path) -> None:
+    (line,) = refused([*TRAIND, "serve"], tmp_path, TRAIND_HOST=host)
+    assert "TRAIND_HOST" in line
+    assert host in line
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "No such file or directory"),
+        (b"", "is not JSON"),
+        (b'{"name": }', "is not JSON: Expecting value: line 1 column 10"),
+        (b'{"name": "\xff"}', "is not UTF-8 text (byte 10)"),
+        (b'{"lr": NaN}', "NaN is not a number"),
+        (b'{"name": "a", "name": "b"}', "the field 'name' stands there twice"),
+        (b"[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_spec_file_that_is_none_is_told(content: bytes | None, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "a [/x] b.json"
+    if content is not None:
+        file.write_bytes(content)
+    (line,) = refused([*TRAIND, "submit", file.name], tmp_path)
+    assert line.startswith(file.name)
+    assert told in line
+
+
+def test_a_spec_is_utf8_and_its_errors_are_printed_in_any_locale(tmp_path: Path) -> None:
+    (tmp_path / "é.json").write_bytes('{"name": "é"'.encode())
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    (line,) = refused([*TRAIND, "submit", "é.json"], tmp_path, **ascii_only)
+    assert ".json is not JSON" in line
+
+
+def test_nobody_there_is_told_with_the_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    (line,) = refused([*TRAIND, "jobs", "--url", url], tmp_path)
+    assert line == f"No traind answers at {url}; `traind serve` starts one."
