@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import structlog
@@ -33,6 +34,10 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 READING = {"GET", "OPTIONS"}
 """Methods that change nothing, and are not logged. (HEAD is a GET by now.)"""
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+MODELS = 20
+"""Models with a series of their own in the latencies: those that answered last."""
+OTHER = "other"
+"""Stands for every further model where series cannot be taken away: with several processes."""
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Where several API processes keep their numbers together, by the official client's own rules."""
 
@@ -50,7 +55,8 @@ class Telemetry:
         )
         self._seconds = Histogram(
             "traind_http_request_duration_seconds",
-            "From a request's first byte to its answer's last; model is empty where none answered.",
+            "From a request's first byte to its answer's last; model is empty where none answered. "
+            f"The {MODELS} models that answered last have series of their own.",
             ["method", "route", "model"],
             buckets=SECONDS,
             registry=self.registry,
@@ -63,6 +69,7 @@ class Telemetry:
         )
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[tuple[str, str, str], Histogram] = {}
+        self._models: OrderedDict[str, None] = OrderedDict()
 
     def batch(self, images: int) -> None:
         """A batch was answered."""
@@ -76,11 +83,30 @@ class Telemetry:
         if counter is None:
             counter = self._counters[counted] = self._requests.labels(method, route, str(status))
         counter.inc()
-        timed = (method, route, model)
+        timed = (method, route, self._label(model) if model else "")
         histogram = self._histograms.get(timed)
         if histogram is None:
             histogram = self._histograms[timed] = self._seconds.labels(*timed)
         histogram.observe(seconds)
+
+    def _label(self, model: str) -> str:
+        """The label of a model that answered; the series of the one that is due make room for it.
+
+        A model that answers again after its series have gone starts at zero, which Prometheus takes
+        for a restart.
+        """
+        if model in self._models:
+            self._models.move_to_end(model)
+            return model
+        if len(self._models) == MODELS:
+            if MULTIPROCESS in os.environ:
+                return OTHER
+            oldest, _ = self._models.popitem(last=False)
+            for timed in [each for each in self._histograms if each[2] == oldest]:
+                del self._histograms[timed]
+                self._seconds.remove(*timed)
+        self._models[model] = None
+        return model
 
 
 class Measured:

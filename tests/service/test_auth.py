@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,43 @@ def test_a_revoked_key_ends_within_a_second_and_leaves_the_door_shut(guarded: Ap
         keys.revoke(connection, key_id)
     time.sleep(0.5)
     problem_of(guarded.http.get("/jobs", headers=headers), 401, "unauthorized")
+
+
+def test_a_revoked_keys_streams_and_waits_end_within_a_second(guarded: Api) -> None:
+    headers, others = make(guarded, "write", "read"), make(guarded, "read")
+    job = guarded.http.post("/jobs", json={}, headers=headers).json()["id"]
+    key_id = keys.key_id(headers["Authorization"].removeprefix("Bearer "))
+    events = {"url": f"/jobs/{job}/events", "timeout": 5}
+    stream = {"Accept": "text/event-stream"}
+    with (
+        ThreadPoolExecutor() as pool,
+        guarded.http.stream("GET", **events, headers=stream | headers) as mine,
+        guarded.http.stream("GET", **events, headers=stream | others) as still_good,
+    ):
+        waiting = pool.submit(guarded.http.get, f"/jobs/{job}?wait=60", headers=headers, timeout=70)
+        lines = mine.iter_lines()
+        good_lines = still_good.iter_lines()
+        assert next(lines) == next(good_lines) == "event: state"
+        time.sleep(0.5)  # both have read all that there is, and wait
+        with guarded.database.write() as connection:
+            keys.revoke(connection, key_id)
+        revoked_at = time.monotonic()
+        list(lines)  # until the service ends the stream
+        problem_of(waiting.result(), 401, "unauthorized")
+        assert time.monotonic() - revoked_at < 2, "within about a second, on a busy machine"
+        assert guarded.http.post(f"/jobs/{job}/cancel", headers=make(guarded, "write")).is_success
+        assert any("cancelled" in line for line in good_lines)
+
+
+def test_the_first_key_ends_the_streams_that_began_without_one(tmp_path: Path) -> None:
+    with serving(tmp_path) as api:
+        job = api.submit()
+        stream = {"Accept": "text/event-stream"}
+        with api.http.stream("GET", f"/jobs/{job}/events", headers=stream, timeout=5) as mine:
+            lines = mine.iter_lines()
+            assert next(lines) == "event: state"
+            make(api, "read")
+            list(lines)  # until the service ends the stream
 
 
 def test_jobs_and_promotions_record_their_key(guarded: Api) -> None:

@@ -107,6 +107,26 @@ def test_a_stream_is_taken_up_again_behind_the_last_event(api: Api) -> None:
     assert rest == ["1200", "1201", "1202"]
 
 
+def test_a_stream_that_was_read_to_its_end_answers_204_so_that_browsers_stop_asking(
+    api: Api,
+) -> None:
+    job_id = finished_job(api)
+    headers = {"Accept": "text/event-stream"}
+    (*_, last) = [message.id for message in stream(api, job_id) if message.id]
+    again = api.http.get(f"/jobs/{job_id}/events", headers=headers | {"Last-Event-ID": last})
+    assert again.status_code == 204
+    assert not again.content
+    before = str(int(last) - 1)
+    assert [message.id for message in stream(api, job_id, before) if message.event == "state"] == [
+        last
+    ]
+    running = api.submit()
+    with api.http.stream(
+        "GET", f"/jobs/{running}/events", headers=headers | {"Last-Event-ID": "1"}
+    ) as waiting:
+        assert waiting.status_code == 200  # more will come
+
+
 @pytest.mark.parametrize("last", ["x", "-1", str(2**63), "nan"])
 def test_a_wrong_last_event_id_is_refused(api: Api, last: str) -> None:
     answer = api.http.get(f"/jobs/{api.submit()}/events", headers={"Last-Event-ID": last})

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
+from app.api.telemetry import MODELS, MULTIPROCESS, OTHER, Telemetry
 from app.store import leases, tables, workers
 from tests.service.conftest import Api, band
 
@@ -57,6 +59,36 @@ def test_requests_are_counted_by_route_and_timed_by_model(api: Api, model: str) 
     assert more("traind_predict_batch_images_count") == 3
     assert of(after, "traind_predict_loaded_bytes") > 1000
     assert of(after, "traind_predict_queue_images") == 0
+
+
+def test_the_models_that_answered_last_have_series_and_the_others_none() -> None:
+    counted = Telemetry()
+    for number in range(3 * MODELS):
+        for route in ("/predict", "/models/{ref}/predict"):
+            counted.request("POST", route, 200, "latest one", 0.1)
+            counted.request("POST", route, 200, f"model {number}", 0.1)
+            counted.request("GET", "/jobs", 200, "", 0.1)
+    text = generate_latest(counted.registry).decode()
+    shown = {
+        sample.labels["model"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.endswith("duration_seconds_count") and sample.labels["route"] == "/predict"
+    }
+    last = {f"model {number}" for number in range(2 * MODELS + 1, 3 * MODELS)}
+    assert set(shown) == last | {"latest one"}
+    assert shown["latest one"] == 3 * MODELS
+
+
+def test_several_processes_name_the_first_models_and_count_the_rest_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = Telemetry()
+    monkeypatch.setenv(MULTIPROCESS, "somewhere")
+    for number in range(3 * MODELS):
+        assert counted._label(f"model {number}") == (
+            f"model {number}" if number < MODELS else OTHER
+        )
 
 
 def test_jobs_workers_and_the_training_rate_are_those_of_the_store(api: Api) -> None:
