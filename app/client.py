@@ -186,6 +186,8 @@ class Client:
                     if stream.response.is_error:
                         stream.response.read()
                         self._json(stream.response)
+                    if stream.response.status_code == 204:  # the job has ended; nothing is left
+                        return
                     for event in stream.iter_sse():
                         last, breaks = event.id or last, 0
                         if not event.data:  # a sign of life, after 15 s in which nothing happened

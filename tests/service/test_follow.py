@@ -13,8 +13,10 @@ import httpx
 import psutil
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
+from sqlalchemy import delete
 
-from app.store import events, leases
+from app.client import Client
+from app.store import events, leases, tables
 from app.store.events import NewEvent
 from app.store.metrics import Point
 from tests.service.conftest import Api, banded_model, problem_of
@@ -125,6 +127,10 @@ def test_a_stream_that_was_read_to_its_end_answers_204_so_that_browsers_stop_ask
         "GET", f"/jobs/{running}/events", headers=headers | {"Last-Event-ID": "1"}
     ) as waiting:
         assert waiting.status_code == 200  # more will come
+    with api.database.write() as connection:  # as for a job that ended long ago
+        connection.execute(delete(tables.events).where(tables.events.c.job_id == job_id))
+    with Client(api.service.url) as client:
+        assert list(client.watch(job_id)) == []
 
 
 @pytest.mark.parametrize("last", ["x", "-1", str(2**63), "nan"])
