@@ -63,6 +63,7 @@ def test_every_error_of_the_store_that_a_request_can_meet_has_its_problem() -> N
     }
     of_runs_and_starts = {errors.LeaseLost, errors.SchemaMismatch, errors.KeyNotFound}
     of_runs_and_starts |= {errors.BackupRefused, errors.ReferencesBroken}
+    of_runs_and_starts |= {errors.DatabaseMissing, errors.DatabaseUnavailable}
     assert known - of_runs_and_starts == known & problems.DOMAIN.keys()
 
 
