@@ -11,6 +11,8 @@ class FailureCode(StrEnum):
     """The loss became infinite or not a number."""
     OUT_OF_MEMORY = "out_of_memory"
     """The training process needed more memory than it may use."""
+    DEVICE_UNAVAILABLE = "device_unavailable"
+    """The worker has no device of the kind that the specification asks for."""
     DATASET_UNAVAILABLE = "dataset_unavailable"
     """The dataset could not be found, downloaded or read."""
     WORKER_LOST = "worker_lost"

@@ -103,7 +103,7 @@ class Checkpoint(msgspec.Struct, tag=True, frozen=True):
 
 
 class Finished(msgspec.Struct, tag=True, frozen=True):
-    """The run's fruit: what is needed to publish the model."""
+    """What is needed to publish the model."""
 
     signature: dict[str, Any]
     metrics: dict[str, Any]
@@ -112,9 +112,10 @@ class Finished(msgspec.Struct, tag=True, frozen=True):
     weights: bytes
     onnx: bytes
     report: bytes
-    """What the test set says, as `training.report.report` has it, in JSON."""
-    answers: bytes
-    """The answer to each test image, as `training.report.answers` has them, in safetensors."""
+    """The report on the test images, as `training.report.report` has it, in JSON."""
+    predictions: bytes
+    """The predictions for the test images, in safetensors, as `training.report.predictions` has
+    them."""
 
 
 class Measured(msgspec.Struct, tag=True, frozen=True):

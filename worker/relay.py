@@ -81,11 +81,15 @@ def _found(finding: dict[str, Any]) -> NewEvent:
 
 def model(finished: Finished) -> TrainedModel:
     """The model that a run leaves, with its files."""
-    kinds = ("weights", "onnx", "report", "answers")
     return TrainedModel(
         signature=finished.signature,
         metrics=finished.metrics,
         provenance=finished.provenance,
         weights_sha256=finished.weights_sha256,
-        files={kind: getattr(finished, kind) for kind in kinds},
+        files={
+            "weights": finished.weights,
+            "onnx": finished.onnx,
+            "report": finished.report,
+            "answers": finished.predictions,
+        },
     )

@@ -24,7 +24,8 @@ from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
 from worker.training.dataset import Dataset, NotDecoded, load
 from worker.training.environment import DeviceUnavailable
-from worker.training.run import Diverged, Run, Stopping
+from worker.training.interruptions import Diverged, Stopping
+from worker.training.run import Run
 
 NICENESS = 10
 """Predictions come first: training takes what they leave of the processors."""
@@ -77,7 +78,7 @@ class Listener:
 def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     """Runs the order; returns how it ended. Whatever goes wrong is put in words."""
     try:
-        spec = JobSpec.model_validate(listener.order.spec)
+        spec = JobSpec.stored(listener.order.spec)
         dataset = open_dataset(spec.dataset.name, listener.order)
         run = Run(spec, dataset, report, listener.stop_requested)
         return run.run(listener.order.checkpoint)
@@ -89,7 +90,8 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
         advice = "Lower training.optimizer.lr, for example to a tenth."
         return Failed("diverged", str(diverged), advice)
     except DeviceUnavailable as unavailable:
-        return Failed("internal", str(unavailable), "Set resources.device to auto or cpu.")
+        advice = "Set resources.device to auto or cpu, or start a worker on a machine with a GPU."
+        return Failed("device_unavailable", str(unavailable), advice)
     except Exception as error:  # the boundary of the process: its owner must hear of it
         if _is_out_of_memory(error):
             most = f"its {listener.order.memory_mb} MB of" if listener.order.memory_mb else "the"

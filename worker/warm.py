@@ -21,7 +21,7 @@ try:
     export.onnx(networks.build(JobSpec.model_validate({"dataset": {"name": "digits"}})), digits)
     labels, probabilities = np.zeros(2, np.int64), np.eye(2, 10, dtype=np.float32)
     report.report(labels, probabilities, np.zeros((2, 1, 8, 8), np.uint8), digits)
-    report.answers(labels, probabilities)
+    report.predictions(labels, probabilities)
 except Exception:  # it only saves time: a server that died here would take every job with it
     logging.getLogger("traind.worker").exception("the first export or report failed")
 # What is loaded stays: measured, a fork that searched it for garbage lost 0.25 s, and the memory

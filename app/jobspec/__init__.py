@@ -2,18 +2,29 @@
 
 `JobSpec()` is the reference job: a 784-500-10 ReLU network on MNIST. A spec is immutable, refuses
 unknown fields, and is whole: what is stored names every value that the run will use.
+
+A client's spec is validated, `JobSpec.model_validate`. A stored one is only read, `JobSpec.stored`.
 """
 
 from math import ceil
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.jobspec.dataset import BUILT_IN_DATASETS, Augment, Dataset, DatasetFacts
+from app.jobspec.layers import Layer, Linear, is_fully_connected
 from app.jobspec.model import Model
-from app.jobspec.part import Part, Text
+from app.jobspec.preset_errors import explained
 from app.jobspec.presets import PRESETS, PresetName, laid_over
+from app.jobspec.run_options import Autopilot, RateRange, Resources
+from app.jobspec.section import Section, Text, refusal
 from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Training
 
 __all__ = [
@@ -29,10 +40,10 @@ __all__ = [
     "Loss",
     "Model",
     "Optimizer",
-    "Part",
     "RateRange",
     "Resources",
     "Schedule",
+    "Section",
     "Text",
     "Training",
 ]
@@ -57,49 +68,7 @@ LabelKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_la
 LabelValue = Annotated[str, Field(max_length=512), Text]
 
 
-class Resources(Part):
-    """What the run may use."""
-
-    threads: int = Field(default=1, ge=1, le=64)
-    """CPU threads; the same number gives the same weights, bit for bit."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the arithmetic runs; `auto` takes a GPU where there is one."""
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Data-parallel processes. More than 1 is not supported yet."""
-
-    @field_validator("workers")
-    @classmethod
-    def _one_worker(cls, workers: int) -> int:
-        if workers > 1:
-            raise PydanticCustomError("not_supported_yet", "more than 1 is not supported yet")
-        return workers
-
-
-class Autopilot(Part):
-    """Lets the service follow its own suggestions."""
-
-    max_jobs: int = Field(ge=1, le=20)
-    """Most jobs to train, this one included, until one is healthy."""
-
-
-class RateRange(Part):
-    """A learning-rate range test (Smith 2017): the rate grows by a factor each mini-batch."""
-
-    lowest: float = Field(default=1e-6, ge=1e-12, le=1000.0)
-    """Rate of the first mini-batch."""
-    highest: float = Field(default=10.0, ge=1e-12, le=1000.0)
-    """Rate of the last one; the test ends before it where the loss explodes."""
-    batches: int = Field(default=200, ge=20, le=2000)
-    """Mini-batches of the whole test."""
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        if self.lowest >= self.highest:
-            raise _refusal("highest", "must be above lowest")
-        return self
-
-
-class JobSpec(Part):
+class JobSpec(Section):
     """A training job. `{}` is the reference: MNIST, 784-500-10, ReLU, SGD, 10 epochs."""
 
     preset: PresetName | None = None
@@ -123,25 +92,26 @@ class JobSpec(Part):
     lr_range: RateRange | None = None
     """Only ramp the learning rate over a few mini-batches, and recommend one; trains no model."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_the_preset(cls, fields: Any) -> Any:
-        preset = fields.get("preset") if isinstance(fields, dict) else None
-        if isinstance(preset, str) and preset in PRESETS:
-            return laid_over(PRESETS[preset].spec, fields)
-        return fields
+    @property
+    def layers(self) -> list[Layer]:
+        """The network, described."""
+        return self.model.layers(self.dataset.facts)
 
     @property
     def layer_sizes(self) -> list[int]:
-        """Units of the fully connected layers, ends included, such as [784, 500, 10]."""
-        facts = self.dataset.facts
-        return self.model.layer_sizes(facts.input_shape, facts.classes)
+        """Units of the fully connected layers, input and output too, such as [784, 500, 10]."""
+        linear = [layer for layer in self.layers if isinstance(layer, Linear)]
+        return [linear[0].inputs[0], *(layer.outputs[0] for layer in linear)]
 
     @property
     def parameters(self) -> int:
         """Trainable numbers of the network."""
-        facts = self.dataset.facts
-        return self.model.parameters(facts.input_shape, facts.classes)
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def has_chain_rule(self) -> bool:
+        """Whether the gradients of this network can be computed by the chain rule's formulas."""
+        return is_fully_connected(self.layers)
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -165,19 +135,19 @@ class JobSpec(Part):
 
     @model_validator(mode="after")
     def _fits_the_service(self) -> Self:
-        if min(self.model.feature_shapes(self.dataset.facts.input_shape)[-1]) < 1:
-            raise _refusal(
+        if any(min(layer.outputs) < 1 for layer in self.layers):
+            raise refusal(
                 "model.channels",
                 "too many convolutions: each halves the image, and nothing of it would be left",
             )
         if self.parameters > MAX_PARAMETERS:
-            raise _refusal(
+            raise refusal(
                 "model.hidden",
                 f"the network would have {self.parameters} parameters, the limit is "
                 f"{MAX_PARAMETERS}; use fewer or smaller layers",
             )
         if self.steps > MAX_STEPS:
-            raise _refusal(
+            raise refusal(
                 "training.epochs",
                 f"the job would take {self.steps} steps, the limit is {MAX_STEPS}; "
                 "use fewer epochs or larger batches",
@@ -185,7 +155,17 @@ class JobSpec(Part):
         return self
 
     @model_validator(mode="after")
-    def _its_parts_fit_together(self) -> Self:
+    def _autopilot_has_what_it_follows(self) -> Self:
+        if self.autopilot is not None and not self.diagnosis:
+            raise refusal("autopilot", "follows the diagnosis, so it needs diagnosis: true")
+        if self.autopilot is not None and self.lr_range is not None:
+            raise refusal(
+                "autopilot", "corrects models, and a range test trains none; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Self:
         training = self.training
         if self.dataset.validation_images == 0:
             by_plateau = training.schedule and training.schedule.name == "reduce_on_plateau"
@@ -194,38 +174,41 @@ class JobSpec(Part):
                 "training.schedule": by_plateau,
             }.items():
                 if used:
-                    raise _refusal(field, "needs a dataset.validation_fraction above 0")
+                    raise refusal(field, "needs a dataset.validation_fraction above 0")
         weights = training.loss.class_weights
         if isinstance(weights, list) and len(weights) != self.dataset.facts.classes:
-            raise _refusal(
+            raise refusal(
                 "training.loss.class_weights",
                 f"needs one weight for each of the {self.dataset.facts.classes} classes",
             )
         if isinstance(weights, list) and not any(weights):
-            raise _refusal("training.loss.class_weights", "needs a weight above 0")
+            raise refusal("training.loss.class_weights", "needs a weight above 0")
         if self.model.batch_norm and self._smallest_batch == 1:
-            raise _refusal(
+            raise refusal(
                 "training.batch_size",
                 "batch normalization needs two images in every batch, and the last has one; "
                 "change the batch size",
             )
-        if training.gradient == "chain_rule" and (
-            self.model.kind == "cnn" or self.model.batch_norm
-        ):
-            raise _refusal(
+        if training.gradient == "chain_rule" and not self.has_chain_rule:
+            raise refusal(
                 "training.gradient",
                 "chain_rule is for fully connected networks without batch_norm; use auto",
             )
         return self
+
+    @model_validator(mode="wrap")  # the last one, so that it sees what the others refuse
+    @classmethod
+    def _fill_in_the_preset(cls, fields: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        preset = fields.get("preset") if isinstance(fields, dict) else None
+        if not isinstance(preset, str) or preset not in PRESETS:
+            return validate(fields)
+        try:
+            return validate(laid_over(PRESETS[preset].spec, fields))
+        except ValidationError as error:
+            raise explained(error, preset, fields, cls) from None
 
     @property
     def _smallest_batch(self) -> int:
         images = self.dataset.training_images
         size = min(self.training.batch_size, images)
         return images % size or size
-
-
-def _refusal(field: str, message: str) -> PydanticCustomError:
-    """The refusal of a whole spec for what stands in one field."""
-    context = {"message": message, "field": field}
-    return PydanticCustomError("does_not_fit", "{message}", context)

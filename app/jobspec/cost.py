@@ -1,55 +1,56 @@
-"""How long a job will take: countable work, times what a worker's calibration has measured.
+"""How long a job will take: its operations, counted, times the seconds that each kind takes.
 
-A step's time is modelled as a sum of parts: a constant, one a layer, one a weight (memory is
-walked through for every product and update), and one a multiplication of dense layers and of
-convolutions. A worker measures a few small networks, fits the seconds of each part, and keeps them.
+The time of a step is modelled as a sum over kinds of operations: a constant for the step, one for
+each layer, one for each weight (every update reads and writes all of them), one for each
+multiplication. A worker times a few small networks once, fits the seconds of each kind, and keeps
+them: its calibration.
 """
 
-from itertools import pairwise
+from math import prod
 
 from app.jobspec import JobSpec
+from app.jobspec.layers import BatchNorm, Convolution, Dropout, Linear
 
-Features = dict[str, float]
-"""How often each part of the model occurs."""
+Counts = dict[str, float]
+"""How many operations there are of each kind."""
 Speed = dict[str, float]
-"""Seconds of each part, as fitted on one machine."""
+"""Seconds of one operation of each kind, as fitted on one machine."""
 
 SETUP = "setup"
-"""The part that every job has once: starting, mapping its data, testing, exporting."""
+"""The operation that every job has once: start, map the data, test, export."""
 
 
-def step(spec: JobSpec) -> Features:
-    """The parts of one training step."""
-    training, model = spec.training, spec.model
-    by_hand = model.kind == "mlp" and not model.batch_norm and training.gradient != "autograd"
+def step(spec: JobSpec) -> Counts:
+    """The operations of one training step."""
+    training, layers = spec.training, spec.layers
+    by_hand = spec.has_chain_rule and training.gradient != "autograd"
     mode = "chain_rule" if by_hand else "autograd"
     batch = min(training.batch_size, spec.dataset.training_images)
     dense, convolved, values, mapped = _forward(spec)
-    layers = len(spec.layer_sizes) - 1 + len(model.channels or [])
-    extras = layers * (model.batch_norm + (model.dropout > 0))
-    parts = {
+    costly = sum(isinstance(each, Linear | Convolution | BatchNorm | Dropout) for each in layers)
+    counts = {
         f"{mode}.step": 1.0,
-        f"{mode}.{training.precision}.layer": float(layers + extras),
+        f"{mode}.{training.precision}.layer": float(costly),
         f"{training.precision}.dense": 3.0 * batch * dense,
         f"{training.precision}.convolution": 3.0 * batch * convolved,
         f"{training.precision}.weight": float(spec.parameters),
         f"{training.optimizer.name}.step": 1.0,
         f"{training.optimizer.name}.weight": float(spec.parameters),
-        "value": batch * values * (1 + (model.dropout > 0)),
+        "value": batch * values * (1 + (spec.model.dropout > 0)),
         f"{training.precision}.map": batch * mapped,
     }
-    if model.batch_norm:
-        parts["normalized"] = batch * (values + mapped)
-    if model.activation in {"sigmoid", "tanh", "gelu"}:
-        parts["curved"] = batch * (values + mapped)
+    if spec.model.batch_norm:
+        counts["normalized"] = batch * (values + mapped)
+    if spec.model.activation in {"sigmoid", "tanh", "gelu"}:
+        counts["curved"] = batch * (values + mapped)
     if spec.dataset.augment is not None:
-        channels, rows, columns = spec.dataset.facts.input_shape
-        parts |= {"augment.step": 1.0, "augment.value": float(batch * channels * rows * columns)}
-    return parts
+        pixels = prod(spec.dataset.facts.input_shape)
+        counts |= {"augment.step": 1.0, "augment.value": float(batch * pixels)}
+    return counts
 
 
-def image(spec: JobSpec) -> Features:
-    """The parts of looking at one image in an evaluation, in float32."""
+def image(spec: JobSpec) -> Counts:
+    """The operations of one image in an evaluation, in float32."""
     dense, convolved, values, mapped = _forward(spec)
     return {
         "float32.dense": dense,
@@ -59,9 +60,9 @@ def image(spec: JobSpec) -> Features:
     }
 
 
-def seconds(features: Features, speed: Speed) -> float:
-    """The time that the parts take together."""
-    return sum(count * speed.get(part, 0.0) for part, count in features.items())
+def seconds(counts: Counts, speed: Speed) -> float:
+    """The time that the operations take together."""
+    return sum(count * speed.get(kind, 0.0) for kind, count in counts.items())
 
 
 def estimate(spec: JobSpec, speed: Speed) -> float:
@@ -73,12 +74,11 @@ def estimate(spec: JobSpec, speed: Speed) -> float:
 
 
 def _forward(spec: JobSpec) -> tuple[float, float, float, float]:
-    """For one image: multiplications in dense layers and convolutions, values made by each."""
-    shapes = spec.model.feature_shapes(spec.dataset.facts.input_shape)
-    window = (spec.model.kernel or 0) ** 2
-    dense = sum(before * after for before, after in pairwise(spec.layer_sizes))
-    convolved, mapped = 0, 0
-    for (before, rows, columns), (after, _, _) in pairwise(shapes):
-        convolved += before * after * window * rows * columns
-        mapped += after * rows * columns
+    """For one image: multiplications in dense layers and in convolutions; values that go into and
+    come out of dense layers; values that come out of convolutions."""
+    linear = [layer for layer in spec.layers if isinstance(layer, Linear)]
+    convolutions = [layer for layer in spec.layers if isinstance(layer, Convolution)]
+    dense = sum(layer.multiplications for layer in linear)
+    convolved = sum(layer.multiplications for layer in convolutions)
+    mapped = sum(prod(layer.outputs) for layer in convolutions)
     return float(dense), float(convolved), float(sum(spec.layer_sizes)), float(mapped)

@@ -1,30 +1,54 @@
 """What a job learns from."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from app.jobspec.part import Part
+from app.jobspec.section import Section, refusal
 
 
-class DatasetFacts(NamedTuple):
-    """What a spec needs to know of a built-in dataset without opening it."""
+class DatasetFacts(Section):
+    """What the service knows of a dataset: enough to check a job without opening the data."""
 
     input_shape: tuple[int, int, int]
+    """Channels, rows and columns of an image."""
     classes: int
+    """How many classes the labels name."""
     train_images: int
+    """Images of the training part, before any limit or split."""
     test_images: int
+    """Images of the test part."""
+
+
+def _built_in(side: int, train_images: int, test_images: int) -> DatasetFacts:
+    """A dataset of grey square images in ten classes."""
+    return DatasetFacts(
+        input_shape=(1, side, side),
+        classes=10,
+        train_images=train_images,
+        test_images=test_images,
+    )
 
 
 BUILT_IN_DATASETS = {
-    "digits": DatasetFacts((1, 8, 8), 10, 1437, 360),
-    "mnist": DatasetFacts((1, 28, 28), 10, 60000, 10000),
-    "fashion-mnist": DatasetFacts((1, 28, 28), 10, 60000, 10000),
-    "kmnist": DatasetFacts((1, 28, 28), 10, 60000, 10000),
+    "digits": _built_in(8, 1437, 360),
+    "mnist": _built_in(28, 60000, 10000),
+    "fashion-mnist": _built_in(28, 60000, 10000),
+    "kmnist": _built_in(28, 60000, 10000),
 }
 
 
-class Augment(Part):
+def look_up(name: str, known: Mapping[str, DatasetFacts] | None = None) -> DatasetFacts:
+    """The facts of a dataset: those that the caller knows, or those of the built-in one.
+
+    Every spec gets its facts here, when it is submitted. A name that nobody knows has been refused
+    before; it gets the facts of the default dataset.
+    """
+    return (known or {}).get(name) or BUILT_IN_DATASETS.get(name) or BUILT_IN_DATASETS["mnist"]
+
+
+class Augment(Section):
     """Random distortions of the training images, drawn anew for each batch, seeded."""
 
     shift: float = Field(default=0.0, ge=0.0, le=16.0)
@@ -32,40 +56,73 @@ class Augment(Part):
     rotation: float = Field(default=0.0, ge=0.0, le=180.0)
     """Largest turn either way, in degrees."""
     scale: float = Field(default=0.0, ge=0.0, le=0.5)
-    """Largest share by which an image grows or shrinks."""
+    """Largest fraction of its size by which an image grows or shrinks."""
     elastic: float = Field(default=0.0, ge=0.0, le=8.0)
     """Strength of smooth random bending: standard deviation of the displacement, in pixels."""
     noise: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Standard deviation of Gaussian noise, as a share of the pixel range."""
+    """Standard deviation of Gaussian noise, as a fraction of the pixel range."""
 
 
-class Dataset(Part):
+class Dataset(Section):
     """What to learn from."""
 
     name: Literal["digits", "mnist", "fashion-mnist", "kmnist"] = "mnist"
     """A built-in dataset. `digits` needs no download."""
     validation_fraction: float = Field(default=0.1, ge=0.0, le=0.5)
-    """Share of the training images held out, the same share of each class; never trained on."""
+    """Fraction of the training images held out for validation, the same of each class; never
+    trained on."""
     limit: int | None = Field(default=None, ge=20, le=1_000_000)
     """Use only this many training images, for a quick try. All by default."""
     normalization: Literal["standard", "unit", "none"] = "standard"
     """What the network sees: pixels of mean 0 and deviation 1, from 0 to 1, or as they are."""
     augment: Augment | None = None
     """Random distortions of the training images; none by default."""
+    facts: DatasetFacts = Field(
+        default_factory=lambda: BUILT_IN_DATASETS["mnist"], json_schema_extra={"readOnly": True}
+    )
+    """What the service knows of the dataset, stored with each job. Read-only: leave it out, or send
+    it back as it was answered."""
 
-    @property
-    def facts(self) -> DatasetFacts:
-        """Input shape, number of classes and sizes of the dataset."""
-        return BUILT_IN_DATASETS[self.name]
+    @field_validator("facts", mode="before")
+    @classmethod
+    def _looked_up(cls, sent: Any, info: ValidationInfo) -> DatasetFacts:
+        facts = look_up(info.data.get("name", ""), info.context)
+        stated = facts.model_dump(mode="json")
+        left_out = sent is None or isinstance(sent, DatasetFacts)
+        agrees = isinstance(sent, dict) and stated | sent == stated
+        if "name" in info.data and not (left_out or agrees):
+            raise refusal(
+                "dataset.facts",
+                "is read-only and is not what the service knows of this dataset; leave it out",
+            )
+        return facts
+
+    @model_validator(mode="after")
+    def _holds_out_an_image(self) -> Self:
+        if self.validation_fraction and not self.validation_images:
+            raise refusal(
+                "dataset.validation_fraction",
+                f"holds out none of {self._available} images; use a larger fraction, or 0",
+            )
+        return self
+
+    @classmethod
+    def stored(cls, fields: Mapping[str, Any]) -> Self:
+        """A dataset as it was stored; those of earlier versions have no facts, and get them."""
+        facts = look_up(fields.get("name", ""))
+        return super().stored({"facts": facts, **fields})
 
     @property
     def training_images(self) -> int:
         """How many images each epoch trains on, after the limit and the validation split."""
-        available = min(self.facts.train_images, self.limit or self.facts.train_images)
-        return available - self.validation_images
+        return self._available - self.validation_images
 
     @property
     def validation_images(self) -> int:
         """How many images are held out for validation."""
-        available = min(self.facts.train_images, self.limit or self.facts.train_images)
-        return round(available * self.validation_fraction)
+        return round(self._available * self.validation_fraction)
+
+    @property
+    def _available(self) -> int:
+        """How many images there are to train and to validate with."""
+        return min(self.facts.train_images, self.limit or self.facts.train_images)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.jobspec import JobSpec
+from app.jobspec import Dataset, JobSpec
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -31,14 +31,27 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return patch
 
 
-def corrected(spec: dict[str, Any], *patches: dict[str, Any]) -> JobSpec:
-    """The stored spec with the patches on it, in turn.
+def change(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The patch that makes one stored spec of another, without what the service looks up itself."""
+    return difference(_without_facts(before | {"preset": None}), _without_facts(after))
 
-    It names every field, so its preset has done its work: kept, it would refill what is removed.
+
+def corrected(spec: dict[str, Any], *patches: dict[str, Any]) -> JobSpec:
+    """The stored spec with the patches on it, in turn, validated as a new one.
+
+    A stored spec names every field, so its preset has done its work: kept, it would refill what a
+    patch removes. The dataset's facts stay with its name; another dataset's are looked up.
 
     Raises:
         ValidationError: the patches make no valid spec of it.
     """
+    dataset = Dataset.stored(spec["dataset"])
+    spec = _without_facts(spec)
     for patch in patches:
         spec = merged(spec | {"preset": None}, patch)
-    return JobSpec.model_validate(spec)
+    return JobSpec.model_validate(spec, context={dataset.name: dataset.facts})
+
+
+def _without_facts(spec: dict[str, Any]) -> dict[str, Any]:
+    dataset = {name: value for name, value in spec["dataset"].items() if name != "facts"}
+    return spec | {"dataset": dataset}

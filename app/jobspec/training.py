@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.jobspec.part import Part, refuse_unless
+from app.jobspec.section import Section, refuse_unless
 
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
 
 
-class Loss(Part):
+class Loss(Section):
     """What training minimizes."""
 
     name: Literal["cross_entropy", "mse"] = "cross_entropy"
@@ -17,29 +17,31 @@ class Loss(Part):
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Probability mass taken from the label and spread over all classes."""
     class_weights: Literal["balanced"] | list[Weight] | None = None
-    """A weight for each class, or `balanced`: inversely to its share of the training images."""
+    """A weight for each class, or `balanced`: inversely proportional to its number of training
+    images. Losses are weighted means; a class of weight 0 is not learned."""
 
     @field_validator("label_smoothing", "class_weights")
     @classmethod
     def _only_cross_entropy_has_them(cls, value: Any, info: ValidationInfo) -> Any:
         applies = info.data.get("name") == "cross_entropy"
-        refuse_unless(applies, value, "only cross_entropy takes it; leave it out")
+        refuse_unless(applies, value, "only cross_entropy takes it")
         return value
 
 
-class Optimizer(Part):
+class Optimizer(Section):
     """How the gradient changes the weights."""
 
     name: Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"] = "sgd"
     """The update rule."""
     lr: float = Field(default=0.001, gt=0.0, le=1000.0)
-    """Learning rate; with a schedule, the greatest."""
+    """Learning rate; with a schedule, the highest one."""
     momentum: float | None = Field(default=None, ge=0.0, lt=1.0)
-    """Share of the last update kept in the next; for sgd (0.9 by default) and rmsprop (0)."""
+    """Fraction of the last update that is added to the next; for sgd (0.9 by default) and rmsprop
+    (0 by default)."""
     nesterov: bool = False
-    """Whether sgd looks ahead along its momentum."""
+    """Whether sgd takes its gradient ahead along the momentum (Nesterov 1983)."""
     weight_decay: float = Field(default=0.0, ge=0.0, le=10.0)
-    """Pull of the weights towards zero (decoupled from the gradient in adamw)."""
+    """L2 penalty on the weights; in adamw decoupled from the gradient."""
 
     @field_validator("momentum")
     @classmethod
@@ -49,7 +51,7 @@ class Optimizer(Part):
         if name in defaults:
             return defaults[name] if momentum is None else momentum
         given = momentum is not None
-        refuse_unless(False, given, "only sgd and rmsprop take a momentum; leave it out")
+        refuse_unless(False, given, "only sgd and rmsprop take a momentum")
         return None
 
     @field_validator("nesterov")
@@ -60,20 +62,22 @@ class Optimizer(Part):
         return nesterov
 
 
-class Schedule(Part):
+class Schedule(Section):
     """How the learning rate changes over the job; it is set before every step."""
 
     name: Literal["constant", "step", "cosine", "one_cycle", "reduce_on_plateau"] = "constant"
-    """Constant; down by `factor` every `every` epochs; along a cosine or a line to zero
-    (one_cycle, after its warm-up); or down by `factor` when validation stops improving."""
+    """`constant`; `step` multiplies the rate by `factor` after every `every` epochs; `cosine` and
+    `one_cycle` lower it to zero, along a cosine or a straight line; `reduce_on_plateau` multiplies
+    it by `factor` when the validation loss stops improving."""
     warmup: float | None = Field(default=None, ge=0.0, le=0.9)
-    """Share of the steps over which the rate first rises from zero; one_cycle 0.2, others 0."""
+    """Fraction of the steps over which the rate first rises from zero; 0.2 for one_cycle and 0 for
+    the others by default."""
     every: int | None = Field(default=None, ge=1, le=10_000)
-    """Epochs between two falls; for step only, 1 by default."""
+    """Epochs between two reductions; for step only, 1 by default."""
     factor: float | None = Field(default=None, gt=0.0, lt=1.0)
-    """What the rate is multiplied by at a fall; step and reduce_on_plateau, 0.1 by default."""
+    """What a reduction multiplies the rate by; for step and reduce_on_plateau, 0.1 by default."""
     patience: int | None = Field(default=None, ge=0, le=10_000)
-    """Epochs without improvement before a fall; for reduce_on_plateau only, 2 by default."""
+    """Epochs without improvement before a reduction; for reduce_on_plateau only, 2 by default."""
 
     @field_validator("warmup", "every", "factor", "patience")
     @classmethod
@@ -82,7 +86,7 @@ class Schedule(Part):
         defaults = SCHEDULE_DEFAULTS.get(str(name), {})
         if field in defaults:
             return defaults[field] if value is None else value
-        refuse_unless(False, value is not None, f"{name} does not take it; leave it out")
+        refuse_unless(False, value is not None, f"{name} does not take it")
         return None
 
 
@@ -93,10 +97,10 @@ SCHEDULE_DEFAULTS: dict[str, dict[str, Any]] = {
     "one_cycle": {"warmup": 0.2},
     "reduce_on_plateau": {"warmup": 0.0, "factor": 0.1, "patience": 2},
 }
-"""What each schedule takes, and its value where a spec says nothing."""
+"""The fields that each schedule takes, with their defaults."""
 
 
-class EarlyStopping(Part):
+class EarlyStopping(Section):
     """When to stop before the last epoch; the best weights are restored."""
 
     metric: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
@@ -104,10 +108,10 @@ class EarlyStopping(Part):
     patience: int = Field(default=3, ge=1, le=10_000)
     """Epochs without improvement before the run stops."""
     min_delta: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Least change that counts as an improvement."""
+    """Smallest change that counts as an improvement."""
 
 
-class Training(Part):
+class Training(Section):
     """How the network learns."""
 
     epochs: int = Field(default=10, ge=1, le=10_000)
@@ -119,18 +123,19 @@ class Training(Part):
     optimizer: Optimizer = Optimizer()
     """How the gradient changes the weights."""
     gradient_clipping: float | None = Field(default=None, gt=0.0, le=1e6)
-    """Greatest norm of the whole gradient; a longer one is shortened to it."""
+    """Largest norm of the whole gradient; a longer gradient is scaled down to it."""
     schedule: Schedule | None = None
     """How the learning rate changes over time; constant by default."""
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch; never by default."""
     gradient: Literal["auto", "autograd", "chain_rule"] = "auto"
-    """`chain_rule` writes the gradients of a fully connected network out; `auto` where faster."""
+    """How gradients are computed: by PyTorch (`autograd`), or by the formulas of a fully connected
+    network (`chain_rule`). `auto` takes whichever is faster."""
     log_every: int = Field(default=2000, ge=1, le=1_000_000)
     """Mini-batches between two running-loss lines, counted anew in each epoch."""
     checkpoint_seconds: float = Field(default=30.0, ge=0.5, le=86_400.0)
-    """Most seconds of training that a crash may cost; every epoch's end is kept too."""
+    """Longest time between two checkpoints, in seconds; there is also one after every epoch."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the training step; the weights are float32 either way."""
+    """Precision of the products in a training step; weights and sums are float32 either way."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """Start of every random choice: initial weights, split, order, dropout, augmentation."""
+    """Seed of every random choice: initial weights, split, order, dropout, augmentation."""

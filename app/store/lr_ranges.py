@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.jobspec.patch import corrected
 from app.store.errors import NoRangeTest
 from app.store.jobs import Job, get, submit
 from app.store.tables import jobs
@@ -20,16 +19,18 @@ def submit_for(
 ) -> Job:
     """Queues a range test of a job's spec. A test of a test is one of the same job.
 
+    `rates` are a validated `RateRange`; the spec was validated when its job was submitted.
+
     Raises:
         JobNotFound: no job has this id.
         QuotaExceeded: the API key may submit no more.
     """
     job = get(connection, job_id)
     name = job.name if job.range_of else f"lr range of {job.name}"[:128]
-    patch = {"name": name, "lr_range": rates, "autopilot": None}
+    patch = {"name": name, "lr_range": rates, "autopilot": None, "preset": None}
     return submit(
         connection,
-        corrected(job.spec, patch).model_dump(mode="json"),
+        job.spec | patch,
         range_of=job.range_of or job.id,
         key_id=key_id,
         request_id=request_id,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, or_, select
 
 from app.jobspec import JobSpec
-from app.jobspec.patch import corrected, difference
+from app.jobspec.patch import change, corrected
 from app.store import checkpoints, diagnoses
 from app.store.errors import IllegalMove, NothingToApply
 from app.store.jobs import Job, get, submit
@@ -44,7 +44,7 @@ class Try:
         accuracy = self.metrics.get("validation_accuracy", self.metrics.get("test_accuracy"))
         if accuracy is None or math.isnan(accuracy):
             return -1.0
-        dataset = JobSpec.model_validate(self.spec).dataset
+        dataset = JobSpec.stored(self.spec).dataset
         images = dataset.validation_images or dataset.facts.test_images
         doubt = Z * math.sqrt(accuracy * (1 - accuracy) / images + (Z / (2 * images)) ** 2)
         return (accuracy + Z**2 / (2 * images) - doubt) / (1 + Z**2 / images)
@@ -84,7 +84,7 @@ def retry(
         spec,
         retry_of=job_id,
         chain=first_of(job),
-        applied=difference(job.spec | {"preset": None}, spec) if patches else None,
+        applied=change(job.spec, spec) if patches else None,
         range_of=job.range_of if spec.get("lr_range") else None,
         key_id=key_id,
         request_id=request_id,

@@ -14,8 +14,9 @@ from tests.diagnosis.faults import Planted, spec_of
 from worker.messages import Diagnosed, Epoch, Finished, Report
 from worker.training import export
 from worker.training.dataset import Dataset
+from worker.training.interruptions import Diverged
 from worker.training.measurements import Measurements
-from worker.training.run import Diverged, Run
+from worker.training.run import Run
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from worker.training.dataset import Description
-from worker.training.report import answers, report
+from worker.training.report import predictions, report
 
 LABELS = np.arange(100) % 10
 """Classes of the test images: ten of each."""
@@ -30,4 +30,4 @@ def files(
     images = np.zeros((len(labels), *shape), np.uint8)
     description = Description("made up", shape, classes, (0, 255), 0.5, 0.25, "")
     found = report(labels, probabilities, images, description)
-    return {"report": msgspec.json.encode(found), "answers": answers(labels, probabilities)}
+    return {"report": msgspec.json.encode(found), "answers": predictions(labels, probabilities)}

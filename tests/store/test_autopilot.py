@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.codes import FailureCode
-from app.jobspec import JobSpec
+from app.jobspec import JobSpec, RateRange
 from app.jobspec.patch import corrected
 from app.store import aliases, diagnoses, events, jobs, keys, leases, retention, retries, tables
 from app.store.database import Database
@@ -167,7 +167,8 @@ def test_a_cancelled_job_is_not_followed(store: Database) -> None:
 
 
 def test_without_autopilot_and_in_a_range_test_nothing_follows(store: Database) -> None:
-    for wanted in (spec() | {"autopilot": None}, spec(lr_range={})):
+    stored_before_it_was_refused = spec() | {"lr_range": RateRange().model_dump(mode="json")}
+    for wanted in (spec() | {"autopilot": None}, stored_before_it_was_refused):
         lease = start(store, wanted)
         end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
         assert told(store, lease.job_id) == []

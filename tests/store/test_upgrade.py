@@ -12,6 +12,7 @@ from alembic.operations import Operations
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from app.jobspec import JobSpec
 from app.store import (
     aliases,
     backup,
@@ -185,4 +186,36 @@ def test_what_an_older_schema_holds_is_counted_and_named(url: str) -> None:
         named = connection.execute(text("SELECT name, chain FROM aliases ORDER BY name"))
         found = {row.name: row.chain for row in named}
         assert found == {"best-job_1": "job_1", "best-of-all": None, "latest": None}
+    store.close()
+
+
+def test_specs_from_before_facts_get_those_of_their_dataset(url: str) -> None:
+    store = database.connect(url)
+    store.use_write_ahead_log()
+    names = ["digits", "mnist", "fashion-mnist", "kmnist"]
+    specs = {name: JobSpec.model_validate({"dataset": {"name": name}}) for name in names}
+    with store.write() as connection:
+        make_schema(connection, "0006")
+        for name, spec in specs.items():
+            old = spec.model_dump(mode="json", exclude={"dataset": {"facts"}})
+            insert(
+                connection,
+                "jobs",
+                **{"id": f"job_{name}", "name": "old", "labels": "{}", "spec": json.dumps(old)},
+                **{"status": "succeeded", "created_at": 1, "attempt": 1, "losses": 0},
+                **{"last_event": 0, "cancel_requested": False, "metrics": "{}"},
+            )
+            insert(
+                connection,
+                "models",
+                **{"id": f"model_{name}", "job_id": f"job_{name}", "name": "old", "created_at": 2},
+                **{"spec": json.dumps(old), "signature": "{}", "metrics": "{}"},
+                **{"provenance": "{}", "weights_sha256": "0" * 64},
+            )
+    migrations.migrate(store)
+    with store.read() as connection:
+        for name, spec in specs.items():
+            assert jobs.get(connection, f"job_{name}").spec == spec.model_dump(mode="json")
+            model = trained_models.get(connection, f"model_{name}")
+            assert model.spec == spec.model_dump(mode="json")
     store.close()

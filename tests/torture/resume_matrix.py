@@ -20,7 +20,8 @@ from worker import datasets
 from worker.messages import Checkpoint, Report
 from worker.training import export
 from worker.training.dataset import Dataset, load
-from worker.training.run import Run, Stopping
+from worker.training.interruptions import Stopping
+from worker.training.run import Run
 
 BASE: dict[str, Any] = {
     "dataset": {"name": "digits", "limit": 400},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobspec import JobSpec
+from app.jobspec import BUILT_IN_DATASETS, JobSpec
 from app.jobspec.presets import PRESETS
 
 
@@ -255,3 +255,100 @@ def test_a_preset_fills_in_what_the_spec_leaves_out() -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_valid_spec(name: str) -> None:
     assert JobSpec.model_validate({"preset": name}).preset == name
+
+
+def test_a_stored_spec_is_read_as_it_is_and_not_validated_again() -> None:
+    """Whatever was accepted once is read: beyond today's limits, with other fields."""
+    stored = JobSpec.model_validate({"preset": "mnist-best"}).model_dump(mode="json")
+    assert JobSpec.stored(stored) == JobSpec.model_validate(stored)
+    old = JobSpec().model_dump(mode="json")
+    del old["dataset"]["facts"]
+    del old["diagnosis"]
+    old["model"] |= {"hidden": [], "batch_norm": True, "width": 3}
+    old["training"]["epochs"] = 10**9
+    old["autopilot"] = {"max_jobs": 99}
+    old["lr_range"] = {"lowest": 2.0, "highest": 1.0, "batches": 1}
+    read = JobSpec.stored(old)
+    assert read.dataset.facts == BUILT_IN_DATASETS["mnist"]
+    assert read.dataset.facts.input_shape == (1, 28, 28)
+    assert (read.steps_per_epoch, read.training.epochs, read.diagnosis) == (13500, 10**9, True)
+    assert read.layer_sizes == [784, 10]
+    assert read.autopilot is not None
+    assert read.autopilot.max_jobs == 99
+
+
+def test_facts_are_stored_with_the_spec_and_are_read_only() -> None:
+    digits = JobSpec.model_validate({"dataset": {"name": "digits"}}).model_dump(mode="json")
+    facts = {"input_shape": [1, 8, 8], "classes": 10, "train_images": 1437, "test_images": 360}
+    assert digits["dataset"]["facts"] == facts
+    assert JobSpec.model_validate(digits).dataset.facts.train_images == 1437
+    for sent in (facts | {"classes": 11}, facts | {"owner": "me"}, [], "digits"):
+        with pytest.raises(ValidationError, match="read-only") as refusal:
+            JobSpec.model_validate({"dataset": {"name": "digits", "facts": sent}})
+        assert refusal.value.errors()[0]["loc"] == ("dataset", "facts")
+
+
+def test_facts_may_be_known_to_the_caller() -> None:
+    larger = BUILT_IN_DATASETS["digits"].model_copy(update={"train_images": 5000})
+    fields = {"dataset": {"name": "digits"}}
+    spec = JobSpec.model_validate(fields, context={"digits": larger})
+    assert (spec.dataset.facts, spec.dataset.training_images) == (larger, 4500)
+
+
+WITHOUT_EFFECT = [
+    ({"autopilot": {"max_jobs": 3}, "diagnosis": False}, "autopilot"),
+    ({"autopilot": {"max_jobs": 3}, "lr_range": {}}, "autopilot"),
+    ({"model": {"hidden": [], "batch_norm": True}}, "model.batch_norm"),
+    ({"model": {"hidden": [], "dropout": 0.5}}, "model.dropout"),
+    ({"model": {"kind": "cnn", "hidden": [], "dropout": 0.5}}, "model.dropout"),
+    ({"model": {"hidden": [], "activation": "tanh"}}, "model.activation"),
+    ({"model": {"hidden": [], "initial_bias": 1.0}}, "model.initial_bias"),
+    ({"dataset": {"limit": 20, "validation_fraction": 0.01}}, "dataset.validation_fraction"),
+    ({"lr_range": {"lowest": 1.0, "highest": 0.5}}, "lr_range.highest"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field"), WITHOUT_EFFECT)
+def test_what_would_have_no_effect_is_refused_by_name(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        JobSpec.model_validate(fields)
+    (error,) = refusal.value.errors()
+    assert error.get("ctx", {}).get("field", ".".join(map(str, error["loc"]))) == field
+
+
+def test_batch_norm_of_a_convolution_needs_no_hidden_layer() -> None:
+    JobSpec.model_validate({"model": {"kind": "cnn", "hidden": [], "batch_norm": True}})
+
+
+PRESET_ERRORS = [
+    ({"preset": "mnist-best", "model": {"kind": "mlp"}}, "preset", "channels to null"),
+    ({"preset": "mnist-fast", "training": {"loss": {"name": "mse"}}}, "preset", "smoothing to 0.0"),
+    (
+        {"preset": "mnist-best", "training": {"batch_size": 1}},
+        "training.batch_size",
+        "the preset mnist-best sets",
+    ),
+    (
+        {"preset": "mnist-fast", "training": {"schedule": {"factor": 0.5}}},
+        "training.schedule.factor",
+        "the preset mnist-fast sets",
+    ),
+    ({"preset": "mnist-fast", "training": {"epochs": 0}}, "training.epochs", "greater than"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "words"), PRESET_ERRORS)
+def test_a_refusal_names_what_was_sent_and_what_the_preset_sets(
+    fields: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words) as refusal:
+        JobSpec.model_validate(fields)
+    (error,) = refusal.value.errors()
+    assert error.get("ctx", {}).get("field", ".".join(map(str, error["loc"]))) == field
+
+
+def test_what_a_preset_error_advises_is_accepted() -> None:
+    channels = {"kind": "mlp", "channels": None}
+    JobSpec.model_validate({"preset": "mnist-best", "model": channels})
+    loss = {"name": "mse", "label_smoothing": 0.0}
+    JobSpec.model_validate({"preset": "mnist-fast", "training": {"loss": loss}})

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobspec import JobSpec
-from app.jobspec.patch import corrected, difference, merged
+from app.jobspec import BUILT_IN_DATASETS, JobSpec
+from app.jobspec.patch import change, corrected, difference, merged
 
 EXAMPLES: list[tuple[Any, Any, Any]] = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),
@@ -74,3 +74,16 @@ def test_patches_come_in_turn() -> None:
 def test_what_makes_no_valid_spec_is_refused(patch: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         corrected(spec(), patch)
+
+
+def test_facts_stay_with_the_datasets_name_and_are_looked_up_for_another() -> None:
+    stored = spec(dataset={"name": "digits"})
+    stored["dataset"]["facts"]["train_images"] = 5000
+    kept = corrected(stored, {"training": {"epochs": 2}})
+    assert kept.dataset.facts.train_images == 5000
+    other = corrected(stored, {"dataset": {"name": "mnist"}})
+    assert other.dataset.facts == BUILT_IN_DATASETS["mnist"]
+    applied = change(stored, other.model_dump(mode="json"))
+    assert applied == {"dataset": {"name": "mnist"}}
+    del stored["dataset"]["facts"]
+    assert corrected(stored, {}).dataset.facts == BUILT_IN_DATASETS["digits"]

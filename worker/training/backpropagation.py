@@ -26,24 +26,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from worker.training.dense import DERIVATIVES, Layer, fully_connected, in_place
+from worker.training.dense import DERIVATIVES, Dense, in_place
 from worker.training.descent import Descent, Update, is_plain
 from worker.training.loop import Batch, Criterion, Step
+from worker.training.losses import inverse
 
 
 def train(
-    net: nn.Sequential,
+    layers: list[Dense],
     criterion: Criterion,
     optimizer: Optimizer,
     batches: Iterable[Batch],
     precision: torch.dtype = torch.float32,
 ) -> Iterator[Step]:
-    """Trains on each batch in turn; `precision` is that of the matrix products.
+    """Trains fully connected layers on each batch in turn.
 
-    Raises:
-        TypeError: the network is not fully connected, or the criterion is not known here.
+    `precision` is that of the matrix products. The criterion is one of `losses.criterion`.
     """
-    rule = ChainRule(net, criterion, optimizer, precision)
+    rule = ChainRule(layers, criterion, optimizer, precision)
     for images, labels in batches:
         yield rule.step(images, labels)
 
@@ -51,14 +51,14 @@ def train(
 class Activations:
     """The buffers of one layer for one batch size, all (B, units)."""
 
-    def __init__(self, layer: Layer, batch: int, precision: torch.dtype) -> None:
+    def __init__(self, layer: Dense, batch: int, precision: torch.dtype) -> None:
         def buffer() -> Tensor:
             like = layer.weight
             return torch.empty(batch, like.shape[0], dtype=precision, device=like.device)
 
         self.sum = buffer()
         """z: the weighted inputs."""
-        self.value = buffer() if isinstance(layer.activation, nn.GELU) else self.sum
+        self.value = buffer() if layer.activation == "gelu" else self.sum
         """f(z), in z's place unless the derivative needs z."""
         self.output = buffer() if layer.dropout else self.value
         """What the next layer sees."""
@@ -71,9 +71,13 @@ class ChainRule:
     """Steps of gradient descent for one network."""
 
     def __init__(
-        self, net: nn.Sequential, criterion: Criterion, optimizer: Optimizer, precision: torch.dtype
+        self,
+        layers: list[Dense],
+        criterion: Criterion,
+        optimizer: Optimizer,
+        precision: torch.dtype,
     ) -> None:
-        self._layers = fully_connected(net)
+        self._layers = layers
         self._weights = [layer.weight for layer in self._layers]
         self._biases = [layer.bias for layer in self._layers]
         self._precision = precision
@@ -113,7 +117,7 @@ class ChainRule:
     ) -> Tensor:
         for layer, weight, bias, here in zip(self._layers, weights, biases, at, strict=True):
             torch.addmm(bias, inputs, weight.t(), out=here.sum)
-            if isinstance(layer.activation, nn.GELU):
+            if layer.activation == "gelu":
                 here.value.copy_(functional.gelu(here.sum))
             else:
                 in_place(layer.activation, here.sum)
@@ -130,8 +134,8 @@ class ChainRule:
             error = torch.mm(error, weights[number + 1], out=here.error)
             if here.mask is not None:
                 error.mul_(here.mask)
-            kind = type(self._layers[number].activation)
-            DERIVATIVES[kind](error, here.sum if kind is nn.GELU else here.value)
+            function = self._layers[number].activation
+            DERIVATIVES[function](error, here.sum if function == "gelu" else here.value)
 
 
 class Targets:
@@ -160,7 +164,7 @@ class Targets:
         if self._weights is None:
             scale: float | Tensor = 1 / len(labels)
         else:
-            scale = self._weights.index_select(0, labels).sum().reciprocal()
+            scale = inverse(self._weights.index_select(0, labels).sum())
         log_p = outputs.log_softmax(1)
         loss = torch.dot(log_p.view(-1), targets.view(-1)) * -scale
         error = log_p.exp_()

@@ -1,8 +1,8 @@
-"""Mini-batches from images in memory: stratified split, seeded order, normalized as they are drawn.
+"""Mini-batches from images in memory, in seeded order, normalized as they are drawn.
 
-Images stay uint8, a quarter of float32's memory; the scaling of a batch costs nothing measurable.
-The order of an epoch depends on the seed and the epoch alone, so a run can start at any batch of
-any epoch, and no choice made here touches the generators that training uses.
+Images stay uint8, which takes a quarter of the memory of float32; scaling a batch costs nothing
+measurable. The order of an epoch depends on the seed and the epoch alone, so a run can start at any
+batch of any epoch. No choice made here touches the generator that training draws from.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,7 @@ import torch
 from torch import Tensor
 
 from worker.training.augmentation import Augmentation
-from worker.training.dataset import Array, Description
-
-_SPLIT = 2**32 - 1
-"""Takes the place of an epoch's number in the seed of the split."""
+from worker.training.dataset import Description
 
 
 class Images:
@@ -47,14 +44,14 @@ class Images:
         return images.mul_(self._scale).add_(self._shift), self._labels.index_select(0, indices)
 
     def sample(self, most: int) -> "Images":
-        """At most so many of the images, evenly taken."""
+        """At most `most` of the images, at equal distances."""
         chosen = copy(self)
         stride = max(1, -(-len(self) // most))
         chosen._images, chosen._labels = self._images[::stride], self._labels[::stride]
         return chosen
 
     def all(self) -> tuple[Tensor, Tensor]:
-        """Every image, as `draw` gives them."""
+        """All images and labels, as from `draw`."""
         return self.draw(torch.arange(len(self), device=self._labels.device))
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -71,14 +68,14 @@ class Images:
         augmentation: Augmentation | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch from the batch `first` on; the last may be smaller."""
-        order = torch.randperm(len(self), generator=_generator(seed, epoch))
+        order = torch.randperm(len(self), generator=generator(seed, epoch))
         order = order.to(self._labels.device)
         for batch in range(first, ceil(len(self) / size)):
             indices = order[batch * size : (batch + 1) * size]
             if augmentation is None:
                 yield self.draw(indices)
             else:
-                yield self._distorted(indices, augmentation, _generator(seed, epoch, batch))
+                yield self._distorted(indices, augmentation, generator(seed, epoch, batch))
 
     def _distorted(
         self, indices: Tensor, augmentation: Augmentation, generator: torch.Generator
@@ -89,45 +86,7 @@ class Images:
         return images.mul(scale).add_(shift), self._labels.index_select(0, indices)
 
 
-def split(
-    images: Array,
-    labels: Array,
-    description: Description,
-    *,
-    limit: int | None,
-    held_out: int,
-    seed: int,
-    device: torch.device,
-) -> tuple[Images, Images]:
-    """Training and validation images: at most `limit` together, `held_out` for validation.
-
-    Both parts have the share of each class that the whole has.
-    """
-    pixels = torch.from_numpy(images)
-    numbers = torch.from_numpy(labels).to(torch.int64)
-    chosen = stratified_order(numbers, seed)[:limit]
-    order = chosen[stratified_order(numbers[chosen], seed)]
-    parts = order[held_out:].sort().values, order[:held_out].sort().values
-    training, validation = (
-        Images(pixels[part], numbers[part], description, device) for part in parts
-    )
-    return training, validation
-
-
-def stratified_order(labels: Tensor, seed: int) -> Tensor:
-    """Indices in an order of which every beginning has nearly the whole's share of each class.
-
-    Each class is shuffled, and its k-th of n members stands at the position (k + 1/2) / n.
-    """
-    shuffled = torch.randperm(len(labels), generator=_generator(seed, _SPLIT))
-    position = torch.empty(len(labels), dtype=torch.float64)
-    for label in labels.unique():
-        members = shuffled[labels[shuffled] == label]
-        position[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
-    return position.argsort(stable=True)
-
-
-def _generator(*numbers: int) -> torch.Generator:
+def generator(*numbers: int) -> torch.Generator:
     """A generator of its own for each sequence of numbers, such as seed, epoch, batch."""
     state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from worker.training.dense import Layer
+from worker.training.dense import Dense
 
 BLOCK = 100_000
 """Weights that are updated together: 400 kB of them and as much of their velocities."""
@@ -13,13 +13,13 @@ BLOCK = 100_000
 class Update:
     """Gradients d^T a (units, inputs) stored where the optimizer takes them from."""
 
-    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
+    def __init__(self, layers: list[Dense], optimizer: Optimizer) -> None:
         self._optimizer = optimizer
         for layer in layers:
             for parameter in layer.parameters:
                 parameter.grad = torch.zeros_like(parameter)
 
-    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
+    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
         """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
         weight, bias = (parameter.grad for parameter in layer.parameters)
         if weight is None or bias is None:
@@ -41,12 +41,12 @@ class Descent(Update):
     A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
     """
 
-    def __init__(self, layers: list[Layer], optimizer: Optimizer) -> None:
+    def __init__(self, layers: list[Dense], optimizer: Optimizer) -> None:
         self._group = optimizer.param_groups[0]
         self._momentum = self._group["momentum"]
         self._decay = self._group["weight_decay"]
-        self._blocks: dict[Layer, list[tuple[Tensor, Tensor]]] = {}
-        self._biases: dict[Layer, tuple[Tensor, Tensor]] = {}
+        self._blocks: dict[Dense, list[tuple[Tensor, Tensor]]] = {}
+        self._biases: dict[Dense, tuple[Tensor, Tensor]] = {}
         for layer in layers:
             for parameter in layer.parameters if self._momentum else ():
                 zeros = torch.zeros_like(parameter)
@@ -60,7 +60,7 @@ class Descent(Update):
             self._blocks[layer] = list(blocks)
             self._biases[layer] = layer.bias, bias_velocity
 
-    def __call__(self, layer: Layer, error: Tensor, inputs: Tensor) -> None:
+    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
         """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
         blocks = self._blocks[layer]
         parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)

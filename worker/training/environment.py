@@ -1,4 +1,4 @@
-"""What a run's weights depend on beside its spec and its dataset."""
+"""What a run's weights depend on, besides its spec and its dataset."""
 
 import platform
 from typing import Any
@@ -11,7 +11,7 @@ class DeviceUnavailable(Exception):
     """The spec asks for a device that this worker does not have."""
 
     def __init__(self, device: str) -> None:
-        super().__init__(f"This worker has no {device} device.")
+        super().__init__(f"This worker has no {device} device: PyTorch finds none on its machine.")
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from worker.training import losses
 from worker.training.batches import Images
 from worker.training.loop import Criterion
 
 BATCH = 250
+"""Images that are evaluated together."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss, share of right answers, and counts by (true class, answered class).
+    """What a network does on a set of images.
 
+    The loss is the mean over all images, by class weights where there are some; 0 where every
+    label has the weight 0. `confusion` counts images by (true class, predicted class).
     `probabilities` are those of every image in order, float32 (N, classes) on the CPU.
     """
 
@@ -28,18 +32,20 @@ class Evaluation:
 def evaluate(net: nn.Module, criterion: Criterion, images: Images, classes: int) -> Evaluation:
     """Measures the network in evaluation mode; uses no random numbers."""
     net.eval()
-    loss = 0.0
-    answers = []
+    loss = weight = 0.0
+    predictions = []
     counts = torch.zeros(classes * classes, dtype=torch.int64)
     for batch, labels in images.in_order(BATCH):
         outputs: Tensor = net(batch)
-        loss += criterion(outputs, labels).item() * len(labels)
-        # the answer by probabilities, as whoever is served sees it: outputs may differ in a last
-        # bit where probabilities are equal
+        loss += losses.total(criterion, outputs, labels)
+        weight += float(losses.weight(criterion, labels))
+        # Predicted is the most probable class, as clients see it. The largest output may be another
+        # one: outputs can differ in the last bit where probabilities are equal.
         probabilities = outputs.softmax(1)
-        answers.append(probabilities.cpu())
+        predictions.append(probabilities.cpu())
         pairs = labels * classes + probabilities.argmax(1)
         counts += pairs.bincount(minlength=classes * classes).cpu()
     confusion = counts.reshape(classes, classes)
     accuracy = confusion.trace().item() / len(images)
-    return Evaluation(loss / len(images), accuracy, confusion.tolist(), torch.cat(answers))
+    mean_loss = loss / weight if weight else 0.0
+    return Evaluation(mean_loss, accuracy, confusion.tolist(), torch.cat(predictions))

@@ -1,4 +1,4 @@
-"""By which of the loops a spec is trained: autograd's, or that with the chain rule written out."""
+"""Which loop trains a spec: the one with autograd, or the one with the chain rule written out."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal
@@ -7,6 +7,7 @@ import torch
 
 from app.jobspec import JobSpec
 from worker.training import backpropagation, loop, networks
+from worker.training.dense import fully_connected
 from worker.training.loop import Batch, Criterion, Step
 from worker.training.state import State
 
@@ -18,14 +19,15 @@ def steps(
     low = spec.training.precision == "bfloat16"
     if name(spec, state.device) == "chain_rule":
         precision = torch.bfloat16 if low else torch.float32
-        return backpropagation.train(state.net, criterion, state.optimizer, batches, precision)
+        layers = fully_connected(state.net, spec.layers)
+        return backpropagation.train(layers, criterion, state.optimizer, batches, precision)
     net = networks.Bfloat16(state.net) if low else state.net
     return loop.train(net, criterion, state.optimizer, batches)
 
 
 def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd"]:
-    """How the gradients come about."""
+    """How the gradients are computed; on a CPU the chain rule is faster where it applies."""
     wanted = spec.training.gradient
-    written_out = spec.model.kind == "mlp" and not spec.model.batch_norm
-    faster = written_out and device.type == "cpu"
-    return "chain_rule" if wanted == "chain_rule" or (wanted == "auto" and faster) else "autograd"
+    if wanted == "auto":
+        return "chain_rule" if spec.has_chain_rule and device.type == "cpu" else "autograd"
+    return wanted

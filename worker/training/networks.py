@@ -1,14 +1,24 @@
-"""The network that a spec describes."""
+"""The PyTorch network that a spec describes."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from app.jobspec import JobSpec, Model
+from app.jobspec.layers import (
+    Activation,
+    BatchNorm,
+    Convolution,
+    Dropout,
+    Flatten,
+    Function,
+    Layer,
+    Linear,
+    MaxPool,
+)
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+ACTIVATIONS: dict[Function, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
@@ -18,28 +28,72 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 CONSTANT = 0.01
-"""The weight that `constant` gives to all."""
+"""Every weight of the initialization `constant`."""
 
 
 def build(spec: JobSpec) -> nn.Sequential:
-    """From pixels, shape (B, C, H, W), to logits, shape (B, classes).
+    """From pixels, shape (B, C, H, W), to logits, shape (B, classes): a module for each layer.
 
-    Draws the initial weights from torch's global generator.
+    Draws the initial weights from torch's global generator, layer by layer.
     """
-    model = spec.model
-    layers: list[nn.Module] = []
-    for before, after in pairwise(model.feature_shapes(spec.dataset.facts.input_shape)):
-        layers += _convolution(model, before[0], after[0])
-    layers += [nn.Flatten()]
-    *hidden, (last, classes) = pairwise(spec.layer_sizes)
-    for inputs, units in hidden:
-        layers += _hidden(model, inputs, units)
-    layers += [_initialized(nn.Linear(last, classes), model, hidden=False)]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*(_module(layer, spec.model) for layer in spec.layers))
+
+
+def _module(layer: Layer, model: Model) -> nn.Module:
+    match layer:
+        case Convolution(inputs=(before, *_), outputs=(after, *_), kernel=kernel):
+            convolution = nn.Conv2d(before, after, kernel, padding=kernel // 2)
+            return _initialized(convolution, model, layer.feeds)
+        case Linear(inputs=(before,), outputs=(after,)):
+            return _initialized(nn.Linear(before, after), model, layer.feeds)
+        case BatchNorm(outputs=(channels, _, _)):
+            return nn.BatchNorm2d(channels)
+        case BatchNorm(outputs=(units,)):
+            return nn.BatchNorm1d(units)
+        case Activation(function=function):
+            return ACTIVATIONS[function]()
+        case MaxPool(size=size):
+            return nn.MaxPool2d(size)
+        case Flatten():
+            return nn.Flatten()
+        case Dropout(probability=probability):
+            return nn.Dropout(probability)
+    raise TypeError(f"no module is known for {layer}")
+
+
+def _initialized(
+    module: nn.Linear | nn.Conv2d, model: Model, feeds: Function | None
+) -> nn.Linear | nn.Conv2d:
+    """The module with the weights and biases that the spec starts from.
+
+    `auto` keeps the variance of the signal through the activation that the module feeds: He et al.
+    2015 for the rectifiers (gelu counts as one), Glorot and Bengio 2010 for the others and for the
+    output layer, which feeds none.
+    """
+    activation = feeds or "none"
+    match model.initialization:
+        case "normal":
+            nn.init.normal_(module.weight)
+        case "constant":
+            nn.init.constant_(module.weight, CONSTANT)
+        case "zeros":
+            nn.init.zeros_(module.weight)
+        case "auto" if activation not in {"relu", "gelu", "leaky_relu"}:
+            gain = nn.init.calculate_gain("tanh" if activation == "tanh" else "linear")
+            nn.init.xavier_uniform_(module.weight, gain)
+        case "glorot":
+            nn.init.xavier_uniform_(module.weight)
+        case _ if activation == "leaky_relu":
+            nn.init.kaiming_uniform_(module.weight, a=0.01, nonlinearity="leaky_relu")
+        case _:
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+    if module.bias is not None:
+        nn.init.constant_(module.bias, 0.0 if feeds is None else model.initial_bias)
+    return module
 
 
 class Bfloat16(nn.Module):
-    """A network whose products run in bfloat16, its weights, sums and outputs in float32."""
+    """A network with products in bfloat16; weights, sums and outputs stay float32."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -50,52 +104,3 @@ class Bfloat16(nn.Module):
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
             logits: Tensor = self._net(images)
         return logits.float()
-
-
-def _convolution(model: Model, before: int, after: int) -> list[nn.Module]:
-    kernel = model.kernel or 1
-    layers: list[nn.Module] = [
-        _initialized(nn.Conv2d(before, after, kernel, padding=kernel // 2), model)
-    ]
-    if model.batch_norm:
-        layers += [nn.BatchNorm2d(after)]
-    return [*layers, ACTIVATIONS[model.activation](), nn.MaxPool2d(2)]
-
-
-def _hidden(model: Model, inputs: int, units: int) -> list[nn.Module]:
-    layers: list[nn.Module] = [_initialized(nn.Linear(inputs, units), model)]
-    if model.batch_norm:
-        layers += [nn.BatchNorm1d(units)]
-    layers += [ACTIVATIONS[model.activation]()]
-    return [*layers, nn.Dropout(model.dropout)] if model.dropout else layers
-
-
-def _initialized(
-    layer: nn.Linear | nn.Conv2d, model: Model, *, hidden: bool = True
-) -> nn.Linear | nn.Conv2d:
-    """The layer with the weights and biases that the spec starts from.
-
-    `auto` keeps the signal's variance through the activation: He et al. 2015 for the rectifiers
-    (gelu counts as one), Glorot and Bengio 2010 for the others and for the output layer.
-    """
-    activation = model.activation if hidden else "none"
-    rectifies = activation in {"relu", "gelu", "leaky_relu"}
-    match model.initialization:
-        case "normal":
-            nn.init.normal_(layer.weight)
-        case "constant":
-            nn.init.constant_(layer.weight, CONSTANT)
-        case "zeros":
-            nn.init.zeros_(layer.weight)
-        case "auto" if not rectifies:
-            gain = nn.init.calculate_gain("tanh" if activation == "tanh" else "linear")
-            nn.init.xavier_uniform_(layer.weight, gain)
-        case "glorot":
-            nn.init.xavier_uniform_(layer.weight)
-        case _ if activation == "leaky_relu":
-            nn.init.kaiming_uniform_(layer.weight, a=0.01, nonlinearity="leaky_relu")
-        case _:
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-    if layer.bias is not None:
-        nn.init.constant_(layer.bias, model.initial_bias if hidden else 0.0)
-    return layer

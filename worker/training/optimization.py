@@ -1,42 +1,14 @@
-"""What training minimizes, how the gradient changes the weights, and how fast over time."""
+"""How the gradient changes the weights, and the learning rate of each step."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn, optim
-from torch.nn import functional
+from torch import nn, optim
 
 from app import jobspec
 from app.jobspec import JobSpec
-
-
-class SquaredError(nn.Module):
-    """The mean of the squared differences between outputs (B, C) and one-hot labels (B,)."""
-
-    def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """A scalar."""
-        one_hot = functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
-        return functional.mse_loss(outputs, one_hot)
-
-
-def criterion(loss: jobspec.Loss, class_counts: Tensor) -> nn.Module:
-    """The mean loss of outputs (B, C) against labels (B,).
-
-    `class_counts` (C,) says how often each class is trained on, for balanced weights:
-    n / (C * count), as scikit-learn has it.
-    """
-    if loss.name == "mse":
-        return SquaredError()
-    weights = None
-    if loss.class_weights == "balanced":
-        counts = class_counts.clamp(min=1).to(torch.float32)
-        weights = counts.sum() / (len(counts) * counts)
-    elif loss.class_weights is not None:
-        weights = torch.tensor(loss.class_weights, dtype=torch.float32, device=class_counts.device)
-    return nn.CrossEntropyLoss(weights, label_smoothing=loss.label_smoothing)
 
 
 def optimizer(training: jobspec.Training, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:

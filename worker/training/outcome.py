@@ -1,5 +1,7 @@
-"""What a trained network leaves: its files, its measures, and what they follow from."""
+"""What a trained network leaves: its measures on the test images, its files, its report."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,43 +12,59 @@ from app.jobspec import JobSpec
 from worker.messages import Finished
 from worker.training import export, report
 from worker.training.dataset import Dataset
-from worker.training.evaluation import Evaluation
+from worker.training.evaluation import evaluate
+from worker.training.interruptions import Diverged
+from worker.training.splits import Splits
+from worker.training.state import State
 
 
-def finished(
+def finish(
     spec: JobSpec,
     dataset: Dataset,
-    net: nn.Module,
+    splits: Splits,
+    state: State,
+    criterion: nn.Module,
     *,
-    test: Evaluation,
-    metrics: dict[str, float],
     provenance: dict[str, Any],
 ) -> Finished:
-    """The last word of a run, from what the network does on the test images and other `metrics`.
+    """Tests the trained network and makes what is published of it.
 
-    The dataset's description is that with which the network's inputs were normalized.
+    The dataset's description says how the network's inputs were normalized.
+
+    Raises:
+        Diverged: the test loss is not finite, which no validation set has shown before.
     """
-    net, description = net.cpu(), dataset.description
+    net, description = state.net, dataset.description
+    classes = len(description.classes)
+    test = evaluate(net, criterion, splits.test, classes)
+    if not math.isfinite(test.loss):  # the very last step has broken the network
+        at = state.position
+        raise Diverged(replace(at, epoch=at.epoch - 1, batch=spec.steps_per_epoch))
+    metrics = {
+        "test_loss": test.loss,
+        "test_accuracy": test.accuracy,
+        "confusion_matrix": test.confusion,
+    }
+    if state.best.weights:  # early stopping has put them back, and the last epoch's did worse
+        validation = evaluate(net, criterion, splits.validation, classes)
+        metrics["validation_loss"] = validation.loss
+        metrics["validation_accuracy"] = validation.accuracy
     signature: dict[str, Any] = {
         "input_shape": description.input_shape,
         "pixel_range": description.pixel_range,
         "classes": description.classes,
     }
-    measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
     metadata = {"spec": spec.model_dump(mode="json"), **signature}
     metadata |= {"mean": description.mean, "std": description.std}
+    measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
+    net = net.cpu()
     return Finished(
         signature=signature,
-        metrics={
-            "test_loss": test.loss,
-            "test_accuracy": test.accuracy,
-            "confusion_matrix": test.confusion,
-            **metrics,
-        },
+        metrics=metrics,
         provenance=provenance,
         weights_sha256=export.weights_sha256(net),
         weights=export.weights(net, metadata),
         onnx=export.onnx(net, description),
         report=msgspec.json.encode(report.report(*measured, dataset.test_images, description)),
-        answers=report.answers(*measured),
+        predictions=report.predictions(*measured),
     )

@@ -1,6 +1,6 @@
-"""What the test set says of a trained network: the report that is published with its model.
+"""The report on a trained network, from its test images; it is published with the model.
 
-The measures are scikit-learn's and SciPy's, so that anybody's check comes to the same numbers.
+The measures are those of scikit-learn and SciPy, so that anybody can check the numbers.
 """
 
 import base64
@@ -17,9 +17,9 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from worker.training.dataset import Description
 
 BINS = 15
-"""Bins of the calibration, as many as Guo et al. have."""
+"""Bins of the calibration, as many as Guo et al. use."""
 WORST_MISTAKES = 20
-"""How many wrong answers are shown, the most confident first."""
+"""How many wrong predictions are shown, the most confident first."""
 LEVEL = 0.95
 """Confidence level of the accuracy's interval."""
 
@@ -31,39 +31,39 @@ Pixels = NDArray[np.uint8]
 def report(
     labels: Labels, probabilities: Probabilities, images: Pixels, description: Description
 ) -> dict[str, Any]:
-    """The whole report as JSON values; shares and confidences run from 0 to 1.
+    """The whole report as JSON values; fractions and confidences run from 0 to 1.
 
-    `labels` (N,) are the true classes of `images` (N, C, H, W), `probabilities` (N, classes) the
-    network's answers. The answer to an image is its most probable class, the first of equals.
+    `labels` (N,) are the true classes of `images` (N, C, H, W), `probabilities` (N, classes) what
+    the network gives each class. Predicted is the most probable class, the first of equal ones.
 
     Raises:
         ValueError: there are no images.
     """
-    predicted, confidence = _answers(probabilities)
-    right = predicted == labels
-    interval = binomtest(int(right.sum()), len(labels)).proportion_ci(LEVEL, method="wilson")
+    predicted, confidence = _predicted(probabilities)
+    correct = predicted == labels
+    interval = binomtest(int(correct.sum()), len(labels)).proportion_ci(LEVEL, method="wilson")
     every_class = np.arange(len(description.classes))
     return {
         "images": len(labels),
         "accuracy": {
-            "value": float(right.mean()),
+            "value": float(correct.mean()),
             "low": float(interval.low),
             "high": float(interval.high),
         },
         "macro": _macro(labels, predicted),
         "classes": _classes(labels, predicted, description.classes),
         "confusion_matrix": confusion_matrix(labels, predicted, labels=every_class).tolist(),
-        "calibration": _calibration(confidence, right),
+        "calibration": _calibration(confidence, correct),
         "worst_mistakes": _worst_mistakes(labels, predicted, confidence, images, description),
     }
 
 
-def answers(labels: Labels, probabilities: Probabilities) -> bytes:
-    """Each image's true class, answer and confidence, for comparing models image by image.
+def predictions(labels: Labels, probabilities: Probabilities) -> bytes:
+    """Each image's true class, predicted class and confidence, to compare models image by image.
 
     A safetensors file of `labels` and `predicted`, int16 (N,), and `confidence`, float32 (N,).
     """
-    predicted, confidence = _answers(probabilities)
+    predicted, confidence = _predicted(probabilities)
     return save(
         {
             "labels": labels.astype(np.int16),
@@ -73,13 +73,13 @@ def answers(labels: Labels, probabilities: Probabilities) -> bytes:
     )
 
 
-def _answers(probabilities: Probabilities) -> tuple[Labels, NDArray[np.float64]]:
-    """The answered classes (N,) and their probabilities (N,)."""
+def _predicted(probabilities: Probabilities) -> tuple[Labels, NDArray[np.float64]]:
+    """The predicted classes (N,) and their probabilities (N,)."""
     return probabilities.argmax(axis=1), probabilities.max(axis=1).astype(np.float64)
 
 
 def _macro(labels: Labels, predicted: Labels) -> dict[str, float]:
-    """Plain means over the classes that occur, as labels or as answers."""
+    """Plain means over the classes that occur as labels or as predictions."""
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, predicted, average="macro", zero_division=0
     )
@@ -87,7 +87,7 @@ def _macro(labels: Labels, predicted: Labels) -> dict[str, float]:
 
 
 def _classes(labels: Labels, predicted: Labels, names: list[str]) -> list[dict[str, Any]]:
-    """A row for each class, also for one without images; what is undefined is 0."""
+    """A row for each class, also for one without images; undefined measures are 0."""
     columns = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(names)), zero_division=0
     )
@@ -103,7 +103,7 @@ def _classes(labels: Labels, predicted: Labels, names: list[str]) -> list[dict[s
     ]
 
 
-def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, Any]:
+def _calibration(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> dict[str, Any]:
     """How far confidence is from accuracy: the expected calibration error and its bins.
 
     Confidences are put into bins of equal width, (low, high]. The error is the mean over the
@@ -114,16 +114,16 @@ def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> d
     bins = np.digitize(confidence, edges[1:-1], right=True)
     counts = np.bincount(bins, minlength=BINS)
     confidences = np.bincount(bins, confidence, BINS)
-    rights = np.bincount(bins, right, BINS)
+    correctly = np.bincount(bins, correct, BINS)
     return {
-        "expected_error": float(np.abs(rights - confidences).sum() / len(confidence)),
+        "expected_error": float(np.abs(correctly - confidences).sum() / len(confidence)),
         "bins": [
             {
                 "low": float(edges[at]),
                 "high": float(edges[at + 1]),
                 "images": int(count),
                 "confidence": float(confidences[at] / count) if count else None,
-                "accuracy": float(rights[at] / count) if count else None,
+                "accuracy": float(correctly[at] / count) if count else None,
             }
             for at, count in enumerate(counts)
         ],
@@ -137,7 +137,7 @@ def _worst_mistakes(
     images: Pixels,
     description: Description,
 ) -> list[dict[str, Any]]:
-    """The wrong answers that were given with most confidence, with their images."""
+    """The wrong predictions of the highest confidence, with their images."""
     (wrong,) = np.nonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST_MISTAKES]
     return [

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from app.api.plain_words import explain, pointer
-from app.jobspec import JobSpec, Part
+from app.jobspec import JobSpec, Section
 
 
 def explained(spec: Any) -> list[dict[str, str]]:
@@ -28,13 +28,16 @@ def parts(model: type[BaseModel], path: tuple[str, ...] = ()) -> list[tuple[str,
     return found
 
 
-def part_of(field: FieldInfo) -> list[type[Part]]:
+def part_of(field: FieldInfo) -> list[type[Section]]:
     annotation: Any = field.annotation
     candidates = (annotation, *getattr(annotation, "__args__", ()))
-    return [each for each in candidates if isinstance(each, type) and issubclass(each, Part)]
+    return [each for each in candidates if isinstance(each, type) and issubclass(each, Section)]
 
 
-@pytest.mark.parametrize("path", parts(JobSpec), ids=".".join)
+WRITTEN_BY_CLIENTS = [path for path in parts(JobSpec) if path != ("dataset", "facts")]
+
+
+@pytest.mark.parametrize("path", WRITTEN_BY_CLIENTS, ids=".".join)
 def test_an_unknown_field_of_any_part_is_answered_with_the_known_ones(
     path: tuple[str, ...],
 ) -> None:

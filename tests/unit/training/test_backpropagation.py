@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.jobspec import JobSpec, Loss, Training
-from worker.training import backpropagation, dense, loop, networks, optimization
+from worker.training import backpropagation, dense, loop, losses, networks, optimization
 
 ACTIVATIONS = ["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
 HIDDEN: list[list[int]] = [[], [7], [9, 6], [8, 7, 6, 5]]
@@ -31,10 +31,15 @@ OPTIMIZERS = [
 ]
 
 
-def network(hidden: list[int], activation: str, dropout: float = 0.0) -> nn.Sequential:
+def described(hidden: list[int], activation: str = "relu", dropout: float = 0.0) -> JobSpec:
+    model: dict[str, object] = {"hidden": hidden, "dropout": dropout}
+    if hidden:
+        model["activation"] = activation
+    return JobSpec.model_validate({"dataset": {"name": "digits"}, "model": model})
+
+
+def network(spec: JobSpec) -> nn.Sequential:
     torch.manual_seed(3)
-    model = {"hidden": hidden, "activation": activation, "dropout": dropout}
-    spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "model": model})
     return networks.build(spec).double()
 
 
@@ -49,20 +54,21 @@ def batches(count: int = 3) -> Iterator[tuple[Tensor, Tensor]]:
 
 def criterion(loss: dict[str, object]) -> nn.Module:
     counts = torch.tensor([5, 1, 9, 3, 3, 7, 2, 8, 4, 6])
-    return optimization.criterion(Loss.model_validate(loss), counts).double()
+    return losses.criterion(Loss.model_validate(loss), counts).double()
 
 
 def trained(
-    rule: str, net: nn.Sequential, loss: dict[str, object], training: dict[str, object]
+    rule: str, spec: JobSpec, loss: dict[str, object], training: dict[str, object]
 ) -> list[Tensor]:
     """The parameters after three steps, and the losses."""
-    spec = Training.model_validate(training)
-    made = optimization.optimizer(spec, net.parameters())
+    net = network(spec)
+    made = optimization.optimizer(Training.model_validate(training), net.parameters())
     torch.manual_seed(7)
     if rule == "autograd":
         steps = loop.train(net, criterion(loss), made, batches())
     else:
-        steps = backpropagation.train(net, criterion(loss), made, batches(), torch.float64)
+        layers = dense.fully_connected(net, spec.layers)
+        steps = backpropagation.train(layers, criterion(loss), made, batches(), torch.float64)
     losses = [step.loss.clone() for step in steps]
     return [*losses, *(parameter.detach() for parameter in net.parameters())]
 
@@ -75,8 +81,8 @@ def test_the_steps_are_those_of_autograd(
 ) -> None:
     """Plain gradient descent with a rate of one: the weights differ by the gradients."""
     training = {"optimizer": {"lr": 0.1, "momentum": 0.0}}
-    expected = trained("autograd", network(hidden, activation), loss, training)
-    got = trained("chain_rule", network(hidden, activation), loss, training)
+    expected = trained("autograd", described(hidden, activation), loss, training)
+    got = trained("chain_rule", described(hidden, activation), loss, training)
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
@@ -87,8 +93,8 @@ def test_every_optimizer_takes_the_same_steps(
     optimizer: dict[str, object], clipping: float | None
 ) -> None:
     training = {"optimizer": {"lr": 0.01} | optimizer, "gradient_clipping": clipping}
-    expected = trained("autograd", network([9, 6], "tanh"), LOSSES[0], training)
-    got = trained("chain_rule", network([9, 6], "tanh"), LOSSES[0], training)
+    expected = trained("autograd", described([9, 6], "tanh"), LOSSES[0], training)
+    got = trained("chain_rule", described([9, 6], "tanh"), LOSSES[0], training)
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
@@ -96,8 +102,8 @@ def test_every_optimizer_takes_the_same_steps(
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_dropout_silences_the_same_units(activation: str) -> None:
     training = {"optimizer": {"lr": 0.1}}
-    expected = trained("autograd", network([9, 6], activation, 0.4), LOSSES[0], training)
-    got = trained("chain_rule", network([9, 6], activation, 0.4), LOSSES[0], training)
+    expected = trained("autograd", described([9, 6], activation, 0.4), LOSSES[0], training)
+    got = trained("chain_rule", described([9, 6], activation, 0.4), LOSSES[0], training)
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
@@ -109,11 +115,13 @@ def test_the_gradients_are_those_of_finite_differences(
 ) -> None:
     """(L(w + h) - L(w - h)) / 2h, at every tenth weight; the rectifiers have kinks."""
     images, labels = next(batches())
-    net, mean_loss = network([6, 5], activation), criterion(loss)
+    described_net = described([6, 5], activation)
+    net, mean_loss = network(described_net), criterion(loss)
     before = [parameter.detach().clone() for parameter in net.parameters()]
     spec = Training.model_validate({"optimizer": {"lr": 1.0, "momentum": 0.0}})
     made = optimization.optimizer(spec, net.parameters())
-    list(backpropagation.train(net, mean_loss, made, [(images, labels)], torch.float64))
+    layers = dense.fully_connected(net, described_net.layers)
+    list(backpropagation.train(layers, mean_loss, made, [(images, labels)], torch.float64))
     gradients = [old - new.detach() for old, new in zip(before, net.parameters(), strict=True)]
     h = 1e-6
     with torch.no_grad():
@@ -132,13 +140,16 @@ def test_the_gradients_are_those_of_finite_differences(
 
 def test_each_loop_can_take_a_run_over_from_the_other() -> None:
     def steps(*rules: str) -> list[Tensor]:
-        net = network([9], "relu")
+        net = network(described([9]))
+        layers = dense.fully_connected(net, described([9]).layers)
         spec = Training.model_validate({"optimizer": {"lr": 0.1}})
         made = optimization.optimizer(spec, net.parameters())
         for rule in rules:
-            train = loop.train if rule == "autograd" else backpropagation.train
-            kind = () if rule == "autograd" else (torch.float64,)
-            list(train(net, criterion(LOSSES[0]), made, batches(), *kind))
+            mean_loss = criterion(LOSSES[0])
+            if rule == "autograd":
+                list(loop.train(net, mean_loss, made, batches()))
+            else:
+                list(backpropagation.train(layers, mean_loss, made, batches(), torch.float64))
         return [parameter.detach() for parameter in net.parameters()]
 
     expected = steps("autograd", "autograd")
@@ -149,5 +160,5 @@ def test_each_loop_can_take_a_run_over_from_the_other() -> None:
 
 def test_a_network_that_is_not_fully_connected_is_refused() -> None:
     spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "model": {"kind": "cnn"}})
-    with pytest.raises(TypeError, match="Conv2d"):
-        dense.fully_connected(networks.build(spec))
+    with pytest.raises(TypeError, match="Convolution"):
+        dense.fully_connected(networks.build(spec), spec.layers)

@@ -5,22 +5,19 @@ from itertools import chain
 import pytest
 import torch
 
-from worker.training.batches import Images, split, stratified_order
+from app.jobspec import JobSpec
+from worker.training.batches import Images
 from worker.training.dataset import Dataset
+from worker.training.splits import split, stratified_order
 
 CPU = torch.device("cpu")
 
 
 def parts(digits: Dataset, limit: int | None = None, held_out: int = 144, seed: int = 0):  # noqa: ANN201
-    return split(
-        digits.train_images,
-        digits.train_labels,
-        digits.description,
-        limit=limit,
-        held_out=held_out,
-        seed=seed,
-        device=CPU,
-    )
+    fraction = held_out / (limit or len(digits.train_labels))
+    fields = {"name": "digits", "limit": limit, "validation_fraction": fraction}
+    spec = JobSpec.model_validate({"dataset": fields, "training": {"seed": seed}})
+    return split(spec, digits, CPU)[:2]
 
 
 def rows(images: Images) -> list[tuple[int, ...]]:

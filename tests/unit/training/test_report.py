@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, classification_report, confusion_mat
 from tests.unit.training.runs import digits_spec, run
 from worker.training import export
 from worker.training.dataset import Dataset, Description
-from worker.training.report import BINS, WORST_MISTAKES, answers, report
+from worker.training.report import BINS, WORST_MISTAKES, predictions, report
 
 SHAPES: list[tuple[int, int, int]] = [(1, 4, 5), (3, 4, 5), (2, 4, 5)]
 
@@ -199,7 +199,7 @@ def test_the_report_is_json_and_the_answers_are_those_of_each_image(noisy: tuple
     labels, probabilities = noisy
     found = report(labels, probabilities, np.zeros((3000, 1, 2, 2), np.uint8), described(7))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    kept = load(answers(labels, probabilities))
+    kept = load(predictions(labels, probabilities))
     assert {name: array.dtype for name, array in kept.items()} == {
         "labels": np.int16,
         "predicted": np.int16,
@@ -219,6 +219,6 @@ def test_a_run_reports_what_it_publishes(
     found = json.loads(finished.report)
     assert found["accuracy"]["value"] == finished.metrics["test_accuracy"]
     assert found["confusion_matrix"] == finished.metrics["confusion_matrix"]
-    kept = load(finished.answers)
+    kept = load(finished.predictions)
     np.testing.assert_array_equal(kept["labels"], digits.test_labels)
     assert (kept["labels"] == kept["predicted"]).mean() == finished.metrics["test_accuracy"]

@@ -61,7 +61,7 @@ def test_early_stopping_ends_the_run_and_restores_the_best_weights(digits: Datas
     kept = [each for each in reports if isinstance(each, Checkpoint)]
     assert len(kept) < 100
     best = Snapshot.decode(kept[-3].content).tensors["net"]
-    run._net.load_state_dict(best)
-    assert export.weights_sha256(run._net) == finished.weights_sha256
+    run.network.load_state_dict(best)
+    assert export.weights_sha256(run.network) == finished.weights_sha256
     assert kept[-3].best
     assert not kept[-1].best

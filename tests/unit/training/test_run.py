@@ -20,11 +20,13 @@ from worker.messages import (
     Started,
     Step,
 )
-from worker.training import export, progress
+from worker.training import export, throughput
+from worker.training.batches import Images
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.environment import DeviceUnavailable
-from worker.training.run import Diverged, Run, Stopping
+from worker.training.interruptions import Diverged, Stopping
+from worker.training.run import Run
 
 OPTIMIZERS = [
     {"name": "sgd", "lr": 0.05, "momentum": 0.0},
@@ -136,12 +138,13 @@ def test_evaluation_leaves_training_untouched(digits: Dataset) -> None:
     spec = digits_spec().model_copy(update={"model": model(dropout=0.5)})
     with_validation, _ = run(spec, digits)
     run_ = Run(spec, digits, lambda _: None, lambda: None)
-    run_._validation = run_._validation.__class__(
+    none = Images(
         torch.empty(0, 1, 8, 8, dtype=torch.uint8),
         torch.empty(0, dtype=torch.int64),
         digits.description,
         torch.device("cpu"),
     )
+    run_._splits = run_._splits._replace(validation=none)
     assert run_.run().weights_sha256 == with_validation.weights_sha256
 
 
@@ -165,7 +168,7 @@ BAD = {"optimizer": {"lr": 1e-6}}
 def test_a_stop_takes_effect_within_the_diagnosis_and_it_says_that_it_lives(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(throughput, "HEARTBEAT_SECONDS", 0.0)
     reports: list[Report] = []
 
     def stop() -> str | None:

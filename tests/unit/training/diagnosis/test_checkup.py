@@ -17,8 +17,9 @@ from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.document import document, series
 from worker.training.diagnosis.findings import ABOUT, Change, Evidence, Finding
+from worker.training.interruptions import Diverged
 from worker.training.measurements import Measurements
-from worker.training.run import Diverged, Run
+from worker.training.run import Run
 
 CONFIGURATIONS: list[dict[str, Any]] = [
     {},

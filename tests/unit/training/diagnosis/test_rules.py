@@ -12,6 +12,7 @@ from worker.training.dataset import Dataset
 from worker.training.diagnosis import rules
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.document import document
+from worker.training.interruptions import Diverged
 from worker.training.measurements import (
     Activation,
     Ending,
@@ -24,7 +25,7 @@ from worker.training.measurements import (
     Reading,
     Stretch,
 )
-from worker.training.run import Diverged, Run
+from worker.training.run import Run
 
 
 def reading(step: int, **others: Any) -> Reading:

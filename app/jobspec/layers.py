@@ -1,0 +1,113 @@
+"""A network as data: its layers in order, with their shapes and what they cost.
+
+`Model.layers` describes the network once. The builder, the parameter count, the estimate of time
+and the chain rule all read this description.
+
+Shapes leave the batch out: (channels, rows, columns) for images, (units,) for vectors.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+Shape = tuple[int, ...]
+Function = Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
+"""The name of an activation function; `none` is the identity."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operation: the shape that it takes and the shape that it gives."""
+
+    inputs: Shape
+    outputs: Shape
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers."""
+        return 0
+
+    @property
+    def multiplications(self) -> int:
+        """Multiplications of the forward pass for one image; only of layers with weights."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """A convolution with stride 1 and bias, padded so that rows and columns stay the same."""
+
+    kernel: int
+    """Side of the square window in pixels."""
+    feeds: Function
+    """The activation that follows: initial weights depend on it."""
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.outputs[0] * (self.inputs[0] * self.kernel**2 + 1)
+
+    @property
+    def multiplications(self) -> int:
+        """One for each weight at each pixel."""
+        return prod(self.outputs) * self.inputs[0] * self.kernel**2
+
+
+@dataclass(frozen=True)
+class Linear(Layer):
+    """A fully connected layer with bias."""
+
+    feeds: Function | None
+    """The activation that follows; None for the output layer, which gives the logits."""
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.outputs[0] * (self.inputs[0] + 1)
+
+    @property
+    def multiplications(self) -> int:
+        """One for each weight."""
+        return self.outputs[0] * self.inputs[0]
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Batch normalization of each channel of an image, or of each unit of a vector."""
+
+    @property
+    def parameters(self) -> int:
+        """A scale and a shift for each channel or unit."""
+        return 2 * self.outputs[0]
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """A function of each value."""
+
+    function: Function
+
+
+@dataclass(frozen=True)
+class MaxPool(Layer):
+    """The maximum of each square of pixels; what is left over at the edge is dropped."""
+
+    size: int
+    """Side of the square in pixels."""
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """An image as a vector."""
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Sets each value to zero with this probability while training."""
+
+    probability: float
+
+
+def is_fully_connected(layers: list[Layer]) -> bool:
+    """Whether the chain rule is written out for every layer."""
+    return all(isinstance(layer, Flatten | Linear | Activation | Dropout) for layer in layers)

@@ -1,0 +1,51 @@
+"""What the service does with a run: its resources, its follow-up jobs, and range tests."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from app.jobspec.section import Section
+
+
+class Resources(Section):
+    """What the run may use."""
+
+    threads: int = Field(default=1, ge=1, le=64)
+    """CPU threads; the same number gives the same weights, bit for bit."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the arithmetic runs; `auto` takes a GPU where there is one."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Data-parallel processes. More than 1 is not supported yet."""
+
+    @field_validator("workers")
+    @classmethod
+    def _one_worker(cls, workers: int) -> int:
+        if workers > 1:
+            raise PydanticCustomError("not_supported_yet", "more than 1 is not supported yet")
+        return workers
+
+
+class Autopilot(Section):
+    """Lets the service follow its own suggestions."""
+
+    max_jobs: int = Field(ge=1, le=20)
+    """Most jobs to train, this one included, until one is healthy."""
+
+
+class RateRange(Section):
+    """A learning-rate range test (Smith 2017): the rate grows by a factor each mini-batch."""
+
+    lowest: float = Field(default=1e-6, ge=1e-12, le=1000.0)
+    """Rate of the first mini-batch."""
+    highest: float = Field(default=10.0, ge=1e-12, le=1000.0)
+    """Rate of the last one; the test ends before it where the loss explodes."""
+    batches: int = Field(default=200, ge=20, le=2000)
+    """Mini-batches of the whole test."""
+
+    @field_validator("highest")
+    @classmethod
+    def _rises(cls, highest: float, info: ValidationInfo) -> float:
+        if highest <= info.data.get("lowest", 0.0):
+            raise PydanticCustomError("does_not_rise", "must be above lowest")
+        return highest
