@@ -106,7 +106,7 @@ def test_a_host_that_is_not_here_is_told(host: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_spec_file_that_is_none_is_told(content: bytes | None, told: str, tmp_path: Path) -> None:
-    file = tmp_path / "a [/x] b.json"
+    file = tmp_path / "a [bold] b.json"
     if content is not None:
         file.write_bytes(content)
     (line,) = refused([*TRAIND, "submit", file.name], tmp_path)
