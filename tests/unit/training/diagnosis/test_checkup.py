@@ -70,7 +70,7 @@ def test_weights_are_the_same_bit_for_bit_without_a_diagnosis(
 def test_a_reading_leaves_the_network_as_it_was(digits: Dataset) -> None:
     spec = spec_with(CONFIGURATIONS[3])
     run = Run(spec, digits, lambda _: None, lambda: None)
-    net, checkup = run.network, run._checkup
+    net, checkup = run.network, run._observer._checkup
     assert checkup is not None
     net.eval()
     net[0].train()
@@ -116,7 +116,7 @@ def test_a_snapshot_of_an_older_traind_has_no_measurements(digits: Dataset) -> N
 def test_what_is_measured_of_a_long_run_is_bounded(digits: Dataset) -> None:
     spec = spec_with({"training": {"epochs": 300, "batch_size": 256}, "model": {"hidden": [4]}})
     run = Run(spec, digits, lambda _: None, lambda: None)
-    checkup = run._checkup
+    checkup = run._observer._checkup
     assert checkup is not None
     checkup._recorder.due = lambda: True  # type: ignore[method-assign]  # at every step
     with without_export():

@@ -1,5 +1,7 @@
 """Images that differ, validation images among them, and labels that contradict, are seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from worker.training.diagnosis.findings import Change, Finding
 from worker.training.diagnosis.inspection import inspect
 from worker.training.measurements import Measurements
 from worker.training.run import Run
+from worker.training.splits import Splits
 
 
 def images(dataset: Dataset, pixels: np.ndarray) -> Images:
@@ -38,14 +41,15 @@ def test_validation_images_of_another_kind_are_the_cause(
 ) -> None:
     plain = runs.split
 
-    def shifted(pixels: np.ndarray, labels: np.ndarray, *rest: object, **more: object) -> object:
-        training, _ = plain(pixels, labels, *rest, **more)
+    def shifted(spec: JobSpec, dataset: Dataset, device: torch.device) -> Splits:
+        pixels = dataset.train_images
         changed = {
             "inverted": 16 - pixels,
             "brighter": (pixels + 6).clip(0, 16),
             "moved": np.roll(pixels, 2, axis=-1),
         }[how].astype(np.uint8)
-        return training, plain(changed, labels, *rest, **more)[1]
+        other = plain(spec, replace(dataset, train_images=changed), device)
+        return plain(spec, dataset, device)._replace(validation=other.validation)
 
     monkeypatch.setattr(runs, "split", shifted)
     fields = {
