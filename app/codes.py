@@ -30,6 +30,8 @@ class FindingCode(StrEnum):
     """Steps overshoot: the loss diverges or oscillates."""
     LEARNING_RATE_TOO_LOW = "learning_rate_too_low"
     """Steps are so small that the loss hardly falls."""
+    CLIPPING_TOO_TIGHT = "clipping_too_tight"
+    """Gradient clipping leaves so little of each step that the loss hardly falls."""
     VANISHING_GRADIENTS = "vanishing_gradients"
     """The first layers get almost no gradient: too many saturating layers."""
     EXPLODING_GRADIENTS = "exploding_gradients"

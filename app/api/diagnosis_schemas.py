@@ -103,6 +103,8 @@ class RateCurve(BaseModel):
     """Where the loss fell fastest."""
     diverges_at: float | None
     """Where the loss exploded; null where it did not."""
+    advice: str | None = None
+    """Which end of the range to move; null unless the best rate may lie beyond it."""
 
 
 class Diagnosis(BaseModel):
@@ -156,5 +158,7 @@ class RangeTest(BaseModel):
     """Where the loss fell fastest."""
     diverges_at: float | None
     """Where the loss exploded; null where it did not."""
+    advice: str | None = None
+    """Which end of the range to move; null unless the best rate may lie beyond it."""
     curve: list[Point]
     """Pairs of a learning rate and the smoothed loss there."""

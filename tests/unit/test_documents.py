@@ -11,7 +11,15 @@ from app.codes import FailureCode, FindingCode
 from app.main import create_app
 from app.settings import Settings
 from app.store.states import Status
-from worker.training.diagnosis import case, data_rules, fit_rules, rate_rules, signal_rules
+from worker.training.diagnosis import (
+    batch_rules,
+    case,
+    data_rules,
+    duration_rules,
+    fit_rules,
+    rate_rules,
+    signal_rules,
+)
 from worker.training.diagnosis.findings import ABOUT
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +72,10 @@ def test_every_finding_is_explained_by_its_test_and_source() -> None:
         assert f"| `{code}`" in told
 
 
-@pytest.mark.parametrize("rules", [case, data_rules, signal_rules, rate_rules, fit_rules])
+@pytest.mark.parametrize(
+    "rules",
+    [case, data_rules, signal_rules, batch_rules, rate_rules, duration_rules, fit_rules],
+)
 def test_every_threshold_is_told(rules: ModuleType) -> None:
     told = (ROOT / "docs" / "diagnosis.md").read_text()
     numbers = {name: value for name, value in vars(rules).items() if name.isupper()}

@@ -99,6 +99,17 @@ class Ending(Struct):
     validation_accuracy: float | None
     recalls: list[float]
     """Of each class, on the images that are measured; -1 where there are none."""
+    train_loss: float | None = None
+    """On the same training images; None in what an older traind kept."""
+
+
+class Trial(Struct):
+    """A fresh copy of the network, trained for some steps with a lower rate."""
+
+    rate: float
+    steps: int
+    train_loss: float
+    """On the training images of `Ending`, in evaluation mode."""
 
 
 class RangeTest(Struct):
@@ -112,6 +123,8 @@ class RangeTest(Struct):
     """The rate at which the loss fell fastest."""
     diverges_at: float | None
     """The rate at which the loss exploded; None if it did not."""
+    advice: str | None = None
+    """Which end of the range to move, where the best rate may lie beyond it."""
 
     @property
     def least(self) -> float:
@@ -138,7 +151,8 @@ class Measurements(Struct):
     inspection: Inspection | None = None
     ending: Ending | None = None
     ranges: list[RangeTest] = []
-    """The first with the run's own batches, a second with larger ones."""
+    """Without gradient clipping: first with the run's own batches, then with larger ones."""
+    trial: Trial | None = None
     non_finite: NonFinite | None = None
     said: list[str] = []
     """Codes of the findings that were told."""

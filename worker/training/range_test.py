@@ -1,9 +1,9 @@
 """The learning-rate range test of Smith 2017 (Cyclical Learning Rates, WACV, section 3.3).
 
-A fresh copy of the network is trained for a few hundred mini-batches while the rate grows from very
-low to very high, by the same factor each time. Where the loss falls fastest, the rate is good;
-where it explodes, too high. The loss is smoothed as fast.ai's lr_find does it (Howard and Gugger
-2020).
+A fresh copy of the network is trained for a few hundred mini-batches. Before each of them the rate
+is raised by the same factor, from very low to very high. The rate at which the loss falls fastest
+is a good one; the rate at which the loss explodes is too high. The loss is smoothed as fast.ai's
+lr_find does it (Howard and Gugger 2020).
 """
 
 import math
@@ -20,15 +20,18 @@ from worker.training.measurements import RangeTest
 from worker.training.state import State
 
 SMOOTHING = 0.9
+"""Weight of the mean so far in the smoothed loss; the newest loss has the rest."""
+SETTLED = 10
+"""The smoothed loss of fewer mini-batches is mostly chance, and is not taken for the least."""
 EXPLODED = 4.0
-"""The test ends where the smoothed loss is so many times the least."""
+"""The test ends where the smoothed loss is this many times its least value."""
 BELOW_LEAST, WELL_BELOW_LEAST = 10.0, 4.0
-"""Recommended is the rate of the steepest fall, but at least a tenth and at most a quarter of that
-of the least loss."""
-ON_THE_WAY = 0.9
-"""Share of the fall that is still ahead where the way down begins."""
+"""The recommended rate is that of the steepest fall, but not less than the rate of the least loss
+divided by the first number, and not more than that rate divided by the second."""
+FALL_BEGINS = 0.9
+"""The fall begins where this fraction of it still lies ahead."""
 FELL = 0.92
-"""Where no rate brings the loss below this share of what it began with, none is recommended."""
+"""A rate is recommended only if the loss falls below this fraction of its first value."""
 
 
 def range_test(
@@ -40,9 +43,9 @@ def range_test(
     device: torch.device,
     heartbeat: Callable[[], None],
 ) -> RangeTest:
-    """Ramps the rate over `limits.batches` mini-batches of the spec's size.
+    """Raises the rate over `limits.batches` mini-batches of the spec's size.
 
-    `heartbeat` is called before each; what it raises ends the test.
+    `heartbeat` is called before each mini-batch; an exception that it raises ends the test.
     """
     with torch.random.fork_rng(devices=[]):
         state = State(spec, device)
@@ -54,7 +57,7 @@ def range_test(
 def _ramp(
     state: State, steps: Iterator[Step], limits: RateRange
 ) -> tuple[list[float], list[float]]:
-    """The rates that were tried, and the smoothed loss at each."""
+    """The rates that were tested, and the smoothed loss at each."""
     factor = (limits.highest / limits.lowest) ** (1 / (limits.batches - 1))
     rates: list[float] = []
     smoothed: list[float] = []
@@ -73,7 +76,7 @@ def _ramp(
 
 
 def _endless(spec: JobSpec, images: Images, heartbeat: Callable[[], None]) -> Iterator[Batch]:
-    """Epoch after epoch; batch normalization can't train on the one image that may be left over."""
+    """Epoch after epoch; a last batch of one image is left out for batch normalization."""
     least = 2 if spec.model.batch_norm else 1
     epoch = 1
     while True:
@@ -85,34 +88,59 @@ def _endless(spec: JobSpec, images: Images, heartbeat: Callable[[], None]) -> It
 
 
 def _result(batch_size: int, rates: list[float], smoothed: list[float]) -> RangeTest:
-    least = min(range(len(smoothed)), key=lambda at: _infinite_last(smoothed[at]))
+    settled = range(min(SETTLED, len(smoothed) - 1), len(smoothed))
+    least = min(settled, key=lambda at: _infinite_last(smoothed[at]))
     exploded = not math.isfinite(smoothed[-1]) or smoothed[-1] > EXPLODED * smoothed[least]
-    idle = smoothed[: max(1, len(smoothed) // 5)]
-    began = sum(idle) / len(idle)
+    first_fifth = smoothed[: max(1, len(smoothed) // 5)]
+    began = sum(first_fifth) / len(first_fifth)
     recommended = steepest = None
     if smoothed[least] < FELL * began:
         steepest = rates[_steepest(smoothed, least, began)]
         good = max(steepest, rates[least] / BELOW_LEAST)
-        recommended = _rounded(min(good, rates[least] / WELL_BELOW_LEAST))
+        recommended = min(good, rates[least] / WELL_BELOW_LEAST)
     return RangeTest(
         batch_size=batch_size,
         curve=[
             (rate, loss if math.isfinite(loss) else None)
             for rate, loss in zip(rates, smoothed, strict=True)
         ],
-        recommended=recommended,
+        recommended=None if recommended is None else _tested(recommended, rates),
         steepest=steepest,
         diverges_at=rates[-1] if exploded else None,
+        advice=_advice(recommended, rates, least, exploded=exploded),
     )
 
 
-def _steepest(smoothed: list[float], least: int, began: float) -> int:
-    """Where the loss falls fastest on its way down to the least.
+def _tested(rate: float, rates: list[float]) -> float:
+    """The rate to two significant digits, within the rates that were tested."""
+    return max(rates[0], min(float(f"{rate:.1e}"), rates[-1]))
 
-    The way begins where the loss was last near its beginning: what wavers before is noise. Slopes
-    are taken over a few points, for the same reason.
+
+def _advice(
+    recommended: float | None, rates: list[float], least: int, *, exploded: bool
+) -> str | None:
+    """Which end of the range to move, where the best rate may lie beyond it."""
+    if recommended is None:
+        if exploded:
+            return "The loss exploded before it had fallen: extend the range with a lower `lowest`."
+        return (
+            "No rate of this range made the loss fall: extend the range, with a greater `highest` "
+            "or a lower `lowest`."
+        )
+    if recommended < rates[0]:
+        return "The best rate may be below the lowest: extend the range with a lower `lowest`."
+    if least >= len(rates) - SETTLED and not exploded:
+        return "The loss still fell at the highest rate: extend the range with a greater `highest`."
+    return None
+
+
+def _steepest(smoothed: list[float], least: int, began: float) -> int:
+    """Position of the fastest fall on the way down to the least loss.
+
+    The way down begins where the loss was last near its first value: earlier changes are noise.
+    Slopes are taken over a few points for the same reason.
     """
-    near = began - (1 - ON_THE_WAY) * (began - smoothed[least])
+    near = began - (1 - FALL_BEGINS) * (began - smoothed[least])
     begin = max((at for at in range(least) if smoothed[at] >= near), default=0)
     width = max(1, len(smoothed) // 40)
     slopes = {
@@ -124,8 +152,3 @@ def _steepest(smoothed: list[float], least: int, began: float) -> int:
 
 def _infinite_last(loss: float) -> float:
     return loss if math.isfinite(loss) else math.inf
-
-
-def _rounded(rate: float) -> float:
-    """Two significant digits: more would claim what the test does not know."""
-    return float(f"{rate:.1e}")

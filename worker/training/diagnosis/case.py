@@ -5,6 +5,7 @@ import statistics
 
 from app.jobspec import JobSpec
 from worker.training.measurements import Measurements, RangeTest, Reading
+from worker.training.optimization import LearningRate
 
 MORE = 0.02
 """By so much a network is to know its training images better than their neighbours know others."""
@@ -12,6 +13,8 @@ ASKED = 0.955
 """Of a training accuracy no more is asked."""
 ENOUGH = 0.97
 """At such a training accuracy nobody needs to go on."""
+EPSILON = {"adam": 1e-8, "adamw": 1e-8, "rmsprop": 1e-8, "adagrad": 1e-10}
+"""What adaptive optimizers add to the size of a gradient before they divide by it (PyTorch)."""
 
 
 class Case:
@@ -104,6 +107,50 @@ class Case:
     def does_badly(self) -> bool:
         """Whether the run has ended without having learned its task: rates are in doubt then."""
         return self.final and (self.broke or not self.fits)
+
+    @property
+    def may_be_too_fast(self) -> bool:
+        """Whether a lower rate should be tried: the run has ended below a high accuracy."""
+        return self.final and not self.broke and (self.train_accuracy or 0.0) < ENOUGH
+
+    @property
+    def first_rate(self) -> float:
+        """The greatest learning rate of the run, times what clipping left of the first gradient."""
+        return self.spec.training.optimizer.lr * self._left_by_clipping(self.first)
+
+    @property
+    def rate(self) -> float:
+        """The same with what clipping left of the gradient at the median of the readings."""
+        left = [self._left_by_clipping(reading) for reading in self.measured.readings]
+        return self.spec.training.optimizer.lr * statistics.median(left)
+
+    def _left_by_clipping(self, reading: Reading) -> float:
+        """Fraction of a step that gradient clipping leaves; 1 without clipping.
+
+        Steps of sgd are as long as the gradient. Those of adaptive optimizers do not depend on its
+        length until its elements are as small as the optimizer's epsilon.
+        """
+        training = self.spec.training
+        limit = training.gradient_clipping
+        norm = math.hypot(*(layer.gradient for layer in reading.layers))
+        if limit is None or not 0 < norm < math.inf:
+            return 1.0
+        # a mini-batch's gradient is longer than the mean of many: McCandlish et al. 2018, eq. 2.6
+        norm *= math.sqrt(1 + max(reading.noise or 0.0, 0.0) / training.batch_size)
+        if training.optimizer.name == "sgd":
+            return min(1.0, limit / norm)
+        element = min(limit, norm) / math.sqrt(self.spec.parameters)
+        return element / (element + EPSILON[training.optimizer.name])
+
+    def steps_below(self, rate: float) -> float:
+        """Fraction of the run's steps that were made with a lower learning rate, as scheduled."""
+        schedule = self.spec.training.schedule
+        if schedule is not None and schedule.name == "reduce_on_plateau":  # it follows the losses
+            used = [each.metrics["learning_rate"] for each in self.measured.epochs]
+        else:
+            rates = LearningRate(self.spec)
+            used = [rates.at(self.steps * at // 200) for at in range(200)]
+        return sum(each < rate for each in used) / len(used) if used else 0.0
 
     @property
     def own_range(self) -> RangeTest | None:

@@ -1,15 +1,18 @@
 """Watches over one run: has it measured, says what is found while it trains, and judges it at the
 end."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
 from app.jobspec import JobSpec, RateRange
 from worker.messages import Diagnosed
+from worker.training import method
 from worker.training.batches import Images
 from worker.training.diagnosis import nonfinite, rules
 from worker.training.diagnosis.case import Case
@@ -19,7 +22,7 @@ from worker.training.diagnosis.inspection import inspect
 from worker.training.diagnosis.recorder import Recorder
 from worker.training.evaluation import evaluate
 from worker.training.loop import Batch, Step
-from worker.training.measurements import Ending
+from worker.training.measurements import Ending, Trial
 from worker.training.range_test import range_test
 from worker.training.state import State
 
@@ -33,6 +36,8 @@ LARGEST_BATCH = 256
 """Larger ones only take longer: their gradient is hardly less noisy."""
 HELD_BYTES = 64 * 2**20
 """Of a larger network no snapshot is held: its seed has to do."""
+TRIAL_STEPS, TRIAL_PART = 800, 3
+"""A lower rate is tried for so many steps, and at most a third of the run's."""
 SAY_SECONDS = 5.0
 """How often the same findings are said again, with newer numbers."""
 
@@ -116,7 +121,9 @@ class Checkup:
     def _judge(self) -> Diagnosed:
         case = Case(self._spec, self._state.measurements, self._classes, final=True)
         if case.does_badly:
-            self._try_rates()
+            self._test_rates()
+        if case.may_be_too_fast:
+            self._try_a_lower_rate()
         return self._said_now(rules.findings(case), final=True)
 
     def _speak(self) -> Diagnosed | None:
@@ -154,6 +161,7 @@ class Checkup:
         confusion = (validation or found).confusion
         return Ending(
             train_accuracy=found.accuracy,
+            train_loss=found.loss,
             validation_accuracy=validation.accuracy if validation else None,
             recalls=[
                 row[label] / sum(row) if sum(row) else -1.0 for label, row in enumerate(confusion)
@@ -166,13 +174,13 @@ class Checkup:
             self._heartbeat()
             yield batch
 
-    def _try_rates(self) -> None:
+    def _test_rates(self) -> None:
         """The range test with the run's batches, and with larger ones where they are small."""
         own = min(self._spec.training.batch_size, LARGEST_BATCH)
         sizes = [own] if own >= LARGER_BATCH else [own, LARGER_BATCH]
         self._state.measurements.ranges = [
             range_test(
-                with_batches(self._spec, size),
+                with_training(self._spec, batch_size=size, gradient_clipping=None),
                 self._images["training"],
                 self._criterion,
                 RateRange(),
@@ -182,8 +190,29 @@ class Checkup:
             for size in sizes
         ]
 
+    def _try_a_lower_rate(self) -> None:
+        """Trains a fresh copy with a tenth of the rate, for a part of the run's steps."""
+        steps = min(TRIAL_STEPS, self._state.position.step // TRIAL_PART)
+        if not steps:
+            return
+        rate = self._spec.training.optimizer.lr / 10
+        with torch.random.fork_rng(devices=[]):
+            copy = State(self._spec, self._state.device)
+            for group in copy.optimizer.param_groups:
+                group["lr"] = rate
+            epochs = range(1, self._spec.training.epochs + 1)
+            batches = itertools.chain.from_iterable(self._watched(each, 0) for each in epochs)
+            trained = method.steps(
+                self._spec, copy, self._criterion, itertools.islice(batches, steps)
+            )
+            for _ in trained:
+                pass
+        sample = self._images["training"].sample(SAMPLE)
+        found = evaluate(copy.net, self._criterion, sample, self._classes)
+        self._state.measurements.trial = Trial(rate=rate, steps=steps, train_loss=found.loss)
 
-def with_batches(spec: JobSpec, size: int) -> JobSpec:
-    """The spec with another batch size."""
-    training = spec.training.model_copy(update={"batch_size": size})
+
+def with_training(spec: JobSpec, **changes: Any) -> JobSpec:
+    """The spec with some fields of its training changed, without validation."""
+    training = spec.training.model_copy(update=changes)
     return spec.model_copy(update={"training": training})

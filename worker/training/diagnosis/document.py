@@ -157,4 +157,5 @@ def _range(found: RangeTest, limits: RateRange) -> dict[str, Any]:
         "diverges_at": found.diverges_at,
         "lowest": limits.lowest,
         "highest": limits.highest,
+        "advice": found.advice,
     }

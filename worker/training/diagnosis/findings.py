@@ -102,6 +102,12 @@ ABOUT = {
         "The network could learn this; it is not given the time.",
         Picture.LOSS,
     ),
+    FindingCode.CLIPPING_TOO_TIGHT: About(
+        "Gradient clipping too tight",
+        "Gradient clipping shortens each gradient to a small part of its length, so that each step "
+        "changes the weights very little. The learning rate is right, but its effect is lost.",
+        Picture.LOSS,
+    ),
     FindingCode.STOPPED_TOO_EARLY: About(
         "Stopped too early",
         "The loss was still falling when the last epoch ended. The rate is right; more epochs "

@@ -15,6 +15,8 @@ DROPOUT = 0.6
 DECAY = 0.02
 SMOOTHING = 0.5
 """Regularization above these is strong."""
+UNEVEN = 20.0
+"""Class weights that make one class count so many times another neglect that."""
 KNOWN_BY_HEART = 0.985
 """Training accuracy of a network that has memorized its images."""
 GAP = 0.06
@@ -64,6 +66,8 @@ def held_back(case: Case) -> Finding | None:
         )
         effect = "the target says which class it is"
         found.append((evidence, Change("/training/loss/label_smoothing", 0.05, effect)))
+    if (weights := _uneven_weights(case)) is not None:
+        found.append(weights)
     if not found:
         return None
     return Finding(
@@ -75,6 +79,21 @@ def held_back(case: Case) -> Finding | None:
         [change for _, change in found],
         stands_alone=True,
     )
+
+
+def _uneven_weights(case: Case) -> tuple[Evidence, Change] | None:
+    """Class weights that make the loss of some classes count for almost nothing."""
+    weights, inspection = case.spec.training.loss.class_weights, case.measured.inspection
+    if not isinstance(weights, list) or inspection is None:
+        return None
+    counts = [weight * share for weight, share in zip(weights, inspection.shares, strict=True)]
+    ratio = max(counts) / min(counts) if min(counts) else math.inf
+    if ratio <= UNEVEN:
+        return None
+    meaning = "what the most weighted class counts in the loss, over what the least weighted does"
+    evidence = Evidence("class weights", min(ratio, 1e9), "above", UNEVEN, meaning)
+    change = Change("/training/loss/class_weights", "balanced", "every class counts the same")
+    return evidence, change
 
 
 def underfitting(case: Case) -> Finding | None:

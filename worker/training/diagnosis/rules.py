@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from worker.training.diagnosis import data_rules, fit_rules, rate_rules, signal_rules
+from worker.training.diagnosis import (
+    batch_rules,
+    data_rules,
+    duration_rules,
+    fit_rules,
+    rate_rules,
+    signal_rules,
+)
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Finding
 
@@ -17,12 +24,13 @@ RULES = (
     signal_rules.dead_from_the_start,
     signal_rules.vanishing_gradients,
     fit_rules.held_back,
-    rate_rules.batch_too_small,
+    rate_rules.clipping_too_tight,
+    batch_rules.batch_too_small,
     rate_rules.learning_rate_too_high,
     signal_rules.dead_relus,
-    rate_rules.batch_too_large,
+    batch_rules.batch_too_large,
     rate_rules.learning_rate_too_low,
-    rate_rules.stopped_too_early,
+    duration_rules.stopped_too_early,
     fit_rules.overfitting,
     fit_rules.trained_too_long,
     signal_rules.non_finite,

@@ -54,3 +54,31 @@ def test_its_limits_are_those_of_the_spec(digits: Dataset) -> None:
 def test_where_nothing_is_learned_no_rate_is_recommended(digits: Dataset) -> None:
     found = found_by(digits, model={"hidden": [16] * 8, "initialization": "zeros"})
     assert found["recommended"] is None
+
+
+CLIPPED = {"gradient_clipping": 1e-4, "optimizer": {"lr": 0.01}}
+
+
+@pytest.mark.parametrize(
+    ("limits", "training", "end"),
+    [
+        ({"lowest": 1e-6, "highest": 1e-2}, {"batch_size": 32}, "highest"),
+        ({"lowest": 0.2, "highest": 10.0}, {"batch_size": 32}, "lowest"),
+        ({"lowest": 1e-9, "highest": 1e-7}, {}, "highest"),
+        ({"lowest": 1e-6, "highest": 10.0}, CLIPPED, "highest"),
+        ({"lowest": 1e-5, "highest": 10.0}, {}, None),
+    ],
+    ids=["falls to its end", "best below", "too low", "clipped", "whole"],
+)
+def test_only_tested_rates_are_recommended_and_the_end_to_move_is_named(
+    digits: Dataset, limits: dict[str, float], training: dict[str, Any], end: str | None
+) -> None:
+    found = found_by(digits, lr_range=limits, training=training)
+    rates = [rate for rate, _ in found["curve"]]
+    if found["recommended"] is not None:
+        assert rates[0] <= found["recommended"] <= rates[-1]
+    if end is None:
+        assert found["advice"] is None
+    else:
+        assert "extend" in found["advice"]
+        assert f"`{end}`" in found["advice"]
