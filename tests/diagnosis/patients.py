@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 
 from app.jobspec import JobSpec
-from tests.diagnosis.faults import Planted, spec_of
+from tests.diagnosis.draws import Planted, spec_of
 from worker.messages import Diagnosed, Epoch, Finished, Report
 from worker.training import export
 from worker.training.dataset import Dataset

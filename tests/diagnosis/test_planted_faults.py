@@ -16,12 +16,14 @@ from typing import NamedTuple
 
 import pytest
 
+from app.codes import FindingCode
 from app.jobspec.patch import corrected
-from tests.diagnosis.faults import PLANTS, planted, spec_of
+from tests.diagnosis.draws import spec_of
+from tests.diagnosis.faults import PLANTS, code_of, planted
 from tests.diagnosis.patients import Seen, train
 from worker.training.dataset import load
 
-SET = "second report"
+SET = "third report"
 OF_EACH, HEALTHY = 6, 60
 """How many of each fault, and how many healthy ones, a full run plants."""
 WITHIN = 0.01
@@ -31,7 +33,7 @@ WITHIN = 0.01
 class Patient(NamedTuple):
     """A draw of the set, and where the datasets are."""
 
-    cause: str
+    fault: str
     number: int
     decoded: Path
 
@@ -53,7 +55,7 @@ def examine(patient: Patient) -> Outcome:
     """Trains the planted spec, and, where a spec can cure it, the suggested and the sound one."""
     homes = {home.name: home for home in patient.decoded.iterdir() if home.is_dir()}
     found = {name: load(homes[name]) for name in ("digits", "mnist") if name in homes}
-    plant = planted(SET, patient.cause, patient.number, mnist="mnist" in found)
+    plant = planted(SET, patient.fault, patient.number, mnist="mnist" in found)
     ill: Seen = train(plant, found)
     if not plant.curable:
         return Outcome(ill.codes, ill.accuracy, None, None, ill.meanwhile)
@@ -70,7 +72,7 @@ def examine(patient: Patient) -> Outcome:
 def outcomes(decoded: Path, repeated: Callable[[int], int]) -> dict[Patient, Outcome]:
     """Every draw, on all cores, each in a process with one thread."""
     patients = [
-        Patient(cause, number, decoded) for cause in PLANTS for number in range(repeated(OF_EACH))
+        Patient(fault, number, decoded) for fault in PLANTS for number in range(repeated(OF_EACH))
     ]
     patients += [Patient("healthy", number, decoded) for number in range(repeated(HEALTHY))]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
@@ -80,9 +82,11 @@ def outcomes(decoded: Path, repeated: Callable[[int], int]) -> dict[Patient, Out
 @pytest.mark.timeout(7200)
 def test_planted_causes_are_found_first(outcomes: dict[Patient, Outcome]) -> None:
     print(confusion(outcomes))
-    faults = {patient: each for patient, each in outcomes.items() if patient.cause != "healthy"}
-    missed = {p[:2]: each.codes for p, each in faults.items() if p.cause != each.codes[0]}
-    beyond = {p[:2]: each.codes for p, each in faults.items() if p.cause not in each.codes[:3]}
+    faults = {patient: each for patient, each in outcomes.items() if patient.fault != "healthy"}
+    missed = {p[:2]: each.codes for p, each in faults.items() if code_of(p.fault) != each.codes[0]}
+    beyond = {
+        p[:2]: each.codes for p, each in faults.items() if code_of(p.fault) not in each.codes[:3]
+    }
     print(f"first: {len(faults) - len(missed)} of {len(faults)}; missed: {missed}")
     assert len(missed) <= 0.1 * len(faults), missed
     assert len(beyond) <= 0.02 * len(faults), beyond
@@ -92,7 +96,7 @@ def test_healthy_runs_are_left_alone(outcomes: dict[Patient, Outcome]) -> None:
     alarms = {
         patient.number: each.codes
         for patient, each in outcomes.items()
-        if patient.cause == "healthy" and (each.codes != ["healthy"] or each.meanwhile)
+        if patient.fault == "healthy" and (each.codes != ["healthy"] or each.meanwhile)
     }
     print(f"false alarms: {alarms}")
     assert len(alarms) <= 2
@@ -112,10 +116,10 @@ def _is_cured(outcome: Outcome) -> bool:
 
 def confusion(outcomes: dict[Patient, Outcome]) -> str:
     """A Markdown table: planted causes against first findings."""
-    counts = Counter((patient.cause, each.codes[0]) for patient, each in outcomes.items())
-    causes = [*PLANTS, "healthy"]
-    found = [code for code in causes if any(counts[cause, code] for cause in causes)]
+    counts = Counter((patient.fault, each.codes[0]) for patient, each in outcomes.items())
+    faults = [*PLANTS, "healthy"]
+    found = [code for code in FindingCode if any(counts[fault, code] for fault in faults)]
     rows = [["planted \\ found", *found]]
-    rows += [[cause, *(str(counts[cause, code] or "") for code in found)] for cause in causes]
+    rows += [[fault, *(str(counts[fault, code] or "") for code in found)] for fault in faults]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
