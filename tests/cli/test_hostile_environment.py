@@ -71,17 +71,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         stderr=subprocess.STDOUT,
     )
     assert process.stdout
-    told = []
-    for line in process.stdout:
-        told.append(line.decode())
-        if "traind answers at" in told[-1]:
-            break
-    else:
-        pytest.fail("".join(told))
-    yield Served(process, environment, folder, home, f"http://127.0.0.1:{port}")
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    try:
+        told = []
+        for line in process.stdout:
+            told.append(line.decode())
+            if "traind answers at" in told[-1]:
+                break
+        else:
+            pytest.fail("".join(told))
+        yield Served(process, environment, folder, home, f"http://127.0.0.1:{port}")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_a_job_trains_to_its_end(served: Served) -> None:
