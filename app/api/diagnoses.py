@@ -28,7 +28,7 @@ NOTHING: dict[str, Any] = {
     "series": {},
     "lr_range": None,
 }
-"""What is known of a run that has said nothing."""
+"""The diagnosis of a run of which nothing has been found yet."""
 
 
 @router.get("/{job_id}/diagnosis", summary="Why it fails", responses=documented(JobNotFound))

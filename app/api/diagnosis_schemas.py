@@ -26,16 +26,16 @@ class Since(BaseModel):
 
 
 class Evidence(BaseModel):
-    """A measurement that speaks for a finding."""
+    """A measurement that supports a finding."""
 
     model_config = _DOCSTRINGS
 
     name: str
     """What was measured."""
     value: float | None
-    """What came out; null where it was not a finite number."""
+    """The measured value; null where it was not a finite number."""
     threshold: float | None
-    """From where on it counts as a fault; null where the value only adds to the picture."""
+    """The value beyond which it is a fault; null where it only adds to other evidence."""
     comparison: Literal["above", "below"]
     """On which side of the threshold the fault lies."""
     meaning: str
@@ -58,16 +58,16 @@ class Change(BaseModel):
 
 
 class Finding(BaseModel):
-    """One thing that is known of a run's health."""
+    """One thing that was found about a run."""
 
     model_config = described(examples.FINDING)
 
     code: FindingCode
-    """What it is, from a closed list."""
+    """The kind of finding, from a closed list."""
     title: str
-    """The same for people."""
+    """The same in words."""
     severity: Severity
-    """`critical`: it cannot learn like this; `warning`: it could do better; `info`: to know."""
+    """`critical`: it cannot learn like this; `warning`: it could do better; `info`: no fault."""
     since: Since
     """When it began."""
     evidence: list[Evidence]
@@ -118,7 +118,7 @@ class Diagnosis(BaseModel):
     """Code of the first finding; `unknown` while nothing is known, `off` where the specification
     turned diagnosis off."""
     final: bool
-    """Whether the run has ended and this is the last word."""
+    """Whether the run has ended, so that the diagnosis does not change any more."""
     step: int
     """Optimizer steps done when it was made."""
     epoch: int

@@ -140,6 +140,7 @@ RANGE_TEST = {
     "recommended": 0.021,
     "steepest": 0.021,
     "diverges_at": 1.3,
+    "advice": None,
     "curve": [[1e-06, 2.301], [0.001, 2.12], [0.021, 1.4], [0.4, 0.9], [1.3, 4.2]],
 }
 PRESET = {"name": "reference", "about": "The textbook's own: what `{}` means.", "spec": SPEC}

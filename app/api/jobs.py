@@ -15,10 +15,10 @@ from app.api.idempotency import TheOnce
 from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
 from app.api.problems import documented
+from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan
 from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
-from app.api.try_schemas import Retry
 from app.jobspec import JobSpec, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database

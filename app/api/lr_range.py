@@ -71,6 +71,7 @@ def newest(job_id: JobId, database: TheDatabase) -> RangeTest:
         "recommended": None,
         "steepest": None,
         "diverges_at": None,
+        "advice": None,
         "curve": [],
     }
     about = {"job": job.id, "of": job.range_of, "status": job.status}

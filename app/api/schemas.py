@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from app.api import examples
-from app.api.try_schemas import Try, chain_of
+from app.api.retry_schemas import ChainedJob, chain_of
 from app.codes import FailureCode
 from app.store import events as stored_events
 from app.store import jobs, metrics, retries
@@ -100,13 +100,13 @@ class Job(BaseModel):
     pause_requested: bool
     """Whether its owner has asked a running job to pause."""
     retry_of: str | None
-    """Id of the job of which this is another try."""
+    """Id of the job of which this is a retry."""
     applied: dict[str, Any] | None
     """The merge patch that made its specification of that job's; null for the same again."""
     range_of: str | None
     """Id of the job for which this is a learning-rate range test."""
-    chain: list[Try]
-    """All tries, oldest first, this one included; empty for a job alone, and in lists."""
+    chain: list[ChainedJob]
+    """The first job and its retries, oldest first; empty for a job alone, and in lists."""
     verdict: str
     """What its diagnosis found first; `unknown` while nothing, `off` where none is looked for."""
     submitted_by: str | None
@@ -123,8 +123,8 @@ class Job(BaseModel):
     """Id of the model that it made; null until it has succeeded."""
 
     @classmethod
-    def of(cls, job: jobs.Job, tries: Sequence[retries.Try] = ()) -> Self:
-        """The job as it is stored, and the chain of tries in which it is."""
+    def of(cls, job: jobs.Job, chain: Sequence[retries.Try] = ()) -> Self:
+        """The job as it is stored, and the chain in which it is."""
         return cls(
             id=job.id,
             name=job.name,
@@ -140,7 +140,7 @@ class Job(BaseModel):
             retry_of=job.retry_of,
             applied=job.applied,
             range_of=job.range_of,
-            chain=chain_of(tries),
+            chain=chain_of(chain),
             verdict=job.verdict,
             submitted_by=job.key_id,
             spec=job.spec,

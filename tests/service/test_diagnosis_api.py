@@ -337,6 +337,7 @@ def test_a_range_test_is_a_job_of_its_own_and_recommends_a_rate(api: Api) -> Non
     assert (waiting["job"], waiting["of"], waiting["status"]) == (made["id"], job_id, "queued")
     assert (waiting["highest"], waiting["recommended"], waiting["curve"]) == (3.0, None, [])
     measured = {
+        "advice": "The loss still fell at the highest rate: extend the range.",
         "curve": [[1e-06, 2.3], [0.01, 1.5], [1.0, None]],
         "recommended": 0.01,
         "lowest": 1e-06,

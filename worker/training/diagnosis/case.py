@@ -1,4 +1,4 @@
-"""What the rules reason about: a run's measurements with its spec, and what follows from both."""
+"""What the rules judge: a run's measurements with its spec, and what follows from both."""
 
 import math
 import statistics
@@ -8,11 +8,13 @@ from worker.training.measurements import Measurements, RangeTest, Reading
 from worker.training.optimization import LearningRate
 
 MORE = 0.02
-"""By so much a network is to know its training images better than their neighbours know others."""
+"""Least difference of training accuracy to the nearest neighbour's accuracy on other images."""
 ASKED = 0.955
-"""Of a training accuracy no more is asked."""
+"""No higher training accuracy is asked for, however good the nearest neighbour is."""
 ENOUGH = 0.97
-"""At such a training accuracy nobody needs to go on."""
+"""Training accuracy from which on a run needs no improvement."""
+MOSTLY = 0.5
+"""Fraction of the steps from which on a schedule has made the rate a low one."""
 EPSILON = {"adam": 1e-8, "adamw": 1e-8, "rmsprop": 1e-8, "adagrad": 1e-10}
 """What adaptive optimizers add to the size of a gradient before they divide by it (PyTorch)."""
 
@@ -75,7 +77,7 @@ class Case:
 
     @property
     def baseline(self) -> float | None:
-        """What the nearest neighbour among the training images reaches; None if not yet looked."""
+        """Accuracy of the nearest neighbour among training images; None before the inspection."""
         inspection = self.measured.inspection
         return None if inspection is None else inspection.neighbour
 
@@ -100,18 +102,21 @@ class Case:
 
     @property
     def fits(self) -> bool:
-        """Whether the network does on its training images what the task allows."""
+        """Whether the training accuracy is at least the expected one."""
         return self.train_accuracy is not None and self.train_accuracy >= self.expected
 
     @property
     def does_badly(self) -> bool:
-        """Whether the run has ended without having learned its task: rates are in doubt then."""
+        """Whether the run has ended without having learned its task."""
         return self.final and (self.broke or not self.fits)
 
     @property
     def may_be_too_fast(self) -> bool:
-        """Whether a lower rate should be tried: the run has ended below a high accuracy."""
-        return self.final and not self.broke and (self.train_accuracy or 0.0) < ENOUGH
+        """Whether a tenth of the rate should be tried: the run has ended below a high accuracy,
+        and its schedule has not lowered the rate so far itself."""
+        if not self.final or self.broke or (self.train_accuracy or 0.0) >= ENOUGH:
+            return False
+        return self.steps_below(self.spec.training.optimizer.lr / 10) < MOSTLY
 
     @property
     def first_rate(self) -> float:
@@ -163,16 +168,16 @@ class Case:
         return self.measured.ranges[-1] if self.measured.ranges else None
 
     def update(self) -> float | None:
-        """Median over the run of the greatest share of a layer's weights that a step changed."""
-        shares = [
+        """Median over the run of the greatest fraction of a layer's weights that a step changed."""
+        fractions = [
             max(layer.update for layer in reading.layers if layer.update is not None)
             for reading in self.measured.readings
             if reading.layers and reading.layers[0].update is not None
         ]
-        return statistics.median(shares) if shares else None
+        return statistics.median(fractions) if fractions else None
 
     def loss_between(self, begin: float, end: float) -> float | None:
-        """Mean loss of the mini-batches in a part of the run, from 0 to 1."""
+        """Mean loss of the mini-batches between two fractions of the run's steps."""
         first, last = begin * self.steps, end * self.steps
         total = count = 0.0
         for stretch in self.measured.stretches:
@@ -183,9 +188,9 @@ class Case:
         return total / count if count else None
 
     def improvement(self) -> float:
-        """How much of the loss the last quarter of the run took off, compared with the one before.
+        """Fraction by which the last quarter of the run lowered the loss of the quarter before.
 
-        In runs of a few steps, what the last epoch took off.
+        In runs of a few steps, the fraction by which the last epoch lowered it.
         """
         before, after = self.loss_between(0.5, 0.75), self.loss_between(0.75, 1.0)
         if before is None or after is None:
@@ -193,6 +198,9 @@ class Case:
         return 1 - after / before if before > 0 else 0.0
 
     def last_epoch(self) -> float:
-        """How much of the training loss the last epoch took off; of the first loss, the first."""
+        """Fraction by which the last epoch lowered the training loss.
+
+        Of the first epoch, by which it lowered the loss before the first step.
+        """
         losses = [self.first.loss, *(each.metrics["train_loss"] for each in self.measured.epochs)]
         return 1 - losses[-1] / losses[-2] if len(losses) > 1 and losses[-2] > 0 else 0.0

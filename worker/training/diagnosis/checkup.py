@@ -1,4 +1,4 @@
-"""Watches over one run: has it measured, says what is found while it trains, and judges it at the
+"""The diagnosis of one run: measures it, says what is found while it trains, and judges it at its
 end."""
 
 import itertools
@@ -27,25 +27,26 @@ from worker.training.range_test import range_test
 from worker.training.state import State
 
 SAMPLE = 1000
-"""Images, of training and of validation, on which the trained network is judged."""
+"""How many training images, and validation images, the trained network is judged on."""
 LONG = 100_000
-"""A run that trains on so many images has its dataset inspected after the first epoch."""
+"""A run over at least so many images in all has its dataset inspected after the first epoch."""
 LARGER_BATCH = 64
-"""Batch size with which the rate is tried where the run's own batches are smaller."""
+"""Batch size of a second range test where the run's own batches are smaller."""
 LARGEST_BATCH = 256
-"""Larger ones only take longer: their gradient is hardly less noisy."""
+"""Batch size of a range test at most: the gradient of more images is hardly less noisy."""
 HELD_BYTES = 64 * 2**20
-"""Of a larger network no snapshot is held: its seed has to do."""
+"""Larger snapshots are not kept in memory; such a run is trained again from its seed."""
 TRIAL_STEPS, TRIAL_PART = 800, 3
 """A lower rate is tried for so many steps, and at most a third of the run's."""
 SAY_SECONDS = 5.0
-"""How often the same findings are said again, with newer numbers."""
+"""Seconds after which the same findings are said again, with newer numbers."""
 
 
 class Checkup:
     """The diagnosis of one run; `images` are those of training, validation and test by name.
 
-    `heartbeat` is called at each step that is none of the run's own; what it raises ends the work.
+    `heartbeat` is called at each step that the diagnosis makes by itself, such as those of a range
+    test; an exception that it raises ends that.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Checkup:
     def begin(self) -> None:
         """Measures the network before its first step."""
         if self._state.position.step and not self._state.measurements.readings:
-            with torch.random.fork_rng(devices=[]):  # a traind without diagnosis began the run
+            with torch.random.fork_rng(devices=[]):  # the run began without diagnosis
                 self._recorder.look_back(State(self._spec, self._state.device).net)
         self._recorder.begin()
 
@@ -92,15 +93,15 @@ class Checkup:
             self._inspect()
 
     def settle(self) -> None:
-        """Sums up what is open, so that a snapshot holds it."""
+        """Sums up the losses since the last time, so that a snapshot holds them."""
         self._recorder.sum_up()
 
     def hold(self, snapshot: bytes) -> None:
-        """Keeps the newest snapshot at hand, to train again from where numbers break."""
+        """Keeps the newest snapshot, to train again from it if numbers become infinite."""
         self._snapshot = snapshot if len(snapshot) <= HELD_BYTES else None
 
     def finish(self) -> Diagnosed:
-        """Measures the trained network, tries rates where they are in doubt, and judges the run."""
+        """Measures the trained network, tests rates where they are in doubt, and judges the run."""
         self._recorder.sum_up()
         self._recorder.read()
         measurements = self._state.measurements

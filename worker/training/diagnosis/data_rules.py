@@ -1,4 +1,4 @@
-"""Faults of the dataset, which no network can make up for. Each threshold's source is in
+"""Faults of the dataset, which no network can compensate. Each threshold's source is in
 docs/diagnosis.md."""
 
 import math
@@ -8,23 +8,23 @@ from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
 
 CONSTANT = 0.7
-"""Share of constant pixel positions above which an image holds too little."""
+"""Fraction of constant pixel positions above which images hold too little."""
 BLANK = 0.03
-"""Share of blank images that a sound dataset does not have."""
+"""Fraction of blank images above which a dataset is damaged."""
 AGREEMENT = 0.62
-"""Share of images that their neighbours must agree with."""
+"""Least fraction of images whose neighbours vote for their label."""
 CONTRADICTED = 0.07
-"""Share of images whose neighbours may agree on another label."""
+"""Greatest fraction of images whose neighbours agree on another label."""
 ENOUGH_NEIGHBOURS = 30
-"""Of fewer images of a class the nearest ones are not near."""
+"""Images of a class from which on neighbours are near enough to judge its labels."""
 IMBALANCE = 5.0
-"""Most frequent class over the rarest."""
+"""Greatest ratio of the most frequent class to the rarest."""
 SHIFT = 4.0
-"""Distance of the mean images over that of chance."""
+"""Greatest distance of the mean images, over the distance that chance gives."""
 INPUT = 4.0
-"""Root mean square of the inputs; normalized ones have 1."""
+"""Greatest root mean square of the inputs; normalized inputs have 1."""
 NEGLECTED = 0.1
-"""How far the rarest class' recall may lie below that of the most frequent one."""
+"""Most by which the rarest class' recall may be below that of the most frequent one."""
 
 
 def broken_features(case: Case) -> Finding | None:
@@ -40,7 +40,7 @@ def broken_features(case: Case) -> Finding | None:
                 inspection.constant,
                 "above",
                 CONSTANT,
-                "share of the pixel positions that are the same in every training image",
+                "fraction of the pixel positions that are the same in every training image",
             )
         )
     if inspection.blank > BLANK:
@@ -50,7 +50,7 @@ def broken_features(case: Case) -> Finding | None:
                 inspection.blank,
                 "above",
                 BLANK,
-                "share of the training images of which every pixel is the same",
+                "fraction of the training images of which every pixel is the same",
             )
         )
     if not evidence:
@@ -77,7 +77,7 @@ def noisy_labels(case: Case) -> Finding | None:
                 inspection.agreement,
                 "below",
                 AGREEMENT,
-                "share of training images whose ten nearest neighbours vote for their label",
+                "fraction of training images whose ten nearest neighbours vote for their label",
             )
         )
     if inspection.contradicted > CONTRADICTED:
@@ -87,7 +87,7 @@ def noisy_labels(case: Case) -> Finding | None:
                 inspection.contradicted,
                 "above",
                 CONTRADICTED,
-                "share of training images of which at least eight in ten neighbours agree on "
+                "fraction of training images of which at least eight in ten neighbours agree on "
                 "another label",
             )
         )
@@ -129,15 +129,18 @@ def class_imbalance(case: Case) -> Finding | None:
                     rare,
                     "below",
                     frequent - NEGLECTED,
-                    "share of its images that are recognized, against that of the most frequent",
+                    "fraction of its images that are recognized; the most frequent class has more",
                 )
             )
     favourite = inspection.shares.index(most)
-    answered = case.last.answers[favourite]
-    if answered > most:
-        meaning = "share of training images that are taken for it, against the share that it has"
+    predicted = case.last.answers[favourite]
+    if predicted > most:
+        meaning = (
+            "fraction of the training images that are predicted to be of it; the threshold is "
+        )
+        meaning += "its real fraction"
         evidence.append(
-            Evidence("answers for the most frequent class", answered, "above", most, meaning)
+            Evidence("predictions of the most frequent class", predicted, "above", most, meaning)
         )
     changes = []
     loss = case.spec.training.loss
@@ -174,8 +177,8 @@ def distribution_shift(case: Case) -> Finding | None:
     if not evidence:
         return None
     advice = (
-        "Make both by the same steps: same source, same cropping, same colours; or train on images "
-        "like those that will be asked about. A specification cannot cure it."
+        "Prepare both in the same way: same source, cropping and colours; or train on images like "
+        "those that are to be predicted. A specification cannot cure it."
     )
     return Finding(FindingCode.DISTRIBUTION_SHIFT, Severity.CRITICAL, case.began, evidence, advice)
 

@@ -1,4 +1,4 @@
-"""What a diagnosis may find: a closed list, each in two sentences, and what to change."""
+"""What a diagnosis may find: each kind in two sentences, and the picture that shows it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from app.codes import FindingCode, Picture, Severity
 
 PATIENCE = 5
-"""Epochs without improvement that early stopping is to wait for."""
+"""Epochs without improvement that a suggested early stopping waits for."""
 
 
 class About(NamedTuple):
@@ -26,8 +26,8 @@ ABOUT = {
     ),
     FindingCode.BROKEN_FEATURES: About(
         "Broken or constant pixels",
-        "Many pixels are the same in every image, or many images are blank, so that they tell "
-        "nothing about the class. No network can learn what its inputs do not hold.",
+        "Many pixels are the same in every image, or many images are blank, so that they say "
+        "nothing about the class. No network can learn what its inputs do not show.",
         Picture.INPUTS,
     ),
     FindingCode.NOISY_LABELS: About(
@@ -38,14 +38,14 @@ ABOUT = {
     ),
     FindingCode.CLASS_IMBALANCE: About(
         "Classes out of balance",
-        "Some classes have many more training images than others, and answering with the frequent "
-        "ones makes the mean loss small. The rare classes are neglected.",
+        "Some classes have many more training images than others. Predicting the frequent classes "
+        "makes the mean loss small, so that the rare ones are neglected.",
         Picture.LABELS,
     ),
     FindingCode.DISTRIBUTION_SHIFT: About(
         "Training and measured images differ",
         "The images on which the network is measured do not look like those it is trained on. "
-        "What it has learned of the one does not hold for the other.",
+        "What it has learned from the first does not hold for the others.",
         Picture.INPUTS,
     ),
     FindingCode.INPUTS_NOT_NORMALIZED: About(
@@ -57,49 +57,49 @@ ABOUT = {
     FindingCode.BAD_INITIALIZATION: About(
         "Bad initial weights",
         "The weights that training starts from are equal, or much too large. Equal units get equal "
-        "gradients and stay equal; large weights make answers extreme before anything is learned.",
+        "gradients and stay equal; large weights make the first outputs extreme.",
         Picture.GRADIENTS,
     ),
     FindingCode.EXPLODING_GRADIENTS: About(
         "Exploding gradients",
         "Each layer multiplies the gradient on its way back, and through all of them it grows to "
-        "enormous size. A step along it throws the weights anywhere.",
+        "an enormous size. A step along it moves the weights far from any good values.",
         Picture.GRADIENTS,
     ),
     FindingCode.DEAD_RELUS: About(
         "Dead ReLUs",
-        "Many hidden units answer zero to every image. The gradient of a ReLU is zero there, so "
-        "that those units can never learn again.",
+        "Many hidden units are zero for every image. The gradient of a ReLU is zero there, so "
+        "that those units cannot learn any more.",
         Picture.ACTIVATIONS,
     ),
     FindingCode.VANISHING_GRADIENTS: About(
         "Vanishing gradients",
-        "Each layer's activation shrinks the gradient on its way back, and next to nothing of it "
-        "arrives at the first layers. They stay as they were drawn while the last ones try alone.",
+        "Each layer's activation shrinks the gradient on its way back, so that almost nothing "
+        "reaches the first layers. They stay as they were, and only the last ones learn.",
         Picture.GRADIENTS,
     ),
     FindingCode.LEARNING_RATE_TOO_HIGH: About(
         "Learning rate too high",
-        "Each step goes so far along the gradient that it lands beyond the valley it aimed for. "
-        "The loss oscillates or grows instead of falling.",
+        "Each step goes so far along the gradient that it passes the minimum of the loss. The loss "
+        "oscillates, grows, or stays far above what smaller steps would reach.",
         Picture.LOSS,
     ),
     FindingCode.BATCH_TOO_SMALL: About(
         "Batch too small for the rate",
-        "So few images give a gradient that is mostly chance, and the rate is too high for so much "
-        "noise. With larger batches the same rate works.",
+        "The gradient of so few images is mostly noise, and the learning rate is too high for so "
+        "much of it. With larger batches the same rate works.",
         Picture.LOSS,
     ),
     FindingCode.BATCH_TOO_LARGE: About(
         "Batch too large for the run",
         "With so many images in each mini-batch an epoch has only a few steps. The run ends before "
-        "the weights have gone anywhere.",
+        "the weights have changed much.",
         Picture.LOSS,
     ),
     FindingCode.LEARNING_RATE_TOO_LOW: About(
         "Learning rate too low",
         "Each step changes the weights so little that the run ends long before the loss is low. "
-        "The network could learn this; it is not given the time.",
+        "With larger steps it would learn this task in the same time.",
         Picture.LOSS,
     ),
     FindingCode.CLIPPING_TOO_TIGHT: About(
@@ -122,29 +122,29 @@ ABOUT = {
     ),
     FindingCode.OVERFITTING: About(
         "Overfitting",
-        "The network knows its training images by heart and does much worse on others. It has too "
-        "many weights for so few images, and nothing holds it back.",
+        "The network has memorized its training images and does much worse on others. It has too "
+        "many weights for so few images, and too little regularization.",
         Picture.ACCURACY,
     ),
     FindingCode.TRAINED_TOO_LONG: About(
         "Trained too long",
-        "The network was as good after a small part of the epochs. The rest only made it more sure "
-        "of its mistakes, and took time.",
+        "The network was as good after a small part of the epochs. The others only took time, and "
+        "made it more confident of its mistakes.",
         Picture.LOSS,
     ),
     FindingCode.HEALTHY: About(
         "Healthy",
-        "The network learns, and what it has learned holds for images that it has not seen. "
-        "Nothing that is looked for was found.",
+        "The network has learned its task, and does as well on images that it has not seen. No "
+        "fault was found.",
         Picture.ACCURACY,
     ),
 }
-"""In the order of causes: what stands above may explain what stands below."""
+"""What each code means."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A measured number and the bound that it crosses; none where it only adds to the rest."""
+    """A measured number and the threshold that it crosses; None where it only adds to the rest."""
 
     name: str
     value: float
@@ -183,5 +183,5 @@ def stopping_early() -> Change:
     return Change(
         "/training/early_stopping",
         {"metric": "validation_loss", "patience": PATIENCE},
-        f"ends the run when {PATIENCE} epochs in a row brought nothing, and keeps the best weights",
+        f"ends the run after {PATIENCE} epochs without improvement, and keeps the best weights",
     )

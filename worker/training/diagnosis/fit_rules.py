@@ -1,5 +1,4 @@
-"""Faults of the fit: too little learned, or too much by heart. Each threshold's source is in
-docs/diagnosis.md."""
+"""Underfitting, overfitting, too many epochs. Each threshold's source is in docs/diagnosis.md."""
 
 import math
 
@@ -8,34 +7,35 @@ from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding, stopping_early
 
 WIDTH = 128
-"""Units of a layer that replaces one that is too narrow."""
+"""Units that a layer is given where it is too narrow."""
 WIDEST = 8192
-"""More units a layer may not have."""
+"""Most units that a layer may have."""
 DROPOUT = 0.6
 DECAY = 0.02
 SMOOTHING = 0.5
 """Regularization above these is strong."""
 UNEVEN = 20.0
 """Class weights that make one class count so many times another neglect that."""
-KNOWN_BY_HEART = 0.985
+MEMORIZED = 0.985
 """Training accuracy of a network that has memorized its images."""
 GAP = 0.06
-"""Training accuracy over validation accuracy."""
+"""Most by which training accuracy may exceed validation accuracy."""
 FEW_IMAGES = 30
-"""Images of each class below which a network learns them by heart."""
+"""Images of each class below which a network memorizes them."""
 LATE = 3.0
-"""Epochs that were trained over those that were needed."""
+"""Greatest ratio of the epochs that were trained to those that were needed."""
 MANY_EPOCHS = 30
+"""Shorter runs are not called too long."""
 GOOD_ENOUGH = 0.005
-"""A validation accuracy so near to the best is as good."""
+"""A validation accuracy this near to the best is as good."""
 NOTHING_LEFT = 0.01
-"""Training loss over that of guessing, below which there is nothing left to learn."""
+"""Ratio of the training loss to that of guessing below which there is nothing left to learn."""
 WORSE = 1.3
-"""Validation loss at the end over its least."""
+"""Ratio of the last validation loss to the least above which it is evidence."""
 
 
 def held_back(case: Case) -> Finding | None:
-    """Underfitting by a layer too narrow, or by what should prevent overfitting."""
+    """Underfitting by the specification: a layer too narrow, or too much regularization."""
     if not case.does_badly or case.broke:
         return None
     model, training = case.spec.model, case.spec.training
@@ -43,15 +43,21 @@ def held_back(case: Case) -> Finding | None:
     narrowest = min(model.hidden, default=case.classes)
     if narrowest < case.classes / 2:
         meaning = (
-            "units of the narrowest layer, through which all that tells the classes apart goes"
+            "units of the narrowest layer: all that distinguishes the classes passes through them"
         )
         evidence = Evidence("narrowest layer", narrowest, "below", case.classes / 2, meaning)
         wider = [max(WIDTH, units) for units in model.hidden]
         found.append(
-            (evidence, Change("/model/hidden", wider, "room for what tells classes apart"))
+            (evidence, Change("/model/hidden", wider, "room for what distinguishes the classes"))
         )
     if model.dropout > DROPOUT:
-        evidence = Evidence("dropout", model.dropout, "above", DROPOUT, "share of silenced units")
+        evidence = Evidence(
+            "dropout",
+            model.dropout,
+            "above",
+            DROPOUT,
+            "fraction of the units that each step leaves out",
+        )
         found.append((evidence, Change("/model/dropout", 0.2, "most units take part in each step")))
     decay = training.optimizer.weight_decay
     limit = DECAY * (10 if training.optimizer.name == "adamw" else 1)
@@ -62,9 +68,13 @@ def held_back(case: Case) -> Finding | None:
     smoothing = training.loss.label_smoothing
     if smoothing > SMOOTHING:
         evidence = Evidence(
-            "label smoothing", smoothing, "above", SMOOTHING, "taken from the label"
+            "label smoothing",
+            smoothing,
+            "above",
+            SMOOTHING,
+            "probability that is taken from the label",
         )
-        effect = "the target says which class it is"
+        effect = "the label has most of the probability"
         found.append((evidence, Change("/training/loss/label_smoothing", 0.05, effect)))
     if (weights := _uneven_weights(case)) is not None:
         found.append(weights)
@@ -97,29 +107,29 @@ def _uneven_weights(case: Case) -> tuple[Evidence, Change] | None:
 
 
 def underfitting(case: Case) -> Finding | None:
-    """A network that has learned what it can, which is too little: what no other rule explains."""
+    """A run that does badly for no reason that another rule knows."""
     if not case.does_badly or case.broke:
         return None
     hidden = case.spec.model.hidden or [WIDTH // 4]
     wider = [max(WIDTH, min(4 * units, WIDEST)) for units in hidden]
     advice = "Take a larger network: wider layers, or one more."
-    change = Change("/model/hidden", wider, "more units can tell more shapes apart")
+    change = Change("/model/hidden", wider, "more units can distinguish more shapes")
     return Finding(
         FindingCode.UNDERFITTING, Severity.CRITICAL, case.now, [_accuracy(case)], advice, [change]
     )
 
 
 def overfitting(case: Case) -> Finding | None:
-    """Known by heart, and not understood."""
+    """Training images that are memorized, so that others are not recognized."""
     train, validation = case.train_accuracy, case.validation_accuracy
-    if not case.final or case.broke or train is None or train < KNOWN_BY_HEART:
+    if not case.final or case.broke or train is None or train < MEMORIZED:
         return None
     evidence = []
     images = case.spec.dataset.training_images
     if validation is not None:
         gap = train - validation
         held_out = case.spec.dataset.validation_images
-        # two standard errors of a share of so many images
+        # two standard errors of an accuracy that is measured on so many images
         doubt = 2 * math.sqrt(max(validation * (1 - validation), 0.01) / held_out)
         if gap - doubt > GAP:
             evidence.append(
@@ -139,7 +149,7 @@ def overfitting(case: Case) -> Finding | None:
                 each,
                 "below",
                 FEW_IMAGES,
-                "so few are learned by heart",
+                "so few are memorized",
             )
         )
     if not evidence:
@@ -156,14 +166,14 @@ def overfitting(case: Case) -> Finding | None:
 
 
 def _restrained(case: Case) -> list[Change]:
-    """The first of what helps that the spec does not have yet."""
+    """The first remedy that the spec does not have yet."""
     dataset, model, training = case.spec.dataset, case.spec.model, case.spec.training
     if dataset.limit is not None and dataset.limit < dataset.facts.train_images:
         effect = f"all {dataset.facts.train_images} images of the dataset instead of "
         effect += f"{dataset.training_images}"
         return [Change("/dataset/limit", None, effect)]
     if model.dropout == 0 and model.hidden:
-        return [Change("/model/dropout", 0.3, "no unit can rely on single others")]
+        return [Change("/model/dropout", 0.3, "no unit can rely on a few others")]
     if dataset.augment is None:
         effect = "every image is seen a little differently each time"
         return [Change("/dataset/augment", {"shift": 1, "rotation": 10}, effect)]
@@ -171,7 +181,7 @@ def _restrained(case: Case) -> list[Change]:
 
 
 def trained_too_long(case: Case) -> Finding | None:
-    """Epochs that brought nothing."""
+    """Epochs that improved nothing."""
     epochs = case.measured.epochs
     if not case.final or case.broke or not case.fits:
         return None

@@ -2,7 +2,7 @@
 source is in docs/diagnosis.md."""
 
 from app.codes import FindingCode, Severity
-from worker.training.diagnosis.case import Case
+from worker.training.diagnosis.case import MOSTLY, Case
 from worker.training.diagnosis.duration_rules import STEEP
 from worker.training.diagnosis.findings import Change, Evidence, Finding
 from worker.training.measurements import RangeTest
@@ -15,8 +15,6 @@ LARGE_UPDATE = 0.1
 """Fraction of a layer's weights that a step should not exceed."""
 RUNAWAY = 1.5
 """A loss of so many times that of chance has run away."""
-MOSTLY = 0.5
-"""Fraction of the steps from which on a schedule is to blame for a low rate."""
 
 
 def learning_rate_too_high(case: Case) -> Finding | None:
@@ -140,7 +138,6 @@ def learning_rate_too_low(case: Case) -> Finding | None:
         evidence = [Evidence("steps with a low rate", low_steps, "above", MOSTLY, meaning)]
         advice = "Leave the schedule out, or let it lower the rate later and less."
         changes = [Change("/training/schedule", None, "the rate stays as high as it is set")]
-        changes += _better_rate(case) if rate < own.recommended else []
     severity, code = Severity.CRITICAL, FindingCode.LEARNING_RATE_TOO_LOW
     return Finding(code, severity, case.began, evidence, advice, changes)
 

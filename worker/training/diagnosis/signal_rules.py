@@ -1,5 +1,5 @@
-"""Faults of what flows through the network: activations forward, gradients back. Each threshold's
-source is in docs/diagnosis.md."""
+"""Faults of the signals in the network: activations and gradients. Each threshold's source is in
+docs/diagnosis.md."""
 
 import math
 from dataclasses import replace
@@ -11,15 +11,15 @@ from worker.training.diagnosis.findings import Change, Evidence, Finding
 from worker.training.measurements import Reading
 
 SPREAD = 1e-3
-"""Below it a layer's units are copies of each other; drawn weights have about 1."""
+"""Units that differ by less are copies of each other; randomly drawn ones differ by about 1."""
 LOGITS = 8.0
-"""Standard deviation of the outputs before the first step; a good start has about 1."""
+"""Standard deviation of the outputs before the first step that is too large; about 1 is good."""
 VANISHED = 2e-3
-"""Relative gradient of the first layers over that of the last."""
+"""Ratio of the first layers' relative gradient to that of the last below which it has vanished."""
 DEAD = 0.5
-"""Share of a layer's units that never answer."""
+"""Fraction of a layer's units that may be zero for every image."""
 SATURATED = 0.5
-"""Share of a layer's values in the flat ends of its activation that is told as evidence."""
+"""Fraction of a layer's values in the flat ends of its activation above which it is evidence."""
 ACTIVATIONS_THAT_VANISH = {"sigmoid", "tanh"}
 ADVICE = "Draw the weights so that each layer keeps the size of its signal (He, Glorot), and let "
 ADVICE += "biases start at zero."
@@ -27,7 +27,7 @@ REVIVE = "Start biases at zero, lower the rate, or let units leak (leaky_relu)."
 
 
 def bad_initialization(case: Case) -> Finding | None:
-    """Equal units, or a shallow network whose first answers are extreme."""
+    """Equal units, or a shallow network whose first outputs are extreme."""
     if not case.spec.model.hidden and not case.spec.model.channels:
         return None
     hidden = case.first.layers[:-1]
@@ -54,7 +54,7 @@ def bad_initialization(case: Case) -> Finding | None:
 
 
 def exploding_gradients(case: Case) -> Finding | None:
-    """A deep network whose first answers, and so its gradients, are enormous."""
+    """A deep network whose first outputs, and so its gradients, are enormous."""
     if not _starts_extreme(case) or len(case.first.layers) < 3:
         return None
     largest = max(layer.gradient for layer in case.first.layers)
@@ -67,7 +67,7 @@ def exploding_gradients(case: Case) -> Finding | None:
 
 
 def dead_from_the_start(case: Case) -> Finding | None:
-    """ReLUs that the initial biases keep silent."""
+    """ReLUs that the initial biases keep at zero."""
     return _dead(case.spec, case.first)
 
 
@@ -77,7 +77,7 @@ def dead_relus(case: Case) -> Finding | None:
         return None
     found = _dead(case.spec, case.last)
     readings = case.measured.readings
-    began = next((each for each in readings if _share_dead(each) > DEAD), case.last)
+    began = next((each for each in readings if _fraction_dead(each) > DEAD), case.last)
     return found and replace(found, since=(began.epoch, began.step))
 
 
@@ -108,12 +108,12 @@ def vanishing_gradients(case: Case) -> Finding | None:
                 saturated,
                 "above",
                 SATURATED,
-                "share of a layer's values in the flat ends of its activation",
+                "fraction of a layer's values in the flat ends of its activation",
             )
         )
     changes = []
     if spec.model.activation in ACTIVATIONS_THAT_VANISH:
-        effect = "its derivative is 1 wherever a unit answers, so that gradients pass unshrunk"
+        effect = "its derivative is 1 wherever a unit is active, so that gradients keep their size"
         changes = [Change("/model/activation", "relu", effect), *_initialized()]
     elif not spec.model.batch_norm:
         changes = [_normalized()]
@@ -124,7 +124,7 @@ def vanishing_gradients(case: Case) -> Finding | None:
 
 
 def non_finite(case: Case) -> Finding | None:
-    """The first number that broke."""
+    """The first number that was infinite or not a number."""
     found = case.measured.non_finite
     if found is None:
         return None
@@ -157,7 +157,7 @@ def _starts_extreme(case: Case) -> bool:
 
 
 def _bound_of_outputs(case: Case) -> float:
-    """Inputs that are too large make outputs so that are none of the weights' fault."""
+    """Grows with the inputs, for large inputs make large outputs whatever the weights are."""
     if case.measured.inspection is not None:
         size = case.measured.inspection.std
     else:
@@ -176,19 +176,19 @@ def _extreme(case: Case) -> Evidence:
 
 
 def _back(reading: Reading) -> float | None:
-    """How much of the last layer's relative gradient the least of the others has."""
+    """Least relative gradient of the other layers, over that of the last."""
     if len(reading.layers) < 2 or not reading.layers[-1].relative:
         return None
     return min(layer.relative for layer in reading.layers[:-1]) / reading.layers[-1].relative
 
 
-def _share_dead(reading: Reading) -> float:
-    """Of the layer that has most of them."""
+def _fraction_dead(reading: Reading) -> float:
+    """Fraction of dead units in the layer that has most of them."""
     return max((each.dead for each in reading.activations), default=0.0)
 
 
 def _dead(spec: JobSpec, reading: Reading) -> Finding | None:
-    dead = _share_dead(reading)
+    dead = _fraction_dead(reading)
     if dead <= DEAD:
         return None
     evidence = [
@@ -197,7 +197,7 @@ def _dead(spec: JobSpec, reading: Reading) -> Finding | None:
             dead,
             "above",
             DEAD,
-            "share of a hidden layer's units that answer zero to each of 128 training images",
+            "fraction of a hidden layer's units that are zero for each of 128 training images",
         )
     ]
     since = reading.epoch, reading.step
@@ -208,17 +208,21 @@ def _dead(spec: JobSpec, reading: Reading) -> Finding | None:
 
 def _revived(spec: JobSpec) -> list[Change]:
     if spec.model.initial_bias < 0:
-        return [Change("/model/initial_bias", 0.0, "half of the units answer at the start")]
-    return [Change("/model/activation", "leaky_relu", "silent units keep a gradient, and recover")]
+        return [Change("/model/initial_bias", 0.0, "half of the units are active at the start")]
+    return [
+        Change("/model/activation", "leaky_relu", "units below zero keep a gradient, and recover")
+    ]
 
 
 def _initialized() -> list[Change]:
-    """What of it is so already changes nothing, and is left out when it is written down."""
+    """Changes to the initial weights; those that the spec has already are left out later."""
     return [
         Change("/model/initialization", "auto", "weights that keep the size of the signal"),
-        Change("/model/initial_bias", 0.0, "no unit starts with an opinion of its own"),
+        Change("/model/initial_bias", 0.0, "no unit starts active or inactive for every image"),
     ]
 
 
 def _normalized() -> Change:
-    return Change("/model/batch_norm", True, "each layer's sums are brought back to deviation 1")
+    return Change(
+        "/model/batch_norm", True, "each layer's sums are scaled back to a standard deviation of 1"
+    )

@@ -14,6 +14,12 @@ from worker.training.measurements import Ending, EpochReading, Layer, RangeTest,
 SGD = {"epochs": 15, "batch_size": 32, "optimizer": {"lr": 0.05}}
 CLIPPED = SGD | {"gradient_clipping": 1e-4}
 STARVED = SGD | {"optimizer": {"lr": 0.005}, "schedule": {"name": "step", "factor": 0.1}}
+STARVED_SOON = {
+    "epochs": 24,
+    "batch_size": 64,
+    "optimizer": {"lr": 0.005},
+    "schedule": {"name": "step", "factor": 0.01},
+}
 NOISY = {"epochs": 20, "batch_size": 16, "optimizer": {"name": "adam", "lr": 0.03}}
 
 
@@ -22,9 +28,15 @@ NOISY = {"epochs": 20, "batch_size": 16, "optimizer": {"name": "adam", "lr": 0.0
     [
         (CLIPPED, "clipping_too_tight", {"gradient_clipping": None}),
         (STARVED, "learning_rate_too_low", {"schedule": None}),
+        (STARVED_SOON, "learning_rate_too_low", {"schedule": None}),
         (NOISY, "learning_rate_too_high", {"optimizer": {"lr": 0.003}}),
     ],
-    ids=["clipped", "starved by its schedule", "kept up by the noise of its steps"],
+    ids=[
+        "clipped",
+        "starved by its schedule",
+        "starved after an epoch",
+        "kept up by the noise of its steps",
+    ],
 )
 def test_the_cause_is_named_and_cured(
     digits: Dataset, training: dict[str, Any], code: str, suggested: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Another try of a job: what is asked for, and the chain that the tries make."""
+"""A retry of a job: what is asked for, and the chain of a job and its retries."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -11,14 +11,14 @@ from app.store.states import Status
 
 
 class Retry(BaseModel):
-    """Where another try begins, and what it changes."""
+    """Where a retry begins, and what it changes."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
     begin: Literal["start", "checkpoint"] = "start"
-    """`start`, or `checkpoint`: the newest checkpoint of the first try, where there is one."""
+    """`start`, or `checkpoint`: the newest checkpoint of the job that is retried, if it has one."""
     apply: Literal["suggestion"] | None = None
     """`suggestion`: with what its diagnosis suggests."""
     patch: dict[str, Any] | None = None
@@ -33,8 +33,8 @@ class Retry(BaseModel):
         return self
 
 
-class Try(BaseModel):
-    """A job of a chain of tries."""
+class ChainedJob(BaseModel):
+    """A job of a chain: the first job, or one of its retries."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -43,24 +43,24 @@ class Try(BaseModel):
     status: Status
     """Where it is in its life."""
     applied: dict[str, Any] | None
-    """The merge patch that made its specification of the one that it tries again."""
+    """The merge patch that changed the specification of the job that it retries."""
     verdict: str
     """What its diagnosis found first; `unknown` or `off` where there is none."""
     validation_accuracy: float | None
-    """Share of the validation images that it answers rightly, 0 to 1."""
+    """Fraction of correct predictions on the validation images, 0 to 1."""
     test_accuracy: float | None
-    """Share of the test images that its model answers rightly, 0 to 1."""
+    """Fraction of its model's correct predictions on the test images, 0 to 1."""
     model: str | None
     """Id of its model."""
     is_best: bool
-    """Whether its model does best of all, on validation images where there are any."""
+    """Whether its model is the best of the chain, by validation images where there are any."""
 
 
-def chain_of(tries: Sequence[retries.Try]) -> list[Try]:
-    """The tries as the API shows them; none where a job is alone."""
-    best = retries.best(tries)
+def chain_of(chain: Sequence[retries.Try]) -> list[ChainedJob]:
+    """The chain as the API shows it; empty where a job is alone."""
+    best = retries.best(chain)
     return [
-        Try(
+        ChainedJob(
             id=each.id,
             status=each.status,
             applied=each.applied,
@@ -70,6 +70,6 @@ def chain_of(tries: Sequence[retries.Try]) -> list[Try]:
             model=each.model_id,
             is_best=each is best,
         )
-        for each in tries
-        if len(tries) > 1
+        for each in chain
+        if len(chain) > 1
     ]
