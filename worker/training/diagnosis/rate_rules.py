@@ -132,14 +132,20 @@ def learning_rate_too_low(case: Case) -> Finding | None:
         meaning = "a tenth of what a range test recommends"
         evidence = [Evidence("learning rate", rate, "below", bound, meaning)]
         advice, changes = "Raise the rate to what a range test recommends.", _better_rate(case)
+        if case.steps_below(TOO_LOW * rate) >= MOSTLY:  # the better rate would be starved, too
+            changes.append(_no_schedule())
     else:
         meaning = "fraction of the steps for which the schedule kept the rate below "
         meaning += f"{bound:.2g}, a tenth of what a range test recommends"
         evidence = [Evidence("steps with a low rate", low_steps, "above", MOSTLY, meaning)]
         advice = "Leave the schedule out, or let it lower the rate later and less."
-        changes = [Change("/training/schedule", None, "the rate stays as high as it is set")]
+        changes = [_no_schedule()]
     severity, code = Severity.CRITICAL, FindingCode.LEARNING_RATE_TOO_LOW
     return Finding(code, severity, case.began, evidence, advice, changes)
+
+
+def _no_schedule() -> Change:
+    return Change("/training/schedule", None, "the rate stays as high as it is set")
 
 
 def _tenth(case: Case) -> Change:

@@ -128,6 +128,16 @@ def test_clipping_bounds_the_step_of_a_high_rate() -> None:
     assert cause(judged(fields, found)) == "learning_rate_too_high"
 
 
+def test_a_better_rate_is_not_left_to_a_schedule_that_takes_it_away() -> None:
+    found = measured(0.5, 0.5, ranges=[TESTED], stretches=quarters(1.0, 1.0, 1.0, 1.0))
+    for epoch in found.epochs:
+        epoch.metrics["train_loss"] = 1.0
+    training = {"optimizer": {"lr": 0.001}, "schedule": {"name": "step", "factor": 0.01}}
+    fields = {"dataset": {"name": "digits"}, "training": training}
+    suggestion = judged(fields, found)["suggestion"]
+    assert suggestion == {"training": {"optimizer": {"lr": 0.03}, "schedule": None}}
+
+
 @pytest.mark.parametrize(("last_rates", "code"), [(1e-6, "learning_rate_too_low"), (0.02, "under")])
 def test_a_rate_that_fell_on_plateaus_is_known_from_its_epochs(
     last_rates: float, code: str
