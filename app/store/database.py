@@ -6,10 +6,7 @@ ones lost updates or failed as "locked"), and every acknowledged commit is synce
 
 import os
 import random
-import sqlite3
 import time
-import types
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +23,9 @@ from app.store.errors import (
     ReferencesBroken,
     StorageFull,
 )
+from app.store.sqlite_library import pysqlite, warn_of_affected
 
 __all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
-
-try:  # pysqlite3 carries a SQLite without the WAL-reset corruption bug
-    from pysqlite3 import dbapi2 as pysqlite
-except ImportError:
-    pysqlite = sqlite3
 
 BUSY_TIMEOUT_MS = 10_000
 JOURNAL_SIZE_LIMIT = 64 * 2**20
@@ -187,7 +180,7 @@ def connect(where: str | Path, *, create: bool = True) -> Database:
         return _opened(engine, create=create)
     if url.database:
         _prepare_folder(Path(url.database), create=create)
-    _warn_of_affected_sqlite(pysqlite)
+    warn_of_affected(pysqlite)
     engine = create_engine(url, module=pysqlite, pool_size=40, max_overflow=40)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -277,20 +270,6 @@ def _is_full(error: OperationalError) -> bool:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _warn_of_affected_sqlite(module: types.ModuleType) -> None:
-    """SQLite 3.7.0 to 3.51.2 may corrupt a database whose WAL is reset by two connections."""
-    version = module.sqlite_version_info
-    backported = (3, 44, 6) <= version < (3, 45) or (3, 50, 7) <= version < (3, 51)
-    fixed = version >= (3, 51, 3) or backported
-    if not fixed:
-        warnings.warn(
-            f"SQLite {module.sqlite_version} has the WAL-reset bug; "
-            "install pysqlite3 or SQLite 3.51.3 or newer",
-            RuntimeWarning,
-            stacklevel=3,
-        )
 
 
 def now(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from app.jobspec import DatasetFacts
 from worker import idx
 from worker.idx import FILES, WrongFile
 
-FACTS = DatasetFacts((1, 28, 28), 10, train_images=60, test_images=10)
+FACTS = DatasetFacts(input_shape=(1, 28, 28), classes=10, train_images=60, test_images=10)
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = FILES
 
 
