@@ -1,7 +1,7 @@
 """Curves as pictures: SVG that stands alone, runs nothing, and is readable in grey.
 
-pygal, the lightest library that was found, puts a script into every picture and makes it ten times
-as large.
+The lightest library that was found, pygal, puts a script into every picture, which makes it ten
+times as large.
 """
 
 import base64
@@ -15,14 +15,14 @@ from markupsafe import Markup
 from app.api.pages import render
 
 Value = float | None
-"""None, or a number that is not finite, is a gap in a curve."""
+"""A value of a curve; None, or a number that is not finite, leaves a gap."""
 
 MOST_POINTS = 300
-"""Of a longer curve the least and the greatest of each stretch are drawn."""
+"""A longer curve is drawn by the least and the greatest value of each of its parts."""
 MOST_CURVES = 8
-"""Of more curves the first, the last and some between are drawn."""
+"""Of more curves, the first, the last and some between them are drawn."""
 HUGE = 1e100
-"""Values from here on are gaps, too."""
+"""Values of at least this size leave gaps, too."""
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 640, 72, 624, 32, 240
 """The picture's width, and where the axes are, in SVG's units."""
 STROKES = [
@@ -114,8 +114,8 @@ class _Scale:
         return math.log10(value) if self._log else value
 
     def _on(self, number: float) -> float:
-        share = (number - self._low) / (self._high - self._low)
-        return round(self._start + share * (self._end - self._start), 1)
+        fraction = (number - self._low) / (self._high - self._low)
+        return round(self._start + fraction * (self._end - self._start), 1)
 
 
 def _is_drawable(value: Value, log: bool) -> bool:
@@ -145,7 +145,7 @@ def _some(curves: list[Curve]) -> list[Curve]:
 
 
 def _thinned(points: Sequence[tuple[float, Value]]) -> list[tuple[float, Value]]:
-    """The points, or where they are many, what gives each stretch its height; gaps stay."""
+    """The points; of many, the least and the greatest of each part, and its first gap."""
     if len(points) <= MOST_POINTS:
         return list(points)
     kept: set[int] = {0, len(points) - 1}

@@ -37,7 +37,7 @@ WORDS = {
     "none_required": "must be null or left out",
     "extra_forbidden": "is not known here; the fields are {known}",
 }
-"""Our wording for pydantic's error types; the others keep pydantic's."""
+"""Our wording of pydantic's errors by their type; other types keep pydantic's wording."""
 
 
 def explain(
@@ -69,7 +69,7 @@ def _place(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_tag(part: str | int) -> bool:
-    """Whether pydantic put it into the path itself: which of a union's types it tried, or a key."""
+    """Whether pydantic added this to the path: the type of a union that it tried, or a key."""
     return isinstance(part, str) and TAG.fullmatch(part) is not None
 
 

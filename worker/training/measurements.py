@@ -1,4 +1,4 @@
-"""What is known of a run's health, as numbers: small, bounded, and JSON as it stands."""
+"""The measurements of a run: small, bounded in number, and JSON values."""
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ class Layer(Struct):
     spread: float
     """How much its units differ: standard deviation between them, over the mean weight."""
     update: float | None = None
-    """What the next step changed, as a share of the weights; None if no step followed."""
+    """Change by the next step, as a fraction of the weights; None if no step followed."""
 
     @property
     def relative(self) -> float:
@@ -22,12 +22,12 @@ class Layer(Struct):
 
 
 class Activation(Struct):
-    """What a hidden layer answers to the probe's images."""
+    """The values of a hidden layer for the probe's images."""
 
     dead: float
-    """Share of its units that are zero for every image; only rectifiers have any."""
+    """Fraction of its units that are zero for every image; only rectifiers have any."""
     saturated: float
-    """Share of its values in the flat ends of sigmoid or tanh."""
+    """Fraction of its values in the flat ends of sigmoid or tanh."""
 
 
 class Reading(Struct):
@@ -37,9 +37,9 @@ class Reading(Struct):
     epoch: int
     loss: float
     entropy: float
-    """Mean entropy of its answers, in nats: ln(classes) is a shrug."""
+    """Mean entropy of its predictions, in nats; ln(classes) if all classes are equally likely."""
     answers: list[float]
-    """Share of the images that it gives each class."""
+    """Fraction of the images that it predicts to be of each class."""
     logits: float
     """Standard deviation of its outputs before the softmax."""
     noise: float | None
@@ -72,24 +72,23 @@ class Inspection(Struct):
     """Of the pixels as the network sees them."""
     std: float
     constant: float
-    """Share of the pixel positions that are the same in every image."""
+    """Fraction of the pixel positions that are the same in every image."""
     blank: float
-    """Share of the images of which every pixel is the same."""
+    """Fraction of the images of which every pixel is the same."""
     shares: list[float]
-    """Share of each class among the training labels."""
+    """Fraction of each class among the training labels."""
     agreement: float
-    """Share of training images whose nearest neighbours vote for their label, themselves left out.
-    """
+    """Fraction of training images whose nearest other images vote for their label."""
     agreements: list[float]
     """The same for the images of each class; -1 where there are none."""
     contradicted: float
-    """Share of training images whose nearest neighbours agree on another label."""
+    """Fraction of training images whose nearest neighbours agree on another label."""
     neighbour: float
-    """Accuracy of the nearest neighbour on the validation images: what no network should miss."""
+    """Accuracy of the nearest neighbour on the validation images, which a network should reach."""
     shift: dict[str, float]
     """How far validation and test images are from the training images: 1 is chance."""
     pixels: dict[str, list[tuple[float, float]]]
-    """Of training, validation and test images: values of pixels, and the share that has each."""
+    """Of training, validation and test images: the middle of each bin and the fraction in it."""
 
 
 class Ending(Struct):
@@ -128,7 +127,7 @@ class RangeTest(Struct):
 
     @property
     def least(self) -> float:
-        """The rate of the least loss: a higher one brings nothing."""
+        """The rate of the least loss."""
         finite = [(loss, rate) for rate, loss in self.curve if loss is not None]
         return min(finite)[1]
 
@@ -143,7 +142,7 @@ class NonFinite(Struct):
 
 
 class Measurements(Struct):
-    """All that a diagnosis rests on."""
+    """All measurements of a diagnosis."""
 
     readings: list[Reading] = []
     epochs: list[EpochReading] = []
@@ -155,4 +154,4 @@ class Measurements(Struct):
     trial: Trial | None = None
     non_finite: NonFinite | None = None
     said: list[str] = []
-    """Codes of the findings that were told."""
+    """Codes of the findings that have been reported."""

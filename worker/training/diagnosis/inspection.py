@@ -1,4 +1,4 @@
-"""What images and labels are like, whatever the network: looked at once, on a sample."""
+"""Measures images and labels, independently of the network: once, on a sample."""
 
 import torch
 from torch import Tensor
@@ -10,15 +10,15 @@ TRAINING, OTHERS = 1500, 600
 """Images of each sample."""
 NEIGHBOURS = 10
 CONTRADICTION = 0.8
-"""Share of the neighbours that agree on another label."""
+"""Fraction of the neighbours that must agree on another label to contradict an image's own."""
 BINS = 16
-"""Stretches of a histogram of pixels."""
+"""Bins of a histogram of pixels."""
 FEWEST = 40
-"""Below so many images a shift cannot be told from chance."""
+"""With fewer images a shift cannot be distinguished from chance."""
 
 
 def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspection:
-    """Looks at the training images, and at `others`, such as validation and test, beside them."""
+    """Measures the training images, and compares `others` with them, such as the test images."""
     images, labels = training.sample(TRAINING).all()
     flat = images.flatten(1)
     counts = training.labels.bincount(minlength=classes)
@@ -56,7 +56,7 @@ def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspec
 
 
 def _histograms(samples: dict[str, Tensor]) -> dict[str, list[tuple[float, float]]]:
-    """For each sample the middles of equal stretches of values, and the share of pixels in each."""
+    """For each sample, the middle of each bin and the fraction of the pixels in it."""
     low = min(images.min().item() for images in samples.values())
     high = max(images.max().item() for images in samples.values())
     width = (high - low) / BINS or 1.0
@@ -81,12 +81,12 @@ def _votes(flat: Tensor, labels: Tensor, classes: int) -> Tensor:
 
 
 def _nearest(flat: Tensor, labels: Tensor, asked: Tensor | None, truth: Tensor) -> float:
-    """Accuracy of the nearest neighbour; of the images themselves where none are asked."""
+    """Accuracy of the nearest neighbour on the images `asked`; without them, on `flat` itself."""
     distances = torch.cdist(flat if asked is None else asked, flat)
     if asked is None:
         distances.fill_diagonal_(float("inf"))
-    answers = labels[distances.argmin(1)]
-    return (answers == truth).double().mean().item()
+    predicted = labels[distances.argmin(1)]
+    return (predicted == truth).double().mean().item()
 
 
 def _shift(one: Tensor, other: Tensor) -> float:

@@ -1,8 +1,8 @@
-"""Where the first number appeared that is infinite or not a number: layer and step.
+"""Finds the layer and step where the first number became infinite or not a number.
 
 The run is trained again, bit for bit, from its last snapshot or from its seed, and every step is
-looked at. Where that shows nothing, for the fault was none of training's, the network as it is now
-is looked at.
+checked. If that finds nothing, because the number did not come from training, the network is
+checked as it is.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from worker.training.measurements import NonFinite
 from worker.training.state import State
 
 MOST_STEPS = 5000
-"""So many steps are trained again at most."""
+"""Most steps that are trained again."""
 Batches = Callable[[int, int], Iterator[Batch]]
 """The batches of an epoch from one on."""
 
@@ -25,7 +25,7 @@ Batches = Callable[[int, int], Iterator[Batch]]
 def locate(
     spec: JobSpec, broken: State, criterion: Criterion, batches: Batches, snapshot: bytes | None
 ) -> NonFinite:
-    """Where and when it began; `broken` is the run as it was found."""
+    """The first such number of the run whose state is `broken`."""
     with torch.random.fork_rng(devices=[]):
         found = _again(spec, broken, criterion, batches, snapshot)
     if found is not None:

@@ -1,8 +1,7 @@
-"""Looks at a network between two steps without touching it: no weight, buffer or random number.
+"""Measures a network between two steps and leaves it as it was: weights, buffers, random state.
 
-Gradients come from `torch.autograd.grad`, which leaves `.grad` alone. Dropout is passed over;
-batch normalization uses the probe's own statistics, as in training, and its running ones are put
-back.
+Gradients come from `torch.autograd.grad`, which leaves `.grad` alone. Dropout is left out. Batch
+normalization uses the probe's own statistics, as in training; its running statistics are restored.
 """
 
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ from worker.training.measurements import Activation, Layer, Reading
 IMAGES = 128
 """Images of a probe."""
 ROWS = 64
-"""Most rows of a layer's weights whose change is measured."""
+"""Rows of a layer's weights whose change is measured, at most about."""
 FLAT = 0.02
-"""How near to its end a sigmoid or tanh is saturated."""
+"""Distance from the ends of a sigmoid or tanh within which it is saturated."""
 NOTHING = 1e-30
 
 
@@ -34,7 +33,7 @@ class Probe:
         self._before: list[Tensor] = []
 
     def read(self, step: int, epoch: int) -> Reading:
-        """Measures the network as it is, and remembers some weights for `updates`."""
+        """Measures the network, and copies some of its weights for `updates`."""
         with _untouched(self._net):
             inputs, sums, activations, outputs = self._forward()
             loss = self._criterion(outputs, self._labels)
@@ -61,7 +60,7 @@ class Probe:
         )
 
     def updates(self) -> list[float]:
-        """What has changed since `read`, as a share of each layer's weights."""
+        """Change since `read`, as a fraction of each layer's weights."""
         changes = []
         for module, before in zip(self._weighted, self._before, strict=True):
             change = (_some(module.weight) - before).norm() / (before.norm() + NOTHING)
@@ -70,7 +69,7 @@ class Probe:
         return changes
 
     def _forward(self) -> tuple[list[Tensor], list[Tensor], list[Activation], Tensor]:
-        """Each weighted layer's inputs and sums, what is read of activations, and the outputs."""
+        """Inputs and weighted sums of each layer, measured activations, and the outputs."""
         inputs, sums, activations = [], [], []
         signal = self._images
         for module in self._net:
@@ -127,7 +126,7 @@ def _spread(weight: Tensor) -> float:
 
 
 def _some(weight: Tensor) -> Tensor:
-    """At most so many rows, evenly taken."""
+    """About `ROWS` rows at most, evenly spaced."""
     return weight.detach()[:: max(1, len(weight) // ROWS)]
 
 

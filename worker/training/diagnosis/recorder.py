@@ -1,4 +1,4 @@
-"""Takes a run's measurements while it trains, within a budget of its time."""
+"""Measures a run while it trains, within a budget of its time."""
 
 import math
 
@@ -12,21 +12,21 @@ from worker.training.measurements import EpochReading, Stretch
 from worker.training.state import State
 
 BUDGET = 0.012
-"""Share of the training that probes may cost, counted in images and in what a call costs."""
+"""Fraction of the training that probes may cost, where cost is counted in images."""
 STEP_IMAGES, PROBE_IMAGES = 30, 1200
-"""What a step and a probe cost beside their images: so many images of the reference network."""
+"""Fixed cost of a step and of a probe, in images of the reference network."""
 TOGETHER, MOST_TOGETHER = 16, 256
-"""Losses of mini-batches that are read from the device at once: more in longer runs."""
+"""Least and greatest number of losses that are read from the device at once."""
 MOST = 64
-"""Most readings and stretches that are kept; where there are more, every other reading goes, and
-stretches are joined by twos."""
+"""Most readings that are kept, and half of the most stretches: of more readings every other one is
+dropped, and stretches are joined in pairs."""
 
 
 class Recorder:
-    """Sees every step and every epoch; measures the network now and then.
+    """Records every step's loss and every epoch's metrics, and measures the network at some steps.
 
-    When to measure follows from the steps alone, so that the same job is measured at the same
-    steps, whatever else the machine does.
+    The number of steps alone decides when to measure, so that the same job is always measured at
+    the same steps.
     """
 
     def __init__(self, state: State, criterion: Criterion, images: Images, batch_size: int) -> None:
@@ -63,7 +63,7 @@ class Recorder:
             self.sum_up()
 
     def due(self) -> bool:
-        """Whether the training since the last probe pays for one."""
+        """Whether enough was trained since the last probe to afford another one."""
         spent = (self._state.position.step - self._probed_at) * self._step_cost
         kept = len(self._state.measurements.readings)
         return spent * BUDGET >= (2 * IMAGES + PROBE_IMAGES) * max(1.0, kept / (MOST / 2))
