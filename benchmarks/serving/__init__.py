@@ -1,0 +1,1 @@
+"""Predictions a second beside other servers, and the memory that loaded models take."""
