@@ -1,7 +1,20 @@
-"""The closed lists of codes that scripts rely on: why a run failed, what a diagnosis finds, and
-which picture shows it."""
+"""Closed lists of codes: why a run stops or failed, what a diagnosis finds, and its pictures.
+
+Service and trainer share them; scripts rely on them.
+"""
 
 from enum import StrEnum
+
+
+class StopReason(StrEnum):
+    """Why a run is asked to stop at its next step boundary."""
+
+    CANCEL = "cancel"
+    """Its owner ends the job: no checkpoint is needed."""
+    PAUSE = "pause"
+    """Its owner sets the job aside."""
+    SHUTDOWN = "shutdown"
+    """Its worker ends; the job goes on elsewhere."""
 
 
 class FailureCode(StrEnum):
@@ -17,6 +30,8 @@ class FailureCode(StrEnum):
     """The dataset could not be found, downloaded or read."""
     WORKER_LOST = "worker_lost"
     """The training process or its worker died, too many times."""
+    NOT_STARTED = "not_started"
+    """The worker could not start the training process."""
     NO_PROGRESS = "no_progress"
     """The training process made no step for too long."""
     INTERNAL = "internal"

@@ -28,12 +28,16 @@ def main() -> None:
     from app.settings import BadSettings, Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
     from app.store.errors import StoreError  # noqa: PLC0415
-    from worker.supervisor import Supervisor  # noqa: PLC0415
+    from worker.engines import CannotStart  # noqa: PLC0415
+    from worker.engines.local import LocalEngine  # noqa: PLC0415
+    from worker.supervisor import DATABASE_SECONDS, Supervisor  # noqa: PLC0415
 
     Line()
     try:
         settings = Settings.from_environment()
-        opened = database.connect(settings.database, create=not arguments.healthy)
+        opened = database.connect(
+            settings.database, create=not arguments.healthy, busy_seconds=DATABASE_SECONDS
+        )
         if arguments.healthy:
             with opened.read() as connection:
                 sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
@@ -42,7 +46,10 @@ def main() -> None:
     except (BadSettings, StoreError) as error:
         sys.exit(str(error))
     _shorten_temporary_folder()
-    Supervisor(settings, opened).run()
+    try:
+        Supervisor(settings, opened, LocalEngine()).run()
+    except CannotStart as error:
+        sys.exit(f"The worker cannot start training processes: {error}.")
 
 
 def _shorten_temporary_folder() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from app.codes import FailureCode, StopReason
+
 
 class Order(msgspec.Struct, tag=True, frozen=True):
     """The worker's first word: train this."""
@@ -23,12 +25,9 @@ class Order(msgspec.Struct, tag=True, frozen=True):
 
 
 class Stop(msgspec.Struct, tag=True, frozen=True):
-    """Stop at the next step boundary, with a checkpoint unless the reason is `cancel`.
+    """Stop at the next step boundary, with a checkpoint unless the job is cancelled."""
 
-    Reasons: `cancel`, `pause`, `shutdown`.
-    """
-
-    reason: str
+    reason: StopReason
 
 
 class Started(msgspec.Struct, tag=True, frozen=True):
@@ -123,18 +122,18 @@ class Measured(msgspec.Struct, tag=True, frozen=True):
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """The run cannot go on. `code` is one of the job's failure codes."""
+    """The run cannot go on."""
 
-    code: str
+    code: FailureCode
     message: str
     advice: str
     traceback: str = ""
 
 
 class Stopped(msgspec.Struct, tag=True, frozen=True):
-    """The run has stopped because it was told to."""
+    """The run has stopped because it was asked to."""
 
-    reason: str
+    reason: StopReason
 
 
 Report = (

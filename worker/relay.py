@@ -1,85 +1,97 @@
-"""What the reports of a run become in the store: progress, events, points of curves, a model."""
+"""Translates the reports of a run: into one write to the store, and into an outcome."""
 
 from typing import Any
 
+from app.store import outcomes
 from app.store.events import NewEvent
 from app.store.metrics import Point
+from app.store.outcomes import Outcome
+from app.store.reported import NewCheckpoint, Reported
 from app.store.trained_models import TrainedModel
 from worker.messages import (
     Checkpoint,
     Diagnosed,
     Epoch,
+    Failed,
     Finished,
     Log,
+    Measured,
     Report,
     Resumed,
     RunningLoss,
     Started,
     Step,
+    Stopped,
 )
 
-LONG = {"explanation", "advice", "changes"}
-"""What an event leaves to the diagnosis."""
+TOO_LONG = {"explanation", "advice", "changes"}
+"""Parts of a finding that stand in the diagnosis only; an event repeats the others."""
 
 
-def writes(reports: list[Report]) -> dict[str, Any]:
-    """Keyword arguments of `store.leases.record` for reports in the order in which they came."""
-    happened: list[NewEvent] = []
-    points: list[Point] = []
-    latest: dict[str, float] = {}
-    progress: dict[str, Any] | None = None
-    checkpoint: tuple[int, bool, bytes] | None = None
-    diagnosis: dict[str, Any] | None = None
+def update(reports: list[Report]) -> Reported:
+    """One write for reports in the order in which they came."""
+    said = Reported()
     for report in reports:
         match report:
             case Started(environment=environment):
                 where = f"{environment['device']}, {environment['threads']} thread(s)"
-                happened.append(NewEvent("started", f"training on {where}", environment))
+                said.events.append(NewEvent("started", f"training on {where}", environment))
             case Step():
-                progress = {name: getattr(report, name) for name in report.__struct_fields__}
+                said.progress = {name: getattr(report, name) for name in report.__struct_fields__}
             case RunningLoss(epoch, batch, step, loss):
                 data = {"epoch": epoch, "batch": batch, "loss": loss}
-                happened.append(NewEvent("log", f"[{epoch}, {batch:5d}] loss: {loss:.3f}", data))
-                points.append(Point("running_loss", step, epoch, loss))
+                said.events.append(NewEvent("log", f"[{epoch}, {batch:5d}] loss: {loss:.3f}", data))
+                said.points.append(Point("running_loss", step, epoch, loss))
             case Epoch(epoch, step, seconds, metrics):
                 measured = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
                 data = {"epoch": epoch, "seconds": seconds, **metrics}
-                happened.append(NewEvent("epoch", f"epoch {epoch}: {measured}", data))
-                points += [Point(name, step, epoch, value) for name, value in metrics.items()]
-                latest |= metrics
+                said.events.append(NewEvent("epoch", f"epoch {epoch}: {measured}", data))
+                said.points += [Point(name, step, epoch, value) for name, value in metrics.items()]
+                said.metrics |= metrics
             case Resumed(step, differences):
-                exactly = "bit-exact" if not differences else "not bit-exact"
-                message = f"resumed, {exactly}, from step {step}"
-                if differences:
-                    message += f": {'; '.join(differences)}"
-                kind = "warning" if differences else "resumed"
-                happened.append(NewEvent(kind, message, {"step": step, "changed": differences}))
-            case Checkpoint(step, best, content):
-                checkpoint = step, best or (checkpoint is not None and checkpoint[1]), content
+                said.events.append(_resumed(step, differences))
+            case Checkpoint(step, content=content):
+                said.checkpoint = NewCheckpoint(step, content)
             case Diagnosed(content, new):
-                diagnosis = content
-                happened += [_found(finding) for finding in new]
+                said.diagnosis = content
+                said.events += [_found(finding) for finding in new]
             case Log(message):
-                happened.append(NewEvent("log", message))
-    return {
-        "progress": progress,
-        "latest": latest,
-        "happened": happened,
-        "points": points,
-        "checkpoint": checkpoint,
-        "diagnosis": diagnosis,
-    }
+                said.events.append(NewEvent("log", message))
+    return said
+
+
+def outcome(report: Report) -> Outcome | None:
+    """How the run ended, if the report is its last word."""
+    match report:
+        case Finished():
+            return outcomes.Succeeded(_model(report))
+        case Measured():
+            return outcomes.Succeeded(None)
+        case Failed(code, message, advice):
+            return outcomes.Failed(code, message, advice)
+        case Stopped(reason):
+            return outcomes.Stopped(reason)
+    return None
+
+
+def _resumed(step: int, differences: list[str]) -> NewEvent:
+    exactly = "bit-exact" if not differences else "not bit-exact"
+    message = f"resumed, {exactly}, from step {step}"
+    if differences:
+        message += f": {'; '.join(differences)}"
+    kind = "warning" if differences else "resumed"
+    return NewEvent(kind, message, {"step": step, "changed": differences})
 
 
 def _found(finding: dict[str, Any]) -> NewEvent:
     """A finding as an event: its explanation to read, its facts as data."""
     title, severity = finding["title"], finding["severity"]
     message = f"{title[:1].lower()}{title[1:]} ({severity}): {finding['explanation']}"
-    facts = {name: value for name, value in finding.items() if name not in LONG}
+    facts = {name: value for name, value in finding.items() if name not in TOO_LONG}
     return NewEvent("finding", message, facts)
 
 
-def model(finished: Finished) -> TrainedModel:
+def _model(finished: Finished) -> TrainedModel:
     """The model that a run leaves, with its files."""
     return TrainedModel(
         signature=finished.signature,

@@ -19,6 +19,7 @@ import msgspec
 import torch
 
 from app import lifeline
+from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
@@ -59,10 +60,10 @@ class Listener:
         if not isinstance(order, Order):
             raise TypeError(f"the first command is a {type(order).__name__}, not an order")
         self.order = order
-        self._reason: str | None = None
+        self._reason: StopReason | None = None
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def stop_requested(self) -> str | None:
+    def stop_requested(self) -> StopReason | None:
         """Why the run is to stop, or None."""
         return self._reason
 
@@ -85,22 +86,22 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     except Stopping as stopping:
         return Stopped(stopping.reason)
     except DatasetUnavailable as unavailable:
-        return Failed("dataset_unavailable", str(unavailable), unavailable.advice)
+        return Failed(FailureCode.DATASET_UNAVAILABLE, str(unavailable), unavailable.advice)
     except Diverged as diverged:
         advice = "Lower training.optimizer.lr, for example to a tenth."
-        return Failed("diverged", str(diverged), advice)
+        return Failed(FailureCode.DIVERGED, str(diverged), advice)
     except DeviceUnavailable as unavailable:
         advice = "Set resources.device to auto or cpu, or start a worker on a machine with a GPU."
-        return Failed("device_unavailable", str(unavailable), advice)
+        return Failed(FailureCode.DEVICE_UNAVAILABLE, str(unavailable), advice)
     except Exception as error:  # the boundary of the process: its owner must hear of it
         if _is_out_of_memory(error):
             most = f"its {listener.order.memory_mb} MB of" if listener.order.memory_mb else "the"
             message = f"The run needed more than {most} memory."
             advice = "Try a smaller network or batch size, or raise TRAIND_RUN_MEMORY_MB."
-            return Failed("out_of_memory", message, advice)
+            return Failed(FailureCode.OUT_OF_MEMORY, message, advice)
         advice = "This is a fault of traind; please report it with the worker's log."
         message = f"{type(error).__name__}: {error}"
-        return Failed("internal", message, advice, traceback.format_exc())
+        return Failed(FailureCode.INTERNAL, message, advice, traceback.format_exc())
 
 
 class DatasetUnavailable(Exception):

@@ -56,7 +56,7 @@ class ChainedJob(BaseModel):
     """Whether its model is the best of the chain, by validation images where there are any."""
 
 
-def chain_of(chain: Sequence[retries.Try]) -> list[ChainedJob]:
+def chain_of(chain: Sequence[retries.ChainedJob]) -> list[ChainedJob]:
     """The chain as the API shows it; empty where a job is alone."""
     best = retries.best(chain)
     return [

@@ -123,7 +123,7 @@ class Job(BaseModel):
     """Id of the model that it made; null until it has succeeded."""
 
     @classmethod
-    def of(cls, job: jobs.Job, chain: Sequence[retries.Try] = ()) -> Self:
+    def of(cls, job: jobs.Job, chain: Sequence[retries.ChainedJob] = ()) -> Self:
         """The job as it is stored, and the chain in which it is."""
         return cls(
             id=job.id,

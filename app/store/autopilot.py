@@ -1,6 +1,7 @@
-"""Follows the service's own suggestions: an unhealthy run's end submits the corrected job.
+"""Follows the service's own suggestions: after an unhealthy run it submits the corrected job.
 
-It acts in the transaction that ends the run, so it acts once, or the run has not ended.
+The end of a run leaves it a task in the outbox. It works in the transaction that removes the task,
+so it acts once.
 """
 
 from typing import Any
@@ -14,29 +15,31 @@ from app.store import aliases, diagnoses, events, retries
 from app.store.errors import QuotaExceeded
 from app.store.events import NewEvent
 from app.store.jobs import Job, get
+from app.store.states import Status
 from app.store.tables import jobs
 
 
-def follow(connection: Connection, job_id: str) -> list[NewEvent]:
-    """Keeps the best model of an ended job's chain, and submits the job to come, if any.
+def follow(connection: Connection, job_id: str, *, cancelled: bool) -> None:
+    """Names the best model of an ended job's chain, and submits the corrected job, if any.
 
-    Returns what is to be said of it, before the job's last event.
+    `cancelled` says that the job's owner had asked to stop it before it ended.
     """
     job = get(connection, job_id)
     wanted = job.spec.get("autopilot")
     if wanted is None or job.spec.get("lr_range"):
-        return []
+        return
     best = retries.best(retries.chain(connection, job))
     if best is not None and best.model_id is not None:
         chain = retries.first_of(job)
         aliases.point(connection, f"best-{chain}", best.model_id, chain)
-    return [_go_on(connection, job, wanted["max_jobs"])]
+    said = _go_on(connection, job, wanted["max_jobs"], cancelled=cancelled)
+    events.append(connection, job_id, [said])
 
 
-def _go_on(connection: Connection, job: Job, most: int) -> NewEvent:
+def _go_on(connection: Connection, job: Job, most: int, *, cancelled: bool) -> NewEvent:
     """Submits the corrected job; returns what was done, or why nothing was."""
     diagnosis = diagnoses.get(connection, job.id)
-    if job.cancel_requested:
+    if cancelled or job.status is Status.CANCELLED:
         return _said("its owner asked to stop")
     if job.failure is not None and job.failure["code"] != FailureCode.DIVERGED:
         return _said(f"the run failed as {job.failure['code']}, which no diagnosis mends")

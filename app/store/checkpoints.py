@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from app.store import stored
 from app.store.database import now
@@ -53,6 +53,13 @@ def newest(connection: Connection, job_id: str) -> Checkpoint | None:
         if row.sha256 in (None, sha256(row.content).hexdigest()):
             return Checkpoint(step, row.content)
     return None
+
+
+def newest_step(connection: Connection, job_id: str) -> int | None:
+    """The step of the newest checkpoint, damaged or not, or None."""
+    newest = select(func.max(checkpoints.c.step)).where(checkpoints.c.job_id == job_id)
+    step: int | None = connection.execute(newest).scalar_one()
+    return step
 
 
 def copy_newest(connection: Connection, job_id: str, to_job_id: str) -> None:

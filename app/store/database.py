@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from app.store.sqlite_library import pysqlite, warn_of_affected
 
 __all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 
-BUSY_TIMEOUT_MS = 10_000
+BUSY_SECONDS = 30.0
+"""How long a write waits for others by default, all its attempts together."""
 JOURNAL_SIZE_LIMIT = 64 * 2**20
 BEGIN_ATTEMPTS = 3
 STAMP_SECONDS = 0.25
@@ -162,10 +164,13 @@ class Database:
         self._reader.dispose()
 
 
-def connect(where: str | Path, *, create: bool = True) -> Database:
+def connect(
+    where: str | Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS
+) -> Database:
     """Opens a SQLite file, or the database at a SQLAlchemy address (`sqlite:////data/traind.db`).
 
-    A path is not an address: in an address, `%`, `?` and `#` have a meaning.
+    A path is not an address: in an address, `%`, `?` and `#` have a meaning. A write that others
+    keep waiting for more than `busy_seconds` is refused.
 
     Raises:
         DatabaseMissing: there is none, and `create` is False; nothing is made.
@@ -182,7 +187,7 @@ def connect(where: str | Path, *, create: bool = True) -> Database:
         _prepare_folder(Path(url.database), create=create)
     warn_of_affected(pysqlite)
     engine = create_engine(url, module=pysqlite, pool_size=40, max_overflow=40)
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", partial(_prepare, busy_seconds / BEGIN_ATTEMPTS))
     event.listen(engine, "begin", _begin)
     return _opened(engine, create=create)
 
@@ -236,11 +241,11 @@ def _shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(busy_seconds: float, connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        f"busy_timeout={busy_seconds * 1000:.0f}",
         "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={JOURNAL_SIZE_LIMIT}",

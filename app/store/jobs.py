@@ -86,7 +86,7 @@ def submit(
             status=Status.QUEUED,
             created_at=now(connection),
             attempt=0,
-            losses=0,
+            lost_attempts=0,
             cancel_requested=False,
             last_event=0,
             metrics={},
@@ -171,18 +171,19 @@ def training_rate(connection: Connection) -> float:
 def request_cancel(connection: Connection, job_id: str, request_id: str | None = None) -> Job:
     """Cancels a waiting job at once and asks a running one to stop; again is no error.
 
+    It takes the place of a pause that has not happened yet.
+
     Raises:
         JobNotFound: no job has this id.
         IllegalMove: the job has succeeded or failed.
     """
     job = get(connection, job_id)
-    if job.status is Status.CANCELLED:
+    if job.status is Status.CANCELLED or job.cancel_requested:
         return job
     _check(job, Status.CANCELLED, "cancelling it")
-    if job.cancel_requested:
-        return job
     if job.status is Status.RUNNING:
-        return _change(connection, job, request_id, "cancelling", cancel_requested=True)
+        wish = {"cancel_requested": True, "pause_requested": False}
+        return _change(connection, job, request_id, "cancelling", **wish)
     at = now(connection)
     return _change(connection, job, request_id, "cancelled", status=Status.CANCELLED, ended_at=at)
 

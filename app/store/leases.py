@@ -1,32 +1,33 @@
-"""How a worker holds a job: claim, heartbeat, record, and the ways in which a run ends.
+"""How a worker holds a job: claim, renew, record, release.
 
 A claim gives a lease and a new attempt number. Every write of a run passes `_fenced`: it changes
-exactly one row, the job that is still running under that very attempt, or nothing at all. So a
-worker that sleeps past its lease and wakes writes nothing, and a job ends once.
+exactly one row, the job that is still running under that very attempt, or it is refused. A worker
+that sleeps past its lease therefore writes nothing, and a job ends once.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Update, select, update
+from sqlalchemy import Connection, Row, Update, func, select, update
 
-from app.codes import FailureCode
-from app.store import autopilot, checkpoints, diagnoses, events, metrics, trained_models
+from app.codes import FailureCode, StopReason
+from app.store import checkpoints, diagnoses, events, metrics, outbox, trained_models
 from app.store.database import now
-from app.store.errors import LeaseLost
+from app.store.errors import IllegalMove, LeaseLost
 from app.store.events import NewEvent
-from app.store.metrics import Point
-from app.store.states import Status
+from app.store.outbox import Work
+from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
+from app.store.reported import Reported
+from app.store.states import ENDED, MOVES, Status
 from app.store.tables import jobs
-from app.store.trained_models import TrainedModel
 
 SECOND = 1_000_000
 LEASE = 30 * SECOND
 """How long a job stays with a worker that says nothing."""
 HEARTBEAT_SECONDS = 5.0
 """How often a worker renews its leases."""
-MAX_LOSSES = 3
-"""How many dead processes one job may cost before it fails."""
+MAX_LOST_ATTEMPTS = 3
+"""After this many lost attempts without a newer checkpoint in between, a job fails."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,16 @@ class Lease:
 
     job_id: str
     attempt: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that a worker has just taken: its lease, and what the run needs to begin."""
+
+    lease: Lease
     spec: dict[str, Any]
-    checkpoint: bytes | None = None
-    """Where the run goes on from."""
+    checkpoint: bytes | None
+    """Where the run goes on from; from the first step if there is none."""
 
 
 def any_waiting(connection: Connection) -> bool:
@@ -46,7 +54,7 @@ def any_waiting(connection: Connection) -> bool:
     return connection.execute(waiting).first() is not None
 
 
-def claim(connection: Connection, worker: str) -> Lease | None:
+def claim(connection: Connection, worker: str) -> Claim | None:
     """Takes the oldest waiting job, or None where no job waits."""
     oldest = (
         select(jobs.c.id)
@@ -84,7 +92,8 @@ def claim(connection: Connection, worker: str) -> Lease | None:
         row.id,
         [NewEvent("state", "running", {"status": Status.RUNNING, "attempt": row.attempt})],
     )
-    return Lease(row.id, row.attempt, row.spec, checkpoint.content if checkpoint else None)
+    content = checkpoint.content if checkpoint else None
+    return Claim(Lease(row.id, row.attempt), row.spec, content)
 
 
 def heartbeat(connection: Connection, leases: list[Lease]) -> None:
@@ -96,10 +105,10 @@ def heartbeat(connection: Connection, leases: list[Lease]) -> None:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a lease stands: whether it holds, and what the owner wants: `cancel` or `pause`."""
+    """Whether a lease still holds, and why its owner wants the run to stop, if at all."""
 
     held: bool
-    wanted: str | None
+    wish: StopReason | None
 
 
 def standings(connection: Connection, leases: list[Lease]) -> dict[str, Standing]:
@@ -117,156 +126,155 @@ def standings(connection: Connection, leases: list[Lease]) -> dict[str, Standing
 
     def standing(lease: Lease) -> Standing:
         row = found.get(lease.job_id)
-        held = row is not None and row.status == Status.RUNNING and row.attempt == lease.attempt
         if row is None:
-            return Standing(False, None)
-        wanted = "cancel" if row.cancel_requested else "pause" if row.pause_requested else None
-        return Standing(held, wanted)
+            return Standing(held=False, wish=None)
+        held = row.status == Status.RUNNING and row.attempt == lease.attempt
+        return Standing(held, _wish(row))
 
     return {lease.job_id: standing(lease) for lease in leases}
 
 
-def record(
-    connection: Connection,
-    lease: Lease,
-    *,
-    progress: dict[str, Any] | None = None,
-    latest: dict[str, float] | None = None,
-    first_step: bool = False,
-    happened: list[NewEvent] | None = None,
-    points: list[Point] | None = None,
-    checkpoint: tuple[int, bool, bytes] | None = None,
-    diagnosis: dict[str, Any] | None = None,
-) -> None:
+def record(connection: Connection, lease: Lease, reported: Reported) -> None:
     """Writes what a run has reported, all of it or nothing.
-
-    `checkpoint` is its step, whether it is the best so far, and its content. A `diagnosis` replaces
-    the one before.
 
     Raises:
         LeaseLost: the run does not hold the job any more.
     """
     values: dict[str, Any] = {}
-    if progress is not None:
-        values["progress"] = progress
-    if latest:
-        held = select(jobs.c.metrics).where(jobs.c.id == lease.job_id)
-        values["metrics"] = connection.execute(held).scalar_one() | latest
-    if first_step:
-        values["first_step_at"] = now(connection)
-    if diagnosis is not None:
-        values["verdict"] = diagnoses.verdict(diagnosis)
-    _fenced(connection, lease, happened or [], **values)
-    metrics.append(connection, lease.job_id, points or [])
-    if checkpoint is not None:
-        step, _, content = checkpoint
+    if reported.progress is not None:
+        values["progress"] = reported.progress
+        values["first_step_at"] = func.coalesce(jobs.c.first_step_at, now(connection))
+    if reported.metrics:
+        known = select(jobs.c.metrics).where(jobs.c.id == lease.job_id)
+        values["metrics"] = connection.execute(known).scalar_one() | reported.metrics
+    if reported.diagnosis is not None:
+        values["verdict"] = diagnoses.verdict(reported.diagnosis)
+    _fenced(connection, lease, values)
+    events.append(connection, lease.job_id, reported.events)
+    metrics.append(connection, lease.job_id, reported.points)
+    if reported.checkpoint is not None:
+        step, content = reported.checkpoint
         checkpoints.keep(connection, lease.job_id, step, content)
-    if diagnosis is not None:
-        diagnoses.keep(connection, lease.job_id, diagnosis)
+    if reported.diagnosis is not None:
+        diagnoses.keep(connection, lease.job_id, reported.diagnosis)
 
 
-def requeue(connection: Connection, lease: Lease, reason: str) -> None:
-    """Puts the job of a planned stop back in the queue; no attempt is held against it."""
-    _fenced(
-        connection,
-        lease,
-        [NewEvent("state", f"queued: {reason}", {"status": Status.QUEUED})],
-        **_released(Status.QUEUED),
-    )
+@dataclass(frozen=True)
+class _Next:
+    """Where a job goes when its lease is released, and what is said of it."""
+
+    status: Status
+    message: str
+    data: dict[str, Any]
+    values: dict[str, Any]
 
 
-def pause(connection: Connection, lease: Lease) -> None:
-    """Sets the job aside because its owner asked, with its newest checkpoint."""
-    _fenced(
-        connection,
-        lease,
-        [NewEvent("state", "paused", {"status": Status.PAUSED})],
-        pause_requested=False,
-        **_released(Status.PAUSED),
-    )
+def release(connection: Connection, lease: Lease, outcome: Outcome) -> Status:
+    """Ends a lease: the one way out of a run. Returns the job's new state.
 
+    What the job's owner wishes is read under the fence, so a wish that was acknowledged counts,
+    however late it came: a run that stopped ends cancelled, paused or queued as its owner wants
+    now, not as it was told. A result that is already there, a model or a failure, stands.
 
-def lose(connection: Connection, lease: Lease, reason: str) -> None:
-    """Queues a job whose process died; one that has cost too many processes fails."""
-    before = connection.execute(select(jobs.c.losses).where(jobs.c.id == lease.job_id))
-    losses = before.scalar_one() + 1
-    if losses < MAX_LOSSES:
-        message = f"queued again: {reason} (loss {losses} of {MAX_LOSSES})"
-        event = NewEvent("state", message, {"status": Status.QUEUED, "losses": losses})
-        _fenced(connection, lease, [event], losses=losses, **_released(Status.QUEUED))
-        return
-    fail(
-        connection,
-        lease,
-        code=FailureCode.WORKER_LOST,
-        message=f"The run died {losses} times; the last time {reason}.",
-        advice="Often the memory did not suffice: try a smaller network or batch size.",
-        losses=losses,
-    )
+    What follows from an end is written to the outbox in the same transaction.
 
-
-def succeed(connection: Connection, lease: Lease, model: TrainedModel | None) -> str | None:
-    """Publishes the model and ends its job, in one transaction; returns the model's id.
-
-    A range test leaves no model.
+    Raises:
+        LeaseLost: the run does not hold the job any more.
     """
-    model_id = trained_models.publish(connection, lease.job_id, model) if model else None
-    held = select(jobs.c.metrics).where(jobs.c.id == lease.job_id)
+    held = select(jobs).where(
+        jobs.c.id == lease.job_id,
+        jobs.c.attempt == lease.attempt,
+        jobs.c.status == Status.RUNNING,
+    )
+    job = connection.execute(held.with_for_update()).one_or_none()
+    if job is None:
+        raise LeaseLost(lease.job_id, lease.attempt)
+    to = _next(connection, job, outcome)
+    if to.status not in MOVES[Status.RUNNING]:
+        raise IllegalMove(job.id, job.status, f"ending its run as {to.status}")
+    values = to.values | {
+        "status": to.status,
+        "worker": None,
+        "lease_expires_at": None,
+        "cancel_requested": False,
+        "pause_requested": False,
+    }
+    if to.status in ENDED:
+        values["ended_at"] = now(connection)
+        if job.spec.get("autopilot"):
+            data = {"cancelled": job.cancel_requested}
+            outbox.add(connection, Work.AUTOPILOT, job.id, data)
+    _fenced(connection, lease, values)
+    if to.status is Status.SUCCEEDED:
+        checkpoints.drop(connection, job.id)
+    last = NewEvent("state", to.message, {"status": to.status, **to.data})
+    events.append(connection, job.id, [last])
+    return to.status
+
+
+def _next(connection: Connection, job: Row[*tuple[Any, ...]], outcome: Outcome) -> _Next:
+    """What the outcome means for a job whose owner wishes what its row says."""
+    wish = _wish(job)
+    match outcome:
+        case Succeeded(model):
+            return _success(connection, job, model)
+        case Failed(code, message, advice):
+            return _failure(code, message, advice)
+        case Stopped() | Died() if wish is StopReason.CANCEL:
+            return _Next(Status.CANCELLED, "cancelled", {}, {})
+        case Died(how):
+            return _lost(connection, job, how)
+        case Stopped() if wish is StopReason.PAUSE:
+            return _Next(Status.PAUSED, "paused", {}, {})
+        case Stopped(StopReason.SHUTDOWN):
+            return _Next(Status.QUEUED, "queued: its worker shuts down", {}, {})
+        case Stopped():
+            return _Next(Status.QUEUED, "queued: its owner has resumed it", {}, {})
+
+
+def _success(
+    connection: Connection, job: Row[*tuple[Any, ...]], model: trained_models.TrainedModel | None
+) -> _Next:
+    model_id = trained_models.publish(connection, job.id, model) if model else None
     measured = model.metrics if model else {}
     scalars = {name: value for name, value in measured.items() if isinstance(value, float)}
-    _fenced(
-        connection,
-        lease,
-        [],
-        metrics=connection.execute(held).scalar_one() | scalars,
-        **_released(Status.SUCCEEDED),
-        ended_at=now(connection),
-    )
-    checkpoints.drop(connection, lease.job_id)
-    said = autopilot.follow(connection, lease.job_id)
-    last = NewEvent("state", "succeeded", {"status": Status.SUCCEEDED, "model": model_id})
-    events.append(connection, lease.job_id, [*said, last])
-    return model_id
+    values = {"metrics": job.metrics | scalars}
+    return _Next(Status.SUCCEEDED, "succeeded", {"model": model_id}, values)
 
 
-def fail(
-    connection: Connection,
-    lease: Lease,
-    *,
-    code: FailureCode,
-    message: str,
-    advice: str,
-    **values: Any,
-) -> None:
-    """Ends the job with a reason that its owner can act on."""
+def _failure(code: FailureCode, message: str, advice: str) -> _Next:
     failure = {"code": code.value, "message": message, "advice": advice}
-    _fenced(
-        connection,
-        lease,
-        [],
-        failure=failure,
-        **_released(Status.FAILED),
-        ended_at=now(connection),
-        **values,
-    )
-    said = autopilot.follow(connection, lease.job_id)
-    last = NewEvent("state", f"failed: {message}", {"status": Status.FAILED, **failure})
-    events.append(connection, lease.job_id, [*said, last])
+    return _Next(Status.FAILED, f"failed: {message}", failure, {"failure": failure})
 
 
-def cancel(connection: Connection, lease: Lease) -> None:
-    """Ends the job because its owner asked."""
-    _fenced(
-        connection,
-        lease,
-        [NewEvent("state", "cancelled", {"status": Status.CANCELLED})],
-        **_released(Status.CANCELLED),
-        ended_at=now(connection),
-    )
+def _lost(connection: Connection, job: Row[*tuple[Any, ...]], how: str) -> _Next:
+    """An attempt was lost: the job goes on, unless it loses every attempt at the same place.
+
+    Lost attempts count anew once a newer checkpoint was kept: a long job outlives any number of
+    evictions.
+    """
+    reached = checkpoints.newest_step(connection, job.id)
+    moved_on = reached is not None and (job.lost_at_step is None or reached > job.lost_at_step)
+    lost = 1 if moved_on else job.lost_attempts + 1
+    counts = {"lost_attempts": lost, "lost_at_step": reached}
+    if lost >= MAX_LOST_ATTEMPTS:
+        failed = _failure(
+            FailureCode.WORKER_LOST,
+            f"The run died {lost} times without getting any further; the last time {how}.",
+            "Often the memory did not suffice: try a smaller network or batch size.",
+        )
+        return _Next(failed.status, failed.message, failed.data, failed.values | counts)
+    if job.pause_requested:
+        return _Next(Status.PAUSED, f"paused: {how}", {}, counts)
+    message = f"queued again: {how} (lost attempt {lost} of {MAX_LOST_ATTEMPTS})"
+    return _Next(Status.QUEUED, message, {"lost_attempts": lost}, counts)
 
 
-def _released(status: Status) -> dict[str, Any]:
-    return {"status": status, "worker": None, "lease_expires_at": None}
+def _wish(job: Row[*tuple[Any, ...]]) -> StopReason | None:
+    """What the job's owner wants of its run; to cancel it outweighs to pause it."""
+    if job.cancel_requested:
+        return StopReason.CANCEL
+    return StopReason.PAUSE if job.pause_requested else None
 
 
 def _held(lease: Lease) -> Update:
@@ -277,9 +285,8 @@ def _held(lease: Lease) -> Update:
     )
 
 
-def _fenced(connection: Connection, lease: Lease, happened: list[NewEvent], **values: Any) -> None:
+def _fenced(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
     """The one gate of a run's writes: exactly one row changes, or LeaseLost is raised."""
     changed = connection.execute(_held(lease).values(attempt=lease.attempt, **values))
     if changed.rowcount != 1:
         raise LeaseLost(lease.job_id, lease.attempt)
-    events.append(connection, lease.job_id, happened)

@@ -1,22 +1,30 @@
 """Takes back the jobs of workers that are no more."""
 
+from contextlib import suppress
+
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from app.store import leases
 from app.store.database import now
-from app.store.leases import LEASE, Lease
+from app.store.errors import LeaseLost
+from app.store.leases import LEASE, SECOND, Lease
+from app.store.outcomes import Died
 from app.store.states import Status
 from app.store.tables import jobs
 
+CLOCK_TOLERANCE = 5 * SECOND
+"""How far the clocks of two workers may differ without one taking away the other's lease."""
+
 
 def requeue_expired(connection: Connection) -> int:
-    """Takes back every job whose worker has let its lease run out; returns how many.
+    """Takes back every job whose worker has let its lease expire; returns how many.
 
-    A lease that ends later than any could have been given was given before the clock was set
-    back: it counts as expired too, or its job would wait for the clock.
+    A lease that ends later than any that could be given now was given before the clock was set
+    back. It counts as expired too, or its job would wait until the clock has caught up.
     """
     at = now(connection)
-    expired = or_(jobs.c.lease_expires_at < at, jobs.c.lease_expires_at > at + LEASE)
+    impossible = at + LEASE + CLOCK_TOLERANCE
+    expired = or_(jobs.c.lease_expires_at < at, jobs.c.lease_expires_at > impossible)
     return _take_back(connection, expired, "stopped responding")
 
 
@@ -27,20 +35,12 @@ def requeue_of(connection: Connection, worker: str) -> int:
 
 def _take_back(connection: Connection, which: ColumnElement[bool], how: str) -> int:
     rows = connection.execute(
-        select(
-            jobs.c.id,
-            jobs.c.attempt,
-            jobs.c.worker,
-            jobs.c.cancel_requested,
-            jobs.c.pause_requested,
-        ).where(jobs.c.status == Status.RUNNING, which)
+        select(jobs.c.id, jobs.c.attempt, jobs.c.worker).where(
+            jobs.c.status == Status.RUNNING, which
+        )
     ).all()
     for row in rows:
-        lease = Lease(row.id, row.attempt, {})
-        if row.cancel_requested:
-            leases.cancel(connection, lease)
-        elif row.pause_requested:
-            leases.pause(connection, lease)
-        else:
-            leases.lose(connection, lease, f"the worker {row.worker} {how}")
+        with suppress(LeaseLost):  # another worker was faster
+            died = Died(f"the worker {row.worker} {how}")
+            leases.release(connection, Lease(row.id, row.attempt), died)
     return len(rows)

@@ -1,4 +1,4 @@
-"""Other tries of a job, as it was or corrected, and the chain that they make."""
+"""Retries of a job, as it was or corrected, and the chain that they make."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from app.store.tables import jobs, models
 
 Z = 1.96
 """Standard errors of an interval that holds in 95% of the cases."""
-MOST = 100
-"""So many jobs of a chain, the newest, are shown."""
+MOST_SHOWN = 100
+"""How many jobs of a chain are shown: the newest."""
 
 
 @dataclass(frozen=True)
-class Try:
+class ChainedJob:
     """A job of a chain."""
 
     id: str
@@ -36,9 +36,10 @@ class Try:
 
     @property
     def score(self) -> float:
-        """What the tries are compared by: accuracy on validation images, where there are any.
+        """What the jobs of a chain are compared by: accuracy on validation images, or else on test
+        images.
 
-        Tries may be measured on different numbers of images, so it is the lower end of Wilson's
+        They may be measured on different numbers of images, so it is the lower end of Wilson's
         interval (1927): five of five images say less than 140 of 144.
         """
         accuracy = self.metrics.get("validation_accuracy", self.metrics.get("test_accuracy"))
@@ -60,7 +61,7 @@ def retry(
     key_id: str | None = None,
     request_id: str | None = None,
 ) -> Job:
-    """Queues another try of an ended job, as a job of its own that names the first.
+    """Submits an ended job again, as a job of its own that names it.
 
     `suggested` corrects its spec as the diagnosis has it, `patch` as its owner has it, in this
     order.
@@ -115,8 +116,8 @@ def first_of(job: Job) -> str:
     return job.chain or job.id
 
 
-def chain(connection: Connection, job: Job) -> list[Try]:
-    """Every try of what this job tries, itself included, oldest first."""
+def chain(connection: Connection, job: Job) -> list[ChainedJob]:
+    """Every job of the chain in which this one is, oldest first."""
     columns = (
         jobs.c.id,
         jobs.c.status,
@@ -130,13 +131,13 @@ def chain(connection: Connection, job: Job) -> list[Try]:
         .select_from(jobs.outerjoin(models, models.c.job_id == jobs.c.id))
         .where(or_(jobs.c.id == first_of(job), jobs.c.chain == first_of(job)))
         .order_by(jobs.c.id.desc())
-        .limit(MOST)
+        .limit(MOST_SHOWN)
     )
     rows = connection.execute(newest).all()
-    return [Try(**{**row._mapping, "status": Status(row.status)}) for row in reversed(rows)]
+    return [ChainedJob(**{**row._mapping, "status": Status(row.status)}) for row in reversed(rows)]
 
 
-def best(tries: Sequence[Try]) -> Try | None:
-    """The one whose model does best, the earlier of two that do alike; None without a model."""
-    with_model = [each for each in tries if each.model_id]
+def best(chain: Sequence[ChainedJob]) -> ChainedJob | None:
+    """The job with the best model, the earlier of two that are equal; None without a model."""
+    with_model = [each for each in chain if each.model_id]
     return max(with_model, key=lambda each: each.score, default=None)

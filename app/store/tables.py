@@ -47,7 +47,9 @@ jobs = Table(
     Column("ended_at", BigInteger),
     # The lease: who runs it, until when, and the attempt that fences every write of the run.
     Column("attempt", Integer, nullable=False),
-    Column("losses", Integer, nullable=False),  # attempts that ended with a dead process
+    # Attempts in a row that ended with a dead process, and the newest checkpoint at the last one.
+    Column("lost_attempts", Integer, nullable=False),
+    Column("lost_at_step", BigInteger),
     Column("worker", String(128)),
     Column("lease_expires_at", BigInteger),
     Column("cancel_requested", Boolean, nullable=False),
@@ -83,6 +85,17 @@ idempotency_keys = Table(
     Column("digest", String(64), nullable=False),  # SHA-256 of method, path and body
     Column("made", String(64)),  # id of what the request made; set in the same transaction
     Column("created_at", BigInteger, nullable=False, index=True),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("work", String(32), nullable=False),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("data", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),  # that failed
+    Column("due_at", BigInteger, nullable=False, index=True),
 )
 
 events = Table(

@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 
 from app.jobspec import JobSpec
 from app.settings import Settings
-from app.store import database, jobs, leases, migrations
+from app.store import database, jobs, migrations
 from app.store.trained_models import TrainedModel
+from tests import runs
 from worker.training import export, networks
 from worker.training.dataset import Description
 
@@ -49,7 +50,7 @@ def publish(home: Path, graphs: list[bytes]) -> list[str]:
         signature = {"input_shape": [1, 28, 28], "pixel_range": [0, 255]}
         with opened.write() as connection:
             jobs.submit(connection, JobSpec().model_dump(mode="json"))
-            lease = leases.claim(connection, "benchmark/1")
+            lease = runs.claim(connection, "benchmark/1")
             assert lease
             model = TrainedModel(
                 signature=signature | {"classes": DESCRIPTION.classes},
@@ -58,7 +59,7 @@ def publish(home: Path, graphs: list[bytes]) -> list[str]:
                 weights_sha256=digest,
                 files={"onnx": graph},
             )
-            ids.append(leases.succeed(connection, lease, model))
+            ids.append(runs.succeed(connection, lease, model))
     opened.close()
     return ids
 

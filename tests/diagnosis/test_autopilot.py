@@ -40,11 +40,20 @@ def to_the_end(http: httpx.Client, job_id: str) -> list[dict[str, Any]]:
         last = http.get(f"/jobs/{job_id}", params={"wait": 30}).json()
         if last["status"] not in ENDED:
             continue
+        if last["spec"]["autopilot"] and not has_spoken(http, job_id):
+            continue
+        last = http.get(f"/jobs/{job_id}").json()
         newest = last["chain"][-1]["id"] if last["chain"] else job_id
         if newest == job_id:
             found: list[dict[str, Any]] = last["chain"] or [last]
             return found
         job_id = newest
+
+
+def has_spoken(http: httpx.Client, job_id: str) -> bool:
+    """Whether autopilot has said what follows: it does soon after the end."""
+    found = http.get(f"/jobs/{job_id}/events", params={"limit": 1000}).json()["data"]
+    return any(each["kind"] == "autopilot" and "of" not in each["data"] for each in found)
 
 
 @pytest.mark.timeout(1800)

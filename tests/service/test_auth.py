@@ -16,8 +16,9 @@ from app.api.routes import Route, declared_scopes
 from app.local import Service, StartError
 from app.main import create_app
 from app.settings import Settings
-from app.store import keys, leases
+from app.store import keys
 from app.store.keys import Limits, Scope
+from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of, serving
 
 READ, PREDICT, WRITE, ADMIN = Scope.READ, Scope.PREDICT, Scope.WRITE, Scope.ADMIN
@@ -223,7 +224,7 @@ def test_jobs_and_promotions_record_their_key(guarded: Api) -> None:
     assert job["submitted_by"] == key_id
     lease = guarded.start(job["id"])
     with guarded.database.write() as connection:
-        model = leases.succeed(connection, lease, banded_model())
+        model = runs.succeed(connection, lease, banded_model())
     alias = guarded.http.put("/models/aliases/mine", json={"model": model}, headers=headers).json()
     assert alias["history"][0]["by"] == key_id
 
@@ -244,7 +245,7 @@ def test_a_key_may_keep_so_many_bytes(guarded: Api) -> None:
     job = guarded.http.post("/jobs", json={}, headers=headers).json()["id"]
     lease = guarded.start(job)
     with guarded.database.write() as connection:
-        leases.succeed(connection, lease, banded_model())
+        runs.succeed(connection, lease, banded_model())
     answer = guarded.http.post("/jobs", json={}, headers=headers)
     assert "1000 are allowed" in problem_of(answer, 429, "quota_exceeded")["detail"]
     others = make(guarded, "write")

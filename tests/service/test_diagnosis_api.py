@@ -9,9 +9,10 @@ import pytest
 from app.codes import FailureCode, FindingCode
 from app.store import leases
 from app.store.leases import Lease
+from tests import runs
 from tests.diagnosed import HEALTHY, LOWER, diagnosis, finding
 from tests.service.conftest import Api, banded_model, problem_of
-from worker import relay
+from worker import follow_ups, relay
 from worker.messages import Diagnosed
 
 SPEC = {"dataset": {"name": "digits"}, "training": {"optimizer": {"lr": 100.0}}}
@@ -24,21 +25,27 @@ def start(api: Api, **fields: Any) -> Lease:
 
 def say(api: Api, lease: Lease, said: dict[str, Any], **others: Any) -> None:
     with api.database.write() as connection:
-        leases.record(connection, lease, diagnosis=said, **others)
+        runs.record(connection, lease, diagnosis=said, **others)
 
 
 def succeed(api: Api, lease: Lease, said: dict[str, Any], accuracy: float) -> None:
     with api.database.write() as connection:
         latest = {"validation_accuracy": accuracy}
-        leases.record(connection, lease, diagnosis=said, latest=latest)
-        leases.succeed(connection, lease, banded_model())
+        runs.record(connection, lease, diagnosis=said, metrics=latest)
+        runs.succeed(connection, lease, banded_model())
 
 
 def diverge(api: Api, lease: Lease, said: dict[str, Any] | None = None) -> str:
     with api.database.write() as connection:
-        leases.record(connection, lease, diagnosis=said or diagnosis(TOO_HIGH))
-        leases.fail(connection, lease, code=FailureCode.DIVERGED, message="m", advice="a")
+        runs.record(connection, lease, diagnosis=said or diagnosis(TOO_HIGH))
+        runs.fail(connection, lease, code=FailureCode.DIVERGED, message="m", advice="a")
     return lease.job_id
+
+
+def follow_up(api: Api) -> None:
+    """Does what follows from the ends so far, as a worker does."""
+    while follow_ups.work_off(api.database):
+        pass
 
 
 def get(api: Api, path: str) -> dict[str, Any]:
@@ -89,12 +96,12 @@ def test_the_diagnosis_grows_while_the_job_runs(api: Api) -> None:
 def test_a_new_attempt_begins_without_the_findings_of_the_lost_one(api: Api) -> None:
     job_id = api.submit(SPEC)
     with api.database.write() as connection:
-        while (lease := leases.claim(connection, "host/1")) and lease.job_id != job_id:
-            leases.cancel(connection, lease)
+        while (lease := runs.claim(connection, "host/1")) and lease.job_id != job_id:
+            runs.cancel(connection, lease)
         assert lease is not None
-        leases.record(connection, lease, diagnosis=diagnosis(TOO_HIGH), checkpoint=(1, False, b"c"))
-        leases.requeue(connection, lease, "shutdown")
-        assert leases.claim(connection, "host/1") is not None
+        runs.record(connection, lease, diagnosis=diagnosis(TOO_HIGH), checkpoint=(1, b"c"))
+        runs.requeue(connection, lease)
+        assert runs.claim(connection, "host/1") is not None
     found = get(api, f"/jobs/{job_id}/diagnosis")
     assert (found["verdict"], found["findings"], found["final"]) == ("unknown", [], False)
 
@@ -120,8 +127,8 @@ def test_every_finding_of_the_closed_list_can_be_shown(api: Api, code: FindingCo
 def test_a_finding_is_an_event_for_those_who_follow(api: Api) -> None:
     lease = start(api)
     with api.database.write() as connection:
-        written = relay.writes([Diagnosed(diagnosis(TOO_HIGH, final=False), [TOO_HIGH])])
-        leases.record(connection, lease, **written)
+        written = relay.update([Diagnosed(diagnosis(TOO_HIGH, final=False), [TOO_HIGH])])
+        leases.record(connection, lease, written)
     events = get(api, f"/jobs/{lease.job_id}/events")["data"]
     (found,) = [event for event in events if event["kind"] == "finding"]
     assert found["message"].startswith("learning rate too high (critical): Each step overshoots")
@@ -304,10 +311,12 @@ def test_a_retry_that_cannot_be_is_refused_and_stores_nothing(
 def test_autopilot_goes_on_to_a_healthy_run_and_names_the_best_model(api: Api) -> None:
     lease = start(api, autopilot={"max_jobs": 3})
     first = diverge(api, lease)
+    follow_up(api)
     (_, follower) = get(api, f"/jobs/{first}")["chain"]
     assert follower["status"] == "queued"
     assert follower["applied"] == LOWER
     succeed(api, api.start(follower["id"]), diagnosis(HEALTHY), 0.9)
+    follow_up(api)
     best = get(api, f"/models/best-{first}")
     assert best["job"] == follower["id"]
     for job_id, said in ((first, f"{follower['id']} corrects it"), (follower["id"], "healthy")):
@@ -347,8 +356,8 @@ def test_a_range_test_is_a_job_of_its_own_and_recommends_a_rate(api: Api) -> Non
     }
     lease = api.start(made["id"])
     with api.database.write() as connection:
-        leases.record(connection, lease, diagnosis=diagnosis(lr_range=measured))
-        assert leases.succeed(connection, lease, None) is None
+        runs.record(connection, lease, diagnosis=diagnosis(lr_range=measured))
+        assert runs.succeed(connection, lease, None) == ""
     for each in (job_id, made["id"]):
         found = get(api, f"/jobs/{each}/lr-range")
         assert found == measured | {"job": made["id"], "of": job_id, "status": "succeeded"}

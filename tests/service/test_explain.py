@@ -10,8 +10,9 @@ from markdown_it import MarkdownIt
 
 from app.api.charts import MOST_CURVES, MOST_POINTS, Chart, Curve
 from app.codes import FailureCode
-from app.store import diagnoses, leases
+from app.store import diagnoses
 from app.store.metrics import Point
+from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.service.conftest import Api, problem_of
 from tests.service.test_diagnosis_api import diverge, retry, start, succeed
@@ -37,7 +38,7 @@ def explained(api: Api, *findings: dict[str, Any], name: str = "mine", **others:
     lease = start(api, name=name)
     with api.database.write() as connection:
         points = curves([2.3, 1.5, float("inf"), 9.0])
-        leases.record(connection, lease, points=points)
+        runs.record(connection, lease, points=points)
     return diverge(api, lease, diagnosis(*findings, **others))
 
 
@@ -152,7 +153,7 @@ def test_the_reason_of_a_failure_is_text(api: Api) -> None:
     lease = start(api)
     with api.database.write() as connection:
         code = FailureCode.DATASET_UNAVAILABLE
-        leases.fail(connection, lease, code=code, message=HOSTILE, advice="a")
+        runs.fail(connection, lease, code=code, message=HOSTILE, advice="a")
     page = Page(get(api, lease.job_id, format="html").text)
     assert set(page.elements) <= ELEMENTS
     assert "<script>alert(1)</script>" in page.text

@@ -2,10 +2,12 @@
 
 import json
 import math
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +26,7 @@ from tests.service.test_main_job import (
     training_process,
     until,
 )
+from worker.training.dataset import Dataset
 
 SHORT = DIGITS | {"training": {"epochs": 1}}
 TOO_LARGE: dict[str, Any] = {
@@ -34,8 +37,13 @@ TOO_LARGE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory,
+    digits: Dataset,  # noqa: ARG001 (decoded into datasets_home)
+    datasets_home: Path,
+) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("failures")
+    shutil.copytree(datasets_home, home / "datasets")  # decoding is a silence of its own
     service = Service(Settings(home=home, port=0, run_memory_mb=100, no_progress_seconds=10))
     try:
         service.start("app", "worker")
@@ -69,6 +77,21 @@ def test_a_run_that_needs_too_much_memory_says_so_and_the_api_answers_on(
     assert "100 MB" in job["failure"]["message"]
     assert job["attempt"] == 1
     assert sorted(times)[math.ceil(0.99 * len(times)) - 1] < 0.25
+    assert ended(client, client.submit(SHORT))["status"] == "succeeded"
+
+
+def test_a_run_that_cannot_be_started_fails_its_job_and_the_worker_lives(
+    service: Service, client: Client
+) -> None:
+    assert ended(client, client.submit(SHORT))["status"] == "succeeded"
+    worker = psutil.Process(service.processes["worker"].pid)
+    limits = worker.rlimit(psutil.RLIMIT_NOFILE)
+    worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds(), limits[1]))
+    job = ended(client, client.submit(SHORT))
+    worker.rlimit(psutil.RLIMIT_NOFILE, limits)
+    assert job["failure"]["code"] == "not_started", job
+    assert "Too many open files" in job["failure"]["message"]
+    assert job["attempt"] == 1
     assert ended(client, client.submit(SHORT))["status"] == "succeeded"
 
 

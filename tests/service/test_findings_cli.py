@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.store import leases
+from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.service.conftest import Api
 from tests.service.test_diagnosis_api import diverge, start, succeed
@@ -67,12 +67,13 @@ def test_a_range_test_is_submitted_and_its_rate_told(api: Api) -> None:
     job = api.submit()
     made = traind(api, "lr-range", job, "--highest", "2", "--no-watch").strip()
     lease = api.start(made)
-    assert lease.spec["lr_range"] == {"lowest": 1e-06, "highest": 2.0, "batches": 200}
+    spec = api.http.get(f"/jobs/{made}").json()["spec"]
+    assert spec["lr_range"] == {"lowest": 1e-06, "highest": 2.0, "batches": 200}
     found = {"curve": [[0.1, 1.0]], "recommended": 0.0213, "lowest": 1e-6, "highest": 2.0}
     found |= {"steepest": None, "diverges_at": None}
     with api.database.write() as connection:
-        leases.record(connection, lease, diagnosis=diagnosis(lr_range=found))
-        leases.succeed(connection, lease, None)
+        runs.record(connection, lease, diagnosis=diagnosis(lr_range=found))
+        runs.succeed(connection, lease, None)
     assert "Recommended learning rate: 0.0213" in traind(api, "watch", made)
 
 

@@ -16,9 +16,10 @@ from httpx_sse import ServerSentEvent, connect_sse
 from sqlalchemy import delete
 
 from app.client import Client
-from app.store import events, leases, tables
+from app.store import events, tables
 from app.store.events import NewEvent
 from app.store.metrics import Point
+from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of
 
 
@@ -45,8 +46,8 @@ def finished_job(api: Api, lines: int = 5) -> str:
     lease = api.start(api.submit())
     happened = [NewEvent("log", f"line {number}") for number in range(lines)]
     with api.database.write() as connection:
-        leases.record(connection, lease, progress=progress(100), happened=happened)
-        leases.succeed(connection, lease, banded_model())
+        runs.record(connection, lease, progress=progress(100), events=happened)
+        runs.succeed(connection, lease, banded_model())
     return lease.job_id
 
 
@@ -71,15 +72,15 @@ def test_a_stream_tells_what_happens_and_ends_with_the_job(api: Api) -> None:
         for number in range(1, 11):
             happened = [NewEvent("log", f"line\n{number}")]
             with api.database.write() as connection:
-                leases.record(connection, lease, progress=progress(number), happened=happened)
+                runs.record(connection, lease, progress=progress(number), events=happened)
             time.sleep(0.05)
         for _ in range(2):  # events alone repeat no progress
             time.sleep(0.35)
             with api.database.write() as connection:
-                leases.record(connection, lease, happened=[NewEvent("log", "line")])
+                runs.record(connection, lease, events=[NewEvent("log", "line")])
         with api.database.write() as connection:
-            leases.record(connection, lease, progress=progress(100), latest={"train_loss": 0.5})
-            leases.succeed(connection, lease, banded_model())
+            runs.record(connection, lease, progress=progress(100), metrics={"train_loss": 0.5})
+            runs.succeed(connection, lease, banded_model())
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -177,7 +178,7 @@ def test_the_curves_as_pages_and_as_csv(api: Api) -> None:
         Point(name, step, 1, step / 7) for name in ("a", "running:loss") for step in range(1, 6)
     ]
     with api.database.write() as connection:
-        leases.record(connection, lease, points=made)
+        runs.record(connection, lease, points=made)
     url = f"/jobs/{lease.job_id}/metrics"
     found: list[Any] = []
     after = {}

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from app.codes import FailureCode
-from app.store import events, leases
+from app.store import events
 from app.store.events import NewEvent
+from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of
 
 JSON = {"Content-Type": "application/json"}
@@ -261,14 +262,14 @@ def test_progress_metrics_failure_and_model_are_shown(api: Api) -> None:
     }  # fmt: skip
     latest = {"train_loss": 0.3, "validation_loss": float("nan")}
     with api.database.write() as connection:
-        leases.record(connection, lease, progress=progress, latest=latest, first_step=True)
+        runs.record(connection, lease, progress=progress, metrics=latest)
     job = api.http.get(f"/jobs/{job_id}").json()
     assert job["status"] == "running"
     assert job["progress"] == progress | {"percent": 14.81}
     assert job["metrics"] == {"train_loss": 0.3, "validation_loss": None}
     assert job["first_step_at"] >= job["started_at"] >= job["created_at"]
     with api.database.write() as connection:
-        leases.fail(connection, lease, code=FailureCode.DIVERGED, message="m", advice="a")
+        runs.fail(connection, lease, code=FailureCode.DIVERGED, message="m", advice="a")
     job = api.http.get(f"/jobs/{job_id}").json()
     assert job["failure"] == {"code": "diverged", "message": "m", "advice": "a"}
     model = api.http.get(f"/models/{api.publish()}").json()
@@ -319,7 +320,7 @@ def test_cancel_may_be_repeated_but_an_ended_job_stays(api: Api) -> None:
         assert (answer.status_code, answer.json()["status"]) == (200, "running")
         assert answer.json()["cancel_requested"]
     with api.database.write() as connection:
-        leases.succeed(connection, lease, banded_model())
+        runs.succeed(connection, lease, banded_model())
     problem_of(api.http.post(f"/jobs/{running}/cancel"), 409, "illegal_move")
     assert api.http.get(f"/jobs/{running}").json()["status"] == "succeeded"
 

@@ -17,6 +17,12 @@ from app.settings import Settings
 DIGITS = {"dataset": {"name": "digits"}, "training": {"log_every": 100}}
 LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 2000, "batch_size": 32}}
 """A job that outlasts any test: minutes of training."""
+SLOW = {
+    "dataset": {"name": "digits"},
+    "model": {"hidden": [2000, 2000]},
+    "training": {"batch_size": 1, "checkpoint_seconds": 3600},
+}
+"""A job of which an epoch, and so the way to its first checkpoint, takes many seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +192,7 @@ def test_a_killed_training_process_is_replaced_and_the_job_ends_well(
 def test_a_job_that_loses_every_process_fails_with_a_reason_and_the_next_one_runs(
     service: Service, client: Client
 ) -> None:
-    job = client.submit(LONG)
+    job = client.submit(SLOW)  # it dies before its first checkpoint each time
     for attempt in (1, 2, 3):
         until(lambda attempt=attempt: client.job(job["id"])["attempt"] == attempt)
         started(client, job)

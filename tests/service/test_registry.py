@@ -7,7 +7,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.store import leases, tables
+from app.store import tables
+from tests import runs
 from tests.service.conftest import Api, band, banded_model, problem_of, serving
 
 
@@ -31,7 +32,7 @@ def publish(api: Api, accuracy: float = 0.9, shift: int = 0, **spec: Any) -> str
     model.metrics.update(test_accuracy=accuracy, test_loss=1 - accuracy)
     lease = api.start(api.submit(spec))
     with api.database.write() as connection:
-        return leases.succeed(connection, lease, model)
+        return runs.succeed(connection, lease, model)
 
 
 def ids(api: Api, query: str) -> list[str]:

@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from scipy.stats import binomtest
 from sqlalchemy import delete
 
-from app.store import leases, tables
+from app.store import tables
+from tests import runs
 from tests.service import measured
 from tests.service.conftest import Api, banded_model, problem_of
 
@@ -34,7 +35,7 @@ def publish(api: Api, name: str = "made up", dataset: str = "0" * 64, **files: A
         files=model.files | measured.files(**files),
     )
     with api.database.write() as connection:
-        return leases.succeed(connection, lease, made)
+        return runs.succeed(connection, lease, made)
 
 
 def forget_report(api: Api, model: str) -> None:

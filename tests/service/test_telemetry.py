@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
 from app.api.telemetry import MODELS, MULTIPROCESS, OTHER, Telemetry
-from app.store import leases, tables, workers
+from app.store import tables, workers
+from tests import runs
 from tests.service.conftest import Api, band
 
 RAW = {"Content-Type": "application/octet-stream"}
@@ -97,7 +98,7 @@ def test_jobs_workers_and_the_training_rate_are_those_of_the_store(api: Api) -> 
     api.submit()
     with api.database.write() as connection:
         workers.register(connection, "host/9", 1)
-        leases.record(connection, lease, progress={"samples_per_second": 1000.0})
+        runs.record(connection, lease, progress={"samples_per_second": 1000.0})
     found = scraped(api)
     try:
         assert of(found, "traind_jobs", status="queued") == (

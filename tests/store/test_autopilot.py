@@ -4,20 +4,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.codes import FailureCode
 from app.jobspec import JobSpec, RateRange
 from app.jobspec.patch import corrected
-from app.store import aliases, diagnoses, events, jobs, keys, leases, retention, retries, tables
+from app.store import aliases, diagnoses, events, jobs, keys, retention, retries, tables
 from app.store.database import Database
 from app.store.errors import LeaseLost
 from app.store.keys import Limits, Scope
 from app.store.leases import Lease
 from app.store.retention import Policy
 from app.store.states import Status
+from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.store.test_leases import MODEL, claim, job
+from worker import follow_ups
 
 TOO_HIGH = finding()
 
@@ -51,11 +53,18 @@ def end(
     """Ends a run with this diagnosis: with a model if there is an accuracy, failed otherwise."""
     with store.write() as connection:
         latest = None if accuracy is None else {"validation_accuracy": accuracy}
-        leases.record(connection, lease, diagnosis=said, latest=latest)
+        runs.record(connection, lease, diagnosis=said, metrics=latest)
         if accuracy is None:
-            leases.fail(connection, lease, code=code, message="m", advice="a")
+            runs.fail(connection, lease, code=code, message="m", advice="a")
         else:
-            leases.succeed(connection, lease, MODEL)
+            runs.succeed(connection, lease, MODEL)
+    follow_up(store)
+
+
+def follow_up(store: Database) -> None:
+    """Does what follows from the ends so far, as a worker does."""
+    while follow_ups.work_off(store):
+        pass
 
 
 def told(store: Database, job_id: str) -> list[str]:
@@ -77,7 +86,8 @@ def test_a_job_that_diverged_is_followed_by_the_corrected_one(store: Database) -
     again = job(store, follower.job_id)
     assert again.retry_of == again.chain == lease.job_id
     assert again.applied == TOO_HIGH["suggestion"]
-    assert again.spec == corrected(lease.spec, TOO_HIGH["suggestion"]).model_dump(mode="json")
+    first = job(store, lease.job_id)
+    assert again.spec == corrected(first.spec, TOO_HIGH["suggestion"]).model_dump(mode="json")
     assert again.spec["training"]["optimizer"]["lr"] == 0.01
     assert told(store, lease.job_id) == [
         f"autopilot: learning rate too high; {again.id} corrects it"
@@ -117,9 +127,6 @@ def test_it_stops_and_says_why(
     end(store, lease, said, accuracy)
     assert told(store, lease.job_id) == [f"autopilot: {reason}"]
     assert count(store) == 1
-    with store.read() as connection:
-        last = events.after(connection, lease.job_id, 0, 100)[-1]
-    assert last.kind == "state"  # with which those who follow stop listening
 
 
 def test_it_stops_at_its_budget(store: Database) -> None:
@@ -155,8 +162,10 @@ def test_what_is_no_fault_of_the_spec_is_not_corrected(store: Database, code: Fa
 def test_a_cancelled_job_is_not_followed(store: Database) -> None:
     lease = start(store, spec())
     with store.write() as connection:
-        leases.record(connection, lease, diagnosis=diagnosis(TOO_HIGH))
-        leases.cancel(connection, lease)
+        runs.record(connection, lease, diagnosis=diagnosis(TOO_HIGH))
+        runs.cancel(connection, lease)
+    follow_up(store)
+    assert told(store, lease.job_id) == ["autopilot: its owner asked to stop"]
     assert count(store) == 1
     lease = start(store, spec())
     with store.write() as connection:
@@ -180,10 +189,10 @@ def test_without_autopilot_and_in_a_range_test_nothing_follows(store: Database) 
 def test_an_end_that_is_rolled_back_or_comes_twice_submits_nothing(store: Database) -> None:
     lease = start(store, spec())
     with pytest.raises(RuntimeError), store.write() as connection:
-        leases.record(connection, lease, diagnosis=diagnosis(TOO_HIGH))
-        leases.succeed(connection, lease, MODEL)
-        assert connection.execute(select(func.count(tables.jobs.c.id))).scalar_one() == 2
+        runs.record(connection, lease, diagnosis=diagnosis(TOO_HIGH))
+        runs.succeed(connection, lease, MODEL)
         raise RuntimeError  # the process dies before it commits
+    follow_up(store)
     assert count(store) == 1
     assert job(store, lease.job_id).status is Status.RUNNING
     end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
@@ -246,9 +255,10 @@ def test_without_validation_images_the_test_images_decide(store: Database) -> No
     for lr, accuracy in ((10.0, 0.7), (1.0, 0.8), (0.1, 0.6)):
         said = diagnosis(finding(suggestion={"training": {"optimizer": {"lr": lr}}}))
         with store.write() as connection:
-            leases.record(connection, lease, diagnosis=said)
+            runs.record(connection, lease, diagnosis=said)
             model = replace(MODEL, metrics={"test_accuracy": accuracy})
-            leases.succeed(connection, lease, model)
+            runs.succeed(connection, lease, model)
+        follow_up(store)
         lease = take(store)
     with store.read() as connection:
         tries = retries.chain(connection, jobs.get(connection, lease.job_id))
@@ -257,12 +267,59 @@ def test_without_validation_images_the_test_images_decide(store: Database) -> No
 
 
 def test_five_of_five_validation_images_say_less_than_140_of_144() -> None:
-    def tried(limit: int | None, accuracy: float) -> retries.Try:
+    def tried(limit: int | None, accuracy: float) -> retries.ChainedJob:
         spec = JobSpec.model_validate({"dataset": {"name": "digits", "limit": limit}})
         measured = {"validation_accuracy": accuracy}
         content = spec.model_dump(mode="json")
-        return retries.Try("job_1", Status.SUCCEEDED, None, "healthy", measured, content, "model_1")
+        return retries.ChainedJob(
+            "job_1", Status.SUCCEEDED, None, "healthy", measured, content, "model_1"
+        )
 
     few, many = tried(50, 1.0), tried(None, 140 / 144)
     assert retries.best([few, many]) is many
     assert retries.best([many, tried(None, 141 / 144)]) is not many
+
+
+def test_a_fault_of_what_follows_costs_neither_the_model_nor_the_worker(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("a stored specification is not valid any more")
+
+    lease = start(store, spec())
+    with monkeypatch.context() as broken:
+        broken.setattr(retries, "best", fail)
+        end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
+    ended = job(store, lease.job_id)
+    assert ended.status is Status.SUCCEEDED
+    assert ended.model_id
+    assert told(store, lease.job_id) == []
+    make_due(store)
+    follow_up(store)  # the fault has been mended meanwhile
+    assert told(store, lease.job_id)[-1].startswith("autopilot: learning rate too high")
+    assert count(store) == 2
+
+
+def test_what_fails_again_and_again_is_given_up_and_said(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr(retries, "best", fail)
+    lease = start(store, spec())
+    end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
+    for _ in range(1, follow_ups.MAX_ATTEMPTS):
+        assert told(store, lease.job_id) == []
+        make_due(store)
+        follow_up(store)
+    assert told(store, lease.job_id) == ["autopilot: gave up after 5 attempts: ValueError: no"]
+    make_due(store)
+    assert not follow_ups.work_off(store)
+    assert count(store) == 1
+
+
+def make_due(store: Database) -> None:
+    """As if the wait of every postponed task were over."""
+    with store.write() as connection:
+        connection.execute(update(tables.outbox).values(due_at=0))

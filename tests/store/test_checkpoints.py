@@ -6,7 +6,8 @@ from app.store import checkpoints, leases
 from app.store.checkpoints import Checkpoint
 from app.store.database import Database
 from app.store.tables import checkpoints as table
-from tests.store.test_leases import MODEL, claim, held
+from tests import runs
+from tests.store.test_leases import MODEL, held, submit
 
 
 def steps(store: Database) -> list[int]:
@@ -16,30 +17,32 @@ def steps(store: Database) -> list[int]:
 
 def test_the_two_newest_are_kept(store: Database) -> None:
     lease = held(store)
-    for step, best in [(10, True), (20, True), (30, False), (40, False), (50, False)]:
+    for step in (10, 20, 30, 40, 50):
         with store.write() as connection:
-            leases.record(connection, lease, checkpoint=(step, best, b"%d" % step))
+            runs.record(connection, lease, checkpoint=(step, b"%d" % step))
     assert steps(store) == [40, 50]
     with store.read() as connection:
         assert checkpoints.newest(connection, lease.job_id) == Checkpoint(50, b"50")
 
 
 def test_a_claim_brings_the_newest_checkpoint(store: Database) -> None:
-    lease = held(store)
-    assert lease.checkpoint is None
+    submit(store)
     with store.write() as connection:
-        leases.record(connection, lease, checkpoint=(7, False, b"seven"))
-        leases.requeue(connection, lease, "shutdown")
-    again = claim(store)
-    assert again is not None
-    assert again.checkpoint == b"seven"
+        first = leases.claim(connection, "host/1")
+        assert first is not None
+        assert first.checkpoint is None
+        runs.record(connection, first.lease, checkpoint=(7, b"seven"))
+        runs.requeue(connection, first.lease)
+        second = leases.claim(connection, "host/1")
+    assert second is not None
+    assert second.checkpoint == b"seven"
 
 
 def test_a_published_model_leaves_no_checkpoint(store: Database) -> None:
     lease = held(store)
     with store.write() as connection:
-        leases.record(connection, lease, checkpoint=(7, False, b"seven"))
-        leases.succeed(connection, lease, MODEL)
+        runs.record(connection, lease, checkpoint=(7, b"seven"))
+        runs.succeed(connection, lease, MODEL)
     assert steps(store) == []
 
 
@@ -47,7 +50,7 @@ def test_a_damaged_checkpoint_is_passed_over(store: Database) -> None:
     lease = held(store)
     for step in (10, 20):
         with store.write() as connection:
-            leases.record(connection, lease, checkpoint=(step, False, b"%d" % step))
+            runs.record(connection, lease, checkpoint=(step, b"%d" % step))
     for step, left in ((20, Checkpoint(10, b"10")), (10, None)):
         with store.write() as connection:
             damaged = update(table).where(table.c.step == step).values(content=b"damaged")

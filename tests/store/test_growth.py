@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, insert, select
 
-from app.store import aliases, checkpoints, jobs, keys, leases, metrics, retention, stored
+from app.store import aliases, checkpoints, jobs, keys, metrics, retention, stored
 from app.store.database import Database
 from app.store.errors import QuotaExceeded
 from app.store.keys import Limits, Scope
@@ -16,6 +16,7 @@ from app.store.metrics import Point
 from app.store.retention import Policy
 from app.store.tables import jobs as jobs_table
 from app.store.tables import models
+from tests import runs
 from tests.store.test_leases import MODEL, SPEC, held
 from tests.store.test_retention import finish, prune
 
@@ -79,12 +80,12 @@ def test_a_quota_counts_what_is_stored_now_and_nothing_that_was_dropped(store: D
     key = key_of(store, stored_bytes=100)
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC, key_id=key).id
-        lease = leases.claim(connection, "host/1")
+        lease = runs.claim(connection, "host/1")
         assert lease is not None
         for step in (1, 2, 3):
             checkpoints.keep(connection, job_id, step, b"c" * 30)
         assert stored.of_key(connection, key) == 60  # two checkpoints
-        leases.succeed(connection, lease, replace(MODEL, files={"weights": b"w" * 100}))
+        runs.succeed(connection, lease, replace(MODEL, files={"weights": b"w" * 100}))
         assert stored.of_key(connection, key) == 100
         with pytest.raises(QuotaExceeded, match="keep 100 bytes"):
             jobs.submit(connection, SPEC, key_id=key)

@@ -1,21 +1,24 @@
 """The lease protocol: one holder at a time, fenced writes, one end."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, update
 
-from app.codes import FailureCode
+from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from app.store import events, jobs, leases, metrics, recovery, trained_models
 from app.store.database import Database, now
 from app.store.errors import IllegalMove, LeaseLost, ModelNotFound
 from app.store.events import NewEvent
-from app.store.leases import LEASE, MAX_LOSSES, Lease
+from app.store.leases import LEASE, MAX_LOST_ATTEMPTS, Lease
 from app.store.metrics import Point
+from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
 from app.store.states import Status
 from app.store.tables import jobs as jobs_table
 from app.store.trained_models import TrainedModel
+from tests import runs
 
 SPEC = JobSpec().model_dump(mode="json")
 MODEL = TrainedModel(
@@ -26,16 +29,17 @@ MODEL = TrainedModel(
     files={"weights": b"w", "onnx": b"o"},
 )
 
-Ending = Callable[[Connection, Lease], object]
-ENDINGS: dict[str, Ending] = {
-    "succeed": lambda connection, lease: leases.succeed(connection, lease, MODEL),
-    "fail": lambda connection, lease: leases.fail(
-        connection, lease, code=FailureCode.INTERNAL, message="m", advice="a"
-    ),
-    "cancel": leases.cancel,
-    "requeue": lambda connection, lease: leases.requeue(connection, lease, "shutdown"),
-    "lose": lambda connection, lease: leases.lose(connection, lease, "killed"),
-    "record": lambda connection, lease: leases.record(connection, lease, progress={"step": 1}),
+OUTCOMES: dict[str, Outcome] = {
+    "succeeded": Succeeded(MODEL),
+    "failed": Failed(FailureCode.INTERNAL, "m", "a"),
+    "cancelled": Stopped(StopReason.CANCEL),
+    "paused": Stopped(StopReason.PAUSE),
+    "shut down": Stopped(StopReason.SHUTDOWN),
+    "died": Died("the training process was killed by SIGKILL"),
+}
+WRITES: dict[str, Callable[[Connection, Lease], object]] = {
+    "record": lambda connection, lease: runs.record(connection, lease, progress={"step": 1}),
+    **{name: partial(leases.release, outcome=outcome) for name, outcome in OUTCOMES.items()},
 }
 
 
@@ -46,7 +50,7 @@ def submit(store: Database) -> str:
 
 def claim(store: Database, worker: str = "host/1") -> Lease | None:
     with store.write() as connection:
-        return leases.claim(connection, worker)
+        return runs.claim(connection, worker)
 
 
 def held(store: Database) -> Lease:
@@ -77,10 +81,10 @@ def test_the_oldest_waiting_job_is_claimed_first_and_each_job_once(store: Databa
     assert claimed[3] is None
 
 
-@pytest.mark.parametrize("write", ENDINGS.values(), ids=ENDINGS.keys())
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("takeover", ["another attempt", "ended"])
 def test_no_write_of_a_lost_lease_is_accepted(
-    store: Database, takeover: str, write: Ending
+    store: Database, takeover: str, write: Callable[[Connection, Lease], object]
 ) -> None:
     lease = held(store)
     set_expiry(store, lease, -1)
@@ -91,7 +95,7 @@ def test_no_write_of_a_lost_lease_is_accepted(
     assert newer.attempt == lease.attempt + 1
     if takeover == "ended":
         with store.write() as connection:
-            leases.cancel(connection, newer)
+            runs.cancel(connection, newer)
     before = job(store, lease.job_id)
     with pytest.raises(LeaseLost), store.write() as connection:
         write(connection, lease)
@@ -121,16 +125,16 @@ def test_a_job_that_kills_its_processes_fails_and_a_planned_stop_counts_nothing(
     store: Database,
 ) -> None:
     lease: Lease | None = held(store)
-    for loss in range(1, MAX_LOSSES + 1):
+    for lost in range(1, MAX_LOST_ATTEMPTS + 1):
         assert lease is not None
         with store.write() as connection:
-            leases.requeue(connection, lease, "shutdown")
+            runs.requeue(connection, lease)
         lease = claim(store)
         assert lease is not None
         with store.write() as connection:
-            leases.lose(connection, lease, "the training process was killed by SIGKILL")
+            runs.lose(connection, lease, "the training process was killed by SIGKILL")
         ended = job(store, lease.job_id)
-        assert (ended.status is Status.FAILED) == (loss == MAX_LOSSES)
+        assert (ended.status is Status.FAILED) == (lost == MAX_LOST_ATTEMPTS)
         lease = claim(store)
     assert ended.failure is not None
     assert ended.failure["code"] == "worker_lost"
@@ -150,8 +154,8 @@ def test_a_cancelled_job_whose_worker_died_ends_cancelled(store: Database) -> No
 def test_success_publishes_the_model_with_its_job(store: Database) -> None:
     lease = held(store)
     with store.write() as connection:
-        leases.record(connection, lease, latest={"train_loss": 0.5})
-        model_id = leases.succeed(connection, lease, MODEL)
+        runs.record(connection, lease, metrics={"train_loss": 0.5})
+        model_id = runs.succeed(connection, lease, MODEL)
     ended = job(store, lease.job_id)
     assert ended.status is Status.SUCCEEDED
     assert ended.model_id == model_id
@@ -164,7 +168,7 @@ def test_success_publishes_the_model_with_its_job(store: Database) -> None:
 def test_a_failed_publication_leaves_no_trace(store: Database) -> None:
     lease = held(store)
     with pytest.raises(RuntimeError), store.write() as connection:
-        leases.succeed(connection, lease, MODEL)
+        runs.succeed(connection, lease, MODEL)
         raise RuntimeError
     assert job(store, lease.job_id).status is Status.RUNNING
     with store.read() as connection, pytest.raises(ModelNotFound):
@@ -174,8 +178,8 @@ def test_a_failed_publication_leaves_no_trace(store: Database) -> None:
 def test_a_new_attempt_starts_with_clean_curves(store: Database) -> None:
     lease = held(store)
     with store.write() as connection:
-        leases.record(connection, lease, points=[Point("running_loss", 5, 1, 0.3)])
-        leases.requeue(connection, lease, "shutdown")
+        runs.record(connection, lease, points=[Point("running_loss", 5, 1, 0.3)])
+        runs.requeue(connection, lease)
     assert claim(store) is not None
     with store.read() as connection:
         assert metrics.points(connection, lease.job_id, None, 10) == []
@@ -185,7 +189,7 @@ def test_events_are_numbered_without_a_gap_within_their_job(store: Database) -> 
     lease = held(store)
     other = submit(store)
     with store.write() as connection:
-        leases.record(connection, lease, happened=[NewEvent("log", "a"), NewEvent("log", "b")])
+        runs.record(connection, lease, events=[NewEvent("log", "a"), NewEvent("log", "b")])
         jobs.request_cancel(connection, other)
     with store.read() as connection:
         mine = events.after(connection, lease.job_id, 0, 100)
@@ -202,6 +206,6 @@ def test_cancelling_is_repeatable_until_the_job_has_ended_otherwise(store: Datab
     lease = held(store)
     with store.write() as connection:
         assert jobs.request_cancel(connection, lease.job_id).cancel_requested
-        leases.succeed(connection, lease, MODEL)
+        runs.succeed(connection, lease, MODEL)
     with store.write() as connection, pytest.raises(IllegalMove):
         jobs.request_cancel(connection, lease.job_id)

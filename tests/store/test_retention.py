@@ -10,7 +10,6 @@ from app.store import (
     checkpoints,
     events,
     jobs,
-    leases,
     metrics,
     retention,
     trained_models,
@@ -21,6 +20,7 @@ from app.store.errors import BackupRefused, ModelNotFound
 from app.store.events import NewEvent
 from app.store.metrics import Point
 from app.store.retention import Policy
+from tests import runs
 from tests.store.test_leases import MODEL, held
 
 
@@ -28,13 +28,13 @@ def finish(store: Database) -> tuple[str, str]:
     """A job with a log, a curve and a model; returns the ids of the job and the model."""
     lease = held(store)
     with store.write() as connection:
-        leases.record(
+        runs.record(
             connection,
             lease,
-            happened=[NewEvent("log", "a line")],
+            events=[NewEvent("log", "a line")],
             points=[Point("running_loss", 1, 1, 0.5)],
         )
-        return lease.job_id, leases.succeed(connection, lease, MODEL)
+        return lease.job_id, runs.succeed(connection, lease, MODEL)
 
 
 def prune(store: Database, policy: Policy) -> None:
@@ -76,13 +76,13 @@ def total_events(store: Database, job_id: str) -> int:
 def test_old_checkpoints_are_dropped_and_those_of_live_jobs_kept(store: Database) -> None:
     live = held(store)
     with store.write() as connection:
-        leases.record(connection, live, checkpoint=(1, False, b"c"))
+        runs.record(connection, live, checkpoint=(1, b"c"))
     ended = []
     for _ in range(3):
         lease = held(store)
         with store.write() as connection:
-            leases.record(connection, lease, checkpoint=(1, False, b"c"))
-            leases.cancel(connection, lease)
+            runs.record(connection, lease, checkpoint=(1, b"c"))
+            runs.cancel(connection, lease)
         ended.append(lease)
     prune(store, Policy(jobs=100, checkpoints=1))
     with store.read() as connection:
@@ -95,7 +95,7 @@ def test_a_long_log_is_thinned_out_and_its_end_is_whole(store: Database) -> None
     for batch in range(100):
         lines = [NewEvent("log", f"line {batch * 100 + line}") for line in range(100)]
         with store.write() as connection:
-            leases.record(connection, lease, happened=lines)
+            runs.record(connection, lease, events=lines)
     with store.read() as connection:
         found = events.after(connection, lease.job_id, 0, 20_000)
     lines = [event.message for event in found if event.kind == "log"]

@@ -20,7 +20,6 @@ from app.store import (
     database,
     events,
     jobs,
-    leases,
     metrics,
     migrations,
     retries,
@@ -29,6 +28,7 @@ from app.store import (
 from app.store.database import Database
 from app.store.errors import ReferencesBroken
 from app.store.states import Status
+from tests import runs
 from tests.store.test_leases import SPEC
 
 
@@ -94,7 +94,7 @@ def test_the_first_schema_is_upgraded_with_what_it_holds(url: str) -> None:
         assert aliases.get(connection, "latest").model_id == "model_1"
         assert trained_models.file(connection, "model_1", "weights")[0] == b"weights"
     with store.write() as connection:
-        lease = leases.claim(connection, "host/1")
+        lease = runs.claim(connection, "host/1")
         assert lease is not None
         assert (lease.job_id, lease.attempt) == ("job_2", 2)
     store.close()

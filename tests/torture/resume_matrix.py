@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from app.codes import StopReason
 from app.jobspec import JobSpec
 from worker import datasets
 from worker.messages import Checkpoint, Report
@@ -126,7 +127,10 @@ def cut(spec: JobSpec, dataset: Dataset, at: int) -> bytes | None:
     calls = iter(range(1, at + 1))
     try:
         Run(
-            spec, dataset, reports.append, lambda: (next(calls, 0) == at and "shutdown") or None
+            spec,
+            dataset,
+            reports.append,
+            lambda: (next(calls, 0) == at and StopReason.SHUTDOWN) or None,
         ).run()
     except Stopping:
         return [each for each in reports if isinstance(each, Checkpoint)][-1].content

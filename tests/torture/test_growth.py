@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.store import database, jobs, leases, migrations, retention
+from app.store import database, jobs, migrations, retention
 from app.store.database import Database
 from app.store.events import NewEvent
 from app.store.metrics import Point
 from app.store.retention import Policy
 from app.store.tables import model_files
 from app.store.trained_models import TrainedModel
+from tests import runs
 from tests.store.test_leases import SPEC
 
 MB = 1e6
@@ -27,18 +28,18 @@ def one_job(store: Database, model: bytes) -> None:
     """Submitted, trained and ended, with a log of a hundred lines."""
     with store.write() as connection:
         jobs.submit(connection, SPEC)
-        lease = leases.claim(connection, "host/1")
+        lease = runs.claim(connection, "host/1")
         assert lease is not None
         data = {"epoch": 1, "batch": 1, "loss": 1.0}
-        leases.record(
+        runs.record(
             connection,
             lease,
-            happened=[NewEvent("log", f"[1, {line:5d}] loss: 1.000", data) for line in range(100)],
+            events=[NewEvent("log", f"[1, {line:5d}] loss: 1.000", data) for line in range(100)],
             points=[Point("running_loss", step, 1, 1.0) for step in range(100)],
-            checkpoint=(100, False, model),
+            checkpoint=(100, model),
         )
         trained = TrainedModel({}, {"test_accuracy": 0.9}, {}, "0" * 64, {"weights": model})
-        leases.succeed(connection, lease, trained)
+        runs.succeed(connection, lease, trained)
 
 
 @pytest.mark.timeout(1800)

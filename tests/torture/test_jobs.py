@@ -272,7 +272,7 @@ def test_planned_stops_lose_no_step_and_spend_no_attempt(
             serving.start("worker")
         client.cancel(job_id)
     with sqlite3.connect(tmp_path / "traind.db") as database:
-        assert database.execute("SELECT losses FROM jobs").fetchall() == [(0,)]
+        assert database.execute("SELECT lost_attempts FROM jobs").fetchall() == [(0,)]
     assert slowest < 10
     with capsys.disabled():
         print(f"\nstops took at most {slowest:.1f} s, seed {seed}")

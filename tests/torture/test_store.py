@@ -17,8 +17,9 @@ import pytest
 from sqlalchemy import select, update
 
 from app.codes import FailureCode
-from app.store import database, jobs, leases, migrations, recovery, tables, workers
+from app.store import database, jobs, migrations, recovery, tables, workers
 from app.store.errors import LeaseLost
+from tests import runs
 from tests.store.test_leases import MODEL, SPEC
 
 SPAWN: SpawnContext = multiprocessing.get_context("spawn")
@@ -97,14 +98,12 @@ def work_off(home: Path, worker: str) -> list[str]:
     done = []
     while True:
         with store.write() as connection:
-            lease = leases.claim(connection, worker)
+            lease = runs.claim(connection, worker)
         if lease is None:
             store.close()
             return done
         with store.write() as connection:
-            leases.fail(
-                connection, lease, code=FailureCode.INTERNAL, message="a test", advice="none"
-            )
+            runs.fail(connection, lease, code=FailureCode.INTERNAL, message="a test", advice="none")
         done.append(lease.job_id)
 
 
@@ -129,18 +128,18 @@ def hold(home: Path, told: Any, go_on: Any) -> None:
     """Claims a job, says so, sleeps, and then tries every write that a run makes."""
     store = database.connect(url(home))
     with store.write() as connection:
-        lease = leases.claim(connection, f"host/{os.getpid()}")
+        lease = runs.claim(connection, f"host/{os.getpid()}")
     assert lease
     told.send(lease.job_id)
     go_on.recv()  # here it is stopped
     accepted = []
     writes: dict[str, Callable[[Any], Any]] = {
-        "record": lambda c: leases.record(c, lease, progress={"samples_per_second": 1.0}),
-        "checkpoint": lambda c: leases.record(c, lease, checkpoint=(10, True, b"late")),
-        "requeue": lambda c: leases.requeue(c, lease, "late"),
-        "succeed": lambda c: leases.succeed(c, lease, MODEL),
-        "cancel": lambda c: leases.cancel(c, lease),
-        "lose": lambda c: leases.lose(c, lease, "late"),
+        "record": lambda c: runs.record(c, lease, progress={"samples_per_second": 1.0}),
+        "checkpoint": lambda c: runs.record(c, lease, checkpoint=(10, b"late")),
+        "requeue": lambda c: runs.requeue(c, lease),
+        "succeed": lambda c: runs.succeed(c, lease, MODEL),
+        "cancel": lambda c: runs.cancel(c, lease),
+        "lose": lambda c: runs.lose(c, lease, "late"),
     }
     for name, write in writes.items():
         try:
@@ -175,7 +174,7 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(
             )
             assert recovery.requeue_expired(connection) == 1
         with store.write() as connection:
-            newer = leases.claim(connection, "host/other")
+            newer = runs.claim(connection, "host/other")
         assert newer
         assert newer.job_id == job_id
         with store.read() as connection:
@@ -186,7 +185,7 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(
         with store.read() as connection:
             assert jobs.get(connection, job_id) == before
         with store.write() as connection:
-            leases.succeed(connection, newer, MODEL)
+            runs.succeed(connection, newer, MODEL)
     store.close()
 
 
@@ -259,7 +258,7 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
     migrations.migrate(store)
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC).id
-        lease = leases.claim(connection, "host/1")
+        lease = runs.claim(connection, "host/1")
         workers.register(connection, "host/1", 1)
         assert workers.any_alive(connection)
     assert lease
@@ -270,12 +269,12 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
         taken = recovery.requeue_expired(connection)
     assert taken == 1
     with store.write() as connection:
-        newer = leases.claim(connection, "host/2")
+        newer = runs.claim(connection, "host/2")
     assert newer
     with pytest.raises(LeaseLost), store.write() as connection:
-        leases.succeed(connection, lease, MODEL)
+        runs.succeed(connection, lease, MODEL)
     with store.write() as connection:
-        leases.succeed(connection, newer, MODEL)
+        runs.succeed(connection, newer, MODEL)
         assert recovery.requeue_expired(connection) == 0
     with store.read() as connection:
         assert jobs.get(connection, job_id).status == "succeeded"

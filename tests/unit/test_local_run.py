@@ -31,7 +31,8 @@ def test_a_process_that_stops_within_a_message_is_ended(
 ) -> None:
     monkeypatch.setattr(local, "STALL_SECONDS", 1)
     monkeypatch.setattr(local, "_train", process)
-    run = local.Run(Order(spec={}, datasets_home="", datasets_source=None, checkpoint=LARGE))
+    order = Order(spec={}, datasets_home="", datasets_source=None, checkpoint=LARGE)
+    run = local.LocalEngine().start(order)
     deadline = time.monotonic() + 60
     while run.death() is None and time.monotonic() < deadline:
         assert run.reports() == []

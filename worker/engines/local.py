@@ -7,9 +7,14 @@ milliseconds. The server has no threads and no database, so a fork is safe and c
 import signal
 import socket
 import struct
+import threading
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 
+import msgspec
+
+from app.codes import StopReason
+from worker.engines import CannotStart
 from worker.messages import Command, Order, Report, Stop, decode_report, encode
 
 PRELOAD = [
@@ -26,61 +31,106 @@ PRELOAD = [
 """What the server from which training processes are forked has loaded."""
 
 STALL_SECONDS = 10
-"""How long half a message may wait for its rest: a stopped process is not waited for longer."""
+"""How long the supervisor waits for the rest of a message before it ends the run."""
 
 _context = get_context("forkserver")
 
 
-def warm_up() -> None:
-    """Starts the server from which runs are forked; it loads torch while the caller goes on."""
-    _context.set_forkserver_preload(PRELOAD)
-    forkserver.ensure_running()
+class LocalEngine:
+    """Forks training processes from one server."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._failure: str | None = None
+
+    def warm_up(self) -> None:
+        """Starts the server from which runs are forked; it loads torch while the caller goes on."""
+        _context.set_forkserver_preload(PRELOAD)
+        threading.Thread(target=self._fork_once, daemon=True).start()
+
+    def is_ready(self) -> bool:
+        """Whether the server has loaded what runs need.
+
+        Raises:
+            CannotStart: it could not be started.
+        """
+        if self._failure is not None:
+            raise CannotStart(self._failure)
+        return self._ready.is_set()
+
+    def start(self, order: Order) -> "LocalRun":
+        """Forks a training process and sends it the order.
+
+        Raises:
+            CannotStart: the system refuses the process or its pipe, or the order cannot be encoded.
+        """
+        try:
+            return LocalRun(encode(order))
+        except UnicodeEncodeError as error:
+            unreadable = f"the folder {error.object!r} has a name that is not valid UTF-8"
+            raise CannotStart(unreadable) from error
+        except (OSError, EOFError) as error:
+            reason = str(error) or "the server that training processes are forked from has ended"
+            raise CannotStart(reason) from error
+
+    def _fork_once(self) -> None:
+        """The server answers once it has loaded everything: its first fork says so."""
+        try:
+            forkserver.ensure_running()
+            first = _context.Process(target=_nothing)
+            first.start()
+            first.join()
+        except (OSError, EOFError) as error:
+            self._failure = str(error) or "it ended while it loaded torch"
+        else:
+            self._ready.set()
 
 
-class Run:
+class LocalRun:
     """A training process and the pipe to it."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: bytes) -> None:
         self.connection, theirs = _context.Pipe()
-        _limit_waiting(self.connection)
-        self._process = _context.Process(target=_train, args=(theirs,), name="traind-run")
-        self._process.start()
-        theirs.close()  # so that the pipe ends when the process does
+        try:
+            _limit_waiting(self.connection)
+            self._process = _context.Process(target=_train, args=(theirs,), name="traind-run")
+            self._process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()  # so that the pipe ends when the process does
         self._open = True
-        self._say(order)
+        self._send(order)
 
     @property
     def waitables(self) -> list[Connection | int]:
-        """What becomes ready when the run has said something or has died."""
+        """What becomes ready when the run has reported or died."""
         return [self.connection, self._process.sentinel] if self._open else [self._process.sentinel]
 
-    @property
-    def process_id(self) -> int | None:
-        """The training process, for the log."""
-        return self._process.pid
-
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: StopReason) -> None:
         """Asks the run to stop at its next step boundary."""
-        self._say(Stop(reason))
+        command: Command = Stop(reason)
+        self._send(encode(command))
 
     def kill(self) -> None:
         """Ends the run at once."""
         self._process.kill()
 
     def reports(self) -> list[Report]:
-        """What the run has said since the last call; ends a run that stops within a message."""
-        said: list[Report] = []
+        """What the run has reported since the last call; ends one whose message is broken."""
+        reported: list[Report] = []
         try:
             while self._open and self.connection.poll():
-                said.append(decode_report(self.connection.recv_bytes()))
-        except BlockingIOError:
+                reported.append(decode_report(self.connection.recv_bytes()))
+        except (BlockingIOError, msgspec.DecodeError):
             self._break_off()
         except (EOFError, OSError):  # the process has closed its end; its sentinel follows
             self._open = False
-        return said
+        return reported
 
     def death(self) -> str | None:
-        """How the process ended, in words, or None while it lives or still has things to say."""
+        """How the process ended, in words, or None while it lives or has reports to be read."""
         if self._process.is_alive() or (self._open and self.connection.poll()):
             return None
         code = self._process.exitcode or 0
@@ -94,16 +144,16 @@ class Run:
         self._process.close()
         self.connection.close()
 
-    def _say(self, command: Command) -> None:
+    def _send(self, command: bytes) -> None:
         try:
-            self.connection.send_bytes(encode(command))
+            self.connection.send_bytes(command)
         except BlockingIOError:
             self._break_off()
         except OSError:  # it has just died; the supervisor will see it by its sentinel
             self._open = False
 
     def _break_off(self) -> None:
-        """What follows half a message means nothing: the process ends, and its job is resumed."""
+        """After half a message nothing more can be read: the process ends, its job is resumed."""
         self.kill()
         self._open = False
 
@@ -113,6 +163,10 @@ def _limit_waiting(connection: Connection) -> None:
     with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pair:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             pair.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
+
+
+def _nothing() -> None:
+    """The first fork's work."""
 
 
 def _train(connection: Connection) -> None:

@@ -1,12 +1,13 @@
 """Why a run ends before its last step: it is asked to stop, or its loss is no number any more."""
 
+from app.codes import StopReason
 from worker.training.state import Position
 
 
 class Stopping(Exception):
     """The run was asked to stop, and does so at a step boundary."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: StopReason) -> None:
         super().__init__(reason)
         self.reason = reason
 

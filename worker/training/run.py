@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import nn
 
+from app.codes import StopReason
 from app.jobspec import JobSpec, RateRange
 from worker.messages import (
     Checkpoint,
@@ -52,7 +53,7 @@ class Run:
         spec: JobSpec,
         dataset: Dataset,
         report: Callable[[Report], None],
-        stop_requested: Callable[[], str | None],
+        stop_requested: Callable[[], StopReason | None],
     ) -> None:
         self._spec = spec
         description = dataset.description.normalized(spec.dataset.normalization)
@@ -251,8 +252,8 @@ class Run:
         if beat := self._throughput.heartbeat():
             self._report(beat)
 
-    def _stop(self, reason: str) -> NoReturn:
-        if reason != "cancel":
+    def _stop(self, reason: StopReason) -> NoReturn:
+        if reason is not StopReason.CANCEL:
             self._keep(best=False)
         raise Stopping(reason)
 

@@ -11,11 +11,12 @@ from sqlalchemy import update
 from app.jobspec import JobSpec
 from app.serving import catalog as catalogs
 from app.serving.catalog import Catalog
-from app.store import aliases, database, jobs, leases, migrations, tables
+from app.store import aliases, database, jobs, migrations, tables
 from app.store.database import Database
 from app.store.errors import ModelNotFound
 from app.store.leases import Lease
 from app.store.trained_models import TrainedModel
+from tests import runs
 from tests.service.conftest import banded_model
 
 
@@ -35,7 +36,7 @@ def publish(store: Database, model: TrainedModel) -> str:
             .where(tables.jobs.c.id == job.id)
             .values(status="running", attempt=1)
         )
-        return leases.succeed(connection, Lease(job.id, 1, {}), model)
+        return runs.succeed(connection, Lease(job.id, 1), model)
 
 
 def run(store: Database, work: Callable[[Catalog], Awaitable[None]]) -> None:

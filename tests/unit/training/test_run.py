@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.codes import StopReason
 from app.jobspec import JobSpec, Model
 from tests.unit.training.runs import digits_spec, of, run
 from worker.messages import (
@@ -149,7 +150,7 @@ def test_evaluation_leaves_training_untouched(digits: Dataset) -> None:
 
 
 def test_a_stop_takes_effect_after_the_step_at_which_it_is_asked(digits: Dataset) -> None:
-    asked = itertools.chain([None] * 4, itertools.repeat("cancel"))
+    asked = itertools.chain([None] * 4, itertools.repeat(StopReason.CANCEL))
     calls = []
 
     def stop() -> str | None:
@@ -172,7 +173,7 @@ def test_a_stop_takes_effect_within_the_diagnosis_and_it_says_that_it_lives(
     reports: list[Report] = []
 
     def stop() -> str | None:
-        return "pause" if len(of(Heartbeat, reports)) == 3 else None
+        return StopReason.PAUSE if len(of(Heartbeat, reports)) == 3 else None
 
     with pytest.raises(Stopping, match="pause"):
         Run(digits_spec(**BAD), digits, reports.append, stop).run()
@@ -217,7 +218,7 @@ def test_a_finding_is_said_once_whatever_comes_between(digits: Dataset) -> None:
 
     def stop() -> str | None:
         told = [each for diagnosed in of(Diagnosed, reports) for each in diagnosed.new]
-        return "pause" if told else None
+        return StopReason.PAUSE if told else None
 
     with pytest.raises(Stopping):
         Run(spec, digits, reports.append, stop).run()

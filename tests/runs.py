@@ -1,0 +1,57 @@
+"""Tests play the worker: what a run reports, and how it ends."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.codes import FailureCode, StopReason
+from app.store import jobs, leases
+from app.store.leases import Lease
+from app.store.outcomes import Died, Failed, Stopped, Succeeded
+from app.store.reported import NewCheckpoint, Reported
+from app.store.trained_models import TrainedModel
+
+
+def claim(connection: Connection, worker: str = "host/1") -> Lease | None:
+    """The lease of the oldest waiting job, or None."""
+    claimed = leases.claim(connection, worker)
+    return claimed and claimed.lease
+
+
+def record(connection: Connection, lease: Lease, **reported: Any) -> None:
+    """Writes what a run has reported; a checkpoint is (step, content)."""
+    if (checkpoint := reported.get("checkpoint")) is not None:
+        reported["checkpoint"] = NewCheckpoint(*checkpoint)
+    leases.record(connection, lease, Reported(**reported))
+
+
+def succeed(connection: Connection, lease: Lease, model: TrainedModel | None) -> str:
+    """Publishes the model; returns its id, or an empty text for a range test."""
+    leases.release(connection, lease, Succeeded(model))
+    return jobs.get(connection, lease.job_id).model_id or ""
+
+
+def fail(
+    connection: Connection,
+    lease: Lease,
+    code: FailureCode = FailureCode.INTERNAL,
+    message: str = "m",
+    advice: str = "a",
+) -> None:
+    leases.release(connection, lease, Failed(code, message, advice))
+
+
+def cancel(connection: Connection, lease: Lease) -> None:
+    """Its owner cancels the job, and the run obeys."""
+    jobs.request_cancel(connection, lease.job_id)
+    leases.release(connection, lease, Stopped(StopReason.CANCEL))
+
+
+def requeue(connection: Connection, lease: Lease) -> None:
+    """The worker shuts down."""
+    leases.release(connection, lease, Stopped(StopReason.SHUTDOWN))
+
+
+def lose(connection: Connection, lease: Lease, how: str = "killed") -> None:
+    """The process dies."""
+    leases.release(connection, lease, Died(how))

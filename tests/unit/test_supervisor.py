@@ -1,0 +1,237 @@
+"""The supervisor with runs that a test scripts: its steps fail one by one, and the worker lives."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.codes import StopReason
+from app.jobspec import JobSpec
+from app.settings import Settings
+from app.store import database, jobs, leases, migrations, outbox, retention
+from app.store.database import Connection, Database
+from app.store.errors import StorageFull
+from app.store.jobs import Job
+from app.store.leases import Lease
+from app.store.reported import Reported
+from app.store.states import Status
+from worker import supervisor
+from worker.engines import CannotStart
+from worker.messages import Checkpoint, Measured, Order, Report, Stopped
+from worker.supervisor import Supervisor
+
+SPEC = JobSpec.model_validate({"dataset": {"name": "digits"}}).model_dump(mode="json")
+
+
+class ScriptedRun:
+    """Says one thing a turn; what is left of the script is said after it is asked to stop."""
+
+    waitables: tuple[()] = ()
+
+    def __init__(self, *script: Report) -> None:
+        self._script = list(script)
+        self.killed = False
+
+    def reports(self) -> list[Report]:
+        return [self._script.pop(0)] if self._script else []
+
+    def stop(self, reason: StopReason) -> None:
+        self._script.append(Stopped(reason))
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def death(self) -> str | None:
+        return "killed" if self.killed else None
+
+    def close(self) -> None:
+        assert self.killed
+
+
+class ScriptedEngine:
+    """Starts what the test has laid ready, by the name of the job."""
+
+    def __init__(self, **runs: ScriptedRun | Exception) -> None:
+        self._runs = runs
+        self.not_ready = 0
+        self.asked: Callable[[], object] = lambda: None
+
+    def warm_up(self) -> None: ...
+
+    def is_ready(self) -> bool:
+        self.asked()
+        self.not_ready -= 1
+        return self.not_ready < 0
+
+    def start(self, order: Order) -> ScriptedRun:
+        run = self._runs[order.spec["name"]]
+        if isinstance(run, Exception):
+            raise run
+        return run
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    # A calibration that is there is not made anew.
+    return Settings(home=tmp_path, slots=2)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Database]:
+    opened = database.connect(settings.database)
+    migrations.migrate(opened)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield opened
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    opened.close()
+    shutil.rmtree(settings.home, ignore_errors=True)
+
+
+def submit(store: Database, name: str) -> str:
+    with store.write() as connection:
+        return jobs.submit(connection, SPEC | {"name": name}).id
+
+
+def job(store: Database, job_id: str) -> Job:
+    with store.read() as connection:
+        return jobs.get(connection, job_id)
+
+
+def work(
+    settings: Settings,
+    store: Database,
+    engine: ScriptedEngine,
+    until: Callable[[], bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Runs a supervisor until the condition holds, and stops it by a signal."""
+    turn = Supervisor._wait
+
+    def wait(worker: Supervisor) -> None:
+        if until():
+            os.kill(os.getpid(), signal.SIGTERM)
+        turn(worker)
+
+    monkeypatch.setattr(supervisor, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(Supervisor, "_wait", wait)
+    Supervisor(settings, store, engine).run()
+
+
+def test_a_checkpoint_that_cannot_be_written_waits_at_its_own_run(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, well = submit(store, "full"), submit(store, "well")
+    record = leases.record
+
+    def refuse(connection: Connection, lease: Lease, reported: Reported) -> None:
+        if reported.checkpoint and job(store, well).status is not Status.SUCCEEDED:
+            raise StorageFull
+        record(connection, lease, reported)
+
+    monkeypatch.setattr(leases, "record", refuse)
+    engine = ScriptedEngine(
+        full=ScriptedRun(Checkpoint(1, False, b"c"), Measured()),
+        well=ScriptedRun(Measured()),
+    )
+    work(
+        settings,
+        store,
+        engine,
+        lambda: job(store, full).status is Status.SUCCEEDED,
+        monkeypatch,
+    )
+    for each in (full, well):
+        assert job(store, each).status is Status.SUCCEEDED
+        assert job(store, each).attempt == 1
+
+
+@pytest.mark.parametrize("broken", ["heartbeat", "prune", "follow"])
+def test_a_step_that_fails_holds_up_no_other(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("no such table")
+
+    module, name = {
+        "heartbeat": (leases, "heartbeat"),
+        "prune": (retention, "prune"),
+        "follow": (outbox, "any_due"),
+    }[broken]
+    monkeypatch.setattr(supervisor, "PRUNE_SECONDS", 0.0)
+    first = submit(store, "first")
+    calls = []
+
+    def fail_at_first(*given: Any) -> Any:
+        calls.append(given)
+        return fail() if len(calls) < 3 else working(*given)
+
+    working = getattr(module, name)
+    monkeypatch.setattr(module, name, fail_at_first)
+    engine = ScriptedEngine(first=ScriptedRun(Measured()))
+    work(
+        settings,
+        store,
+        engine,
+        lambda: job(store, first).status is Status.SUCCEEDED and len(calls) > 2,
+        monkeypatch,
+    )
+    assert job(store, first).attempt == 1
+
+
+def test_a_run_that_cannot_be_started_fails_its_job_and_the_next_one_runs(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, well = submit(store, "refused"), submit(store, "well")
+    engine = ScriptedEngine(refused=CannotStart("fork refused"), well=ScriptedRun(Measured()))
+    work(settings, store, engine, lambda: job(store, well).status is Status.SUCCEEDED, monkeypatch)
+    failure = job(store, refused).failure
+    assert failure is not None
+    assert failure["code"] == "not_started"
+    assert "fork refused" in failure["message"]
+
+
+def test_nothing_is_claimed_before_runs_would_start_at_once(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = submit(store, "first")
+    engine = ScriptedEngine(first=ScriptedRun(Measured()))
+    engine.not_ready = 5
+    seen = []
+    engine.asked = lambda: seen.append(job(store, waiting).status)
+    work(
+        settings, store, engine, lambda: job(store, waiting).status is Status.SUCCEEDED, monkeypatch
+    )
+    assert seen == [Status.QUEUED] * 6
+
+
+def test_a_pause_that_was_taken_back_while_the_run_stopped_is_none(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = submit(store, "resumed")
+    run = ScriptedRun()
+    asked = []
+
+    def stop(reason: StopReason) -> None:  # its owner changes his mind at this very moment
+        asked.append(reason)
+        if reason is StopReason.PAUSE:
+            with store.write() as connection:
+                jobs.resume(connection, resumed)
+        ScriptedRun.stop(run, reason)
+
+    monkeypatch.setattr(run, "stop", stop)
+    engine = ScriptedEngine(resumed=run)
+
+    def until() -> bool:
+        if job(store, resumed).status is Status.RUNNING and not asked:
+            with store.write() as connection:
+                jobs.request_pause(connection, resumed)
+        return bool(asked) and job(store, resumed).attempt == 2
+
+    work(settings, store, engine, until, monkeypatch)
+    assert job(store, resumed).status is Status.QUEUED  # by the shutdown, not paused
+    assert asked[0] is StopReason.PAUSE
