@@ -46,14 +46,13 @@ def learning_rate_too_high(case: Case) -> Finding | None:
     if not case.final:
         runs_away = len(evidence) == 2 and case.last.step > 50
         return _too_high(evidence, _better_rate(case)) if runs_away else None
-    if (trial := _better_trial(case)) is not None:
-        evidence.append(trial)
-        return _too_high(evidence, [_tenth(case)])
+    trial = _better_trial(case)
+    evidence += [trial] if trial is not None else []
     if not case.does_badly:
-        return None
+        return _too_high(evidence, [_tenth(case)]) if trial is not None else None
     if own is not None and own.recommended is not None:
         if rate <= highest_bearable(own):
-            return None
+            return _too_high(evidence, [_tenth(case)]) if trial is not None else None
         meaning = "the highest that a range test bears: its least loss is there, or it explodes at "
         meaning += f"{BELOW_DIVERGENCE:g} times as much"
         evidence.append(Evidence("learning rate", rate, "above", highest_bearable(own), meaning))

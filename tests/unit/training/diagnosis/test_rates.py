@@ -110,6 +110,15 @@ def test_a_trial_is_believed_only_where_it_does_better() -> None:
     assert said["findings"][0]["evidence"][-1]["threshold"] == 0.15
 
 
+def test_a_range_test_says_more_than_a_trial_with_a_tenth_of_a_rate_far_too_high() -> None:
+    found = measured(0.1, 0.1, ranges=[TESTED], stretches=quarters(2.3, 2.3, 2.3, 2.3))
+    found.ending = Ending(0.1, 0.1, [0.1] * 10, train_loss=2.3)
+    found.trial = Trial(rate=2.0, steps=300, train_loss=1.9)
+    said = judged({"dataset": {"name": "digits"}, "training": {"optimizer": {"lr": 20.0}}}, found)
+    assert cause(said) == "learning_rate_too_high"
+    assert said["suggestion"] == {"training": {"optimizer": {"lr": 0.03}}}
+
+
 def test_clipping_bounds_the_step_of_a_high_rate() -> None:
     """A rate of 5 of which clipping leaves a hundredth is one of 0.05."""
     probes = [reading(step, layers=[Layer(3.0, 1.0, 1.0, 1e-3)] * 2) for step in (0, 500)]
