@@ -3,7 +3,7 @@
 from math import cos, pi, sin
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 Point = tuple[float, float]
 Stroke = list[Point]
@@ -66,3 +66,34 @@ def drawn(
             radius = width / 2
             brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
     return picture.resize((side, side), Image.Resampling.BOX)
+
+
+def scanned(
+    digit: int, random: np.random.Generator, *, sides: int = 4, **options: float
+) -> Image.Image:
+    """A sheet on a scanner's glass: grey noise, and a black frame along some of the `sides`."""
+    page = np.asarray(drawn(digit, random, size=random.uniform(0.3, 0.6), **options), np.float32)
+    height, width, _ = page.shape
+    page = page * (random.uniform(225, 250) / 255) + random.normal(0, 3, page.shape)
+    for side in random.permutation(4)[:sides]:
+        frame = round(random.uniform(0.02, 0.09) * width)
+        edge = [np.s_[:frame], np.s_[height - frame :], np.s_[:, :frame], np.s_[:, width - frame :]]
+        page[edge[side]] = random.normal(12, 5, page[edge[side]].shape)
+    return Image.fromarray(page.clip(0, 255).astype(np.uint8))
+
+
+def on_table(digit: int, random: np.random.Generator, *, side: int = 700) -> Image.Image:
+    """A photo of a sheet that lies, a little turned, on a dark table of wood, under a lamp."""
+    table = np.ones((side, side, 3)) * random.uniform((50, 30, 15), (100, 70, 50))
+    grain = np.sin(np.arange(side) / random.uniform(4, 15) + random.uniform(0, 6)) * 10
+    table += grain[:, None, None] + random.normal(0, 6, table.shape)
+    picture = Image.fromarray(table.clip(0, 255).astype(np.uint8))
+    long, short = (round(side * part) for part in (random.uniform(0.6, 0.8), 0.5))
+    sheet = drawn(digit, random, side=long, size=random.uniform(0.3, 0.5), ground=(240, 238, 230))
+    sheet = sheet.crop(((long - short) // 2, 0, (long + short) // 2, long)).convert("RGBA")
+    sheet = sheet.rotate(random.uniform(-12, 12), Image.Resampling.BICUBIC, expand=True)
+    place = [round(random.uniform(0.02, 0.98) * (side - length)) for length in sheet.size]
+    picture.paste(sheet, (max(0, place[0]), max(0, place[1])), sheet)
+    light = np.linspace(random.uniform(0.6, 0.9), 1, side)[None, :, None]
+    photo = np.asarray(picture.filter(ImageFilter.GaussianBlur(1.2)), np.float32) * light
+    return Image.fromarray((photo + random.normal(0, 4, photo.shape)).clip(0, 255).astype("u1"))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from app.api.body import without_byte_order_mark
 from app.api.predict_body import MAX_INPUTS
 from app.api.problems import InvalidBody
-from app.serving import images
-from app.serving.images import Pixels, Signature
+from app.serving import pixel_arrays
 from app.serving.predictor import Probabilities
+from app.serving.signature import Pixels, Signature
 
 INPUT, OUTPUT = "pixels", "probabilities"
 DATATYPES = {
@@ -36,13 +36,17 @@ DATATYPES = {
 """The protocol's numbers as NumPy has them; in binary they are little-endian."""
 
 
+Parameters = dict[str, Any] | None
+"""Null is what many clients write where they leave a field out."""
+
+
 class InputTensor(msgspec.Struct):
     """A tensor as it was sent: its numbers in `data`, or behind the JSON."""
 
     name: str
     shape: list[int]
     datatype: str
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = None
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -50,15 +54,16 @@ class WantedOutput(msgspec.Struct):
     """A tensor that the client asks for."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = None
 
 
 class InferRequest(msgspec.Struct):
     """The JSON part of a request; other fields are extensions that we do not have."""
 
     inputs: list[InputTensor]
-    id: str | None = None
-    parameters: dict[str, Any] = {}
+    id: str | int | float | None = None
+    """The protocol has a text here; clients that send a number get it back as one."""
+    parameters: Parameters = None
     outputs: list[WantedOutput] | None = None
 
 
@@ -85,7 +90,7 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
     model_name: str
     model_version: str
     outputs: list[OutputTensor]
-    id: str | None = None
+    id: str | int | float | None = None
 
 
 _request = msgspec.json.Decoder(InferRequest)
@@ -130,12 +135,12 @@ def pixels(request: InferRequest, binary: bytes, signature: Signature) -> Pixels
     array = _numbers(tensor, binary)
     if array.size != prod(tensor.shape):
         raise InvalidBody(f"{INPUT}: has {array.size} numbers; its shape is {tensor.shape}.")
-    return images.in_range(array.reshape(-1, *shape), signature)
+    return pixel_arrays.in_range(array.reshape(-1, *shape), signature)
 
 
 def _numbers(tensor: InputTensor, binary: bytes) -> NDArray[Any]:
     kind = np.dtype(DATATYPES[tensor.datatype])
-    size = tensor.parameters.get("binary_data_size")
+    size = (tensor.parameters or {}).get("binary_data_size")
     if size is not None:
         if size != len(binary) or len(binary) % kind.itemsize:
             raise InvalidBody(
@@ -165,8 +170,8 @@ def wanted(request: InferRequest) -> Wanted:
     asked = request.outputs or [WantedOutput(OUTPUT)]
     if [output.name for output in asked] != [OUTPUT]:
         raise InvalidBody(f"The only output is {OUTPUT}.")
-    parameters = asked[0].parameters
-    binary = parameters.get("binary_data", request.parameters.get("binary_data_output", False))
+    parameters, others = asked[0].parameters or {}, request.parameters or {}
+    binary = parameters.get("binary_data", others.get("binary_data_output", False))
     classes = parameters.get("classification", 0)
     if not isinstance(binary, bool):
         raise InvalidBody(f"{OUTPUT}: binary_data must be true or false.")

@@ -219,10 +219,13 @@ _BODY = {
                 "type": "object",
                 "required": ["inputs"],
                 "properties": {
-                    "id": {"type": "string", "description": "Comes back with the answer."},
+                    "id": {
+                        "type": ["string", "number", "null"],
+                        "description": "Comes back with the answer.",
+                    },
                     "inputs": {"type": "array", "items": {"type": "object"}},
-                    "outputs": {"type": "array", "items": {"type": "object"}},
-                    "parameters": {"type": "object"},
+                    "outputs": {"type": ["array", "null"], "items": {"type": "object"}},
+                    "parameters": {"type": ["object", "null"]},
                 },
             },
             "example": examples.INFER,

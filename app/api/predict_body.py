@@ -1,7 +1,7 @@
 """Reads the body of POST /predict: pixel lists go from bytes to floats without a detour."""
 
 import re
-from math import inf, prod
+from math import prod
 from typing import Annotated, Any
 
 import msgspec
@@ -11,8 +11,9 @@ from PIL import Image
 from app.api.body import without_byte_order_mark
 from app.api.plain_words import pointer
 from app.api.problems import InvalidBody
-from app.serving import images
-from app.serving.images import InvalidInput, Pixels, Preprocess, Range, Signature
+from app.serving import image_files, pixel_arrays
+from app.serving.image_inputs import Preprocess, from_image
+from app.serving.signature import InvalidInput, Pixels, Range, Signature, check_range
 
 MAX_INPUTS = 1024
 """Most inputs of one request."""
@@ -32,22 +33,6 @@ class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     pixel_range: Range | None = None
     preprocess: Preprocess | None = None
 
-    def __post_init__(self) -> None:
-        if self.pixel_range is not None:
-            rising(self.pixel_range)
-
-
-def rising(given: Range) -> Range:
-    """The range itself.
-
-    Raises:
-        ValueError: it does not run from a finite number to a larger one.
-    """
-    low, high = given
-    if not -inf < low < high < inf:
-        raise ValueError("pixel_range must run from a number to a larger one")
-    return given
-
 
 _body = msgspec.json.Decoder(PredictBody)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -66,10 +51,10 @@ def read(body: bytes) -> PredictBody:
     """The body, with its inputs still in JSON.
 
     Raises:
-        InvalidBody: not JSON, or a field is missing, unknown or of another type.
+        InvalidBody: not JSON, or a field is missing, unknown, or no value that can be used.
     """
     try:
-        return _body.decode(without_byte_order_mark(body))
+        sent = _body.decode(without_byte_order_mark(body))
     except msgspec.ValidationError as error:
         detail, path = _explained(error)
         raise InvalidBody(f"{detail}.", path) from error
@@ -77,6 +62,12 @@ def read(body: bytes) -> PredictBody:
         raise InvalidBody("The body is nested too deeply.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidBody(f"The body is not valid JSON: {error}.") from error
+    try:
+        if sent.pixel_range is not None:
+            check_range(sent.pixel_range)
+    except ValueError as error:
+        raise InvalidBody(f"{error}.", "/pixel_range") from error
+    return sent
 
 
 def pixels(
@@ -98,7 +89,7 @@ def pixels(
     if not 1 <= len(many) <= MAX_INPUTS:
         raise InvalidBody(f"inputs has {len(many)} items; send 1 to {MAX_INPUTS}.", "/inputs")
     opened = [_open(each, index) for index, each in enumerate(many)]
-    images.check_sizes([each for each in opened if isinstance(each, Image.Image)])
+    image_files.check_sizes([each for each in opened if isinstance(each, Image.Image)])
     return np.stack(
         [_one(each, index, signature, given, preprocess) for index, each in enumerate(opened)],
         dtype=np.float32,
@@ -116,7 +107,7 @@ def _flat_rows(content: bytes, signature: Signature, given: Range | None) -> Pix
     if not 1 <= len(rows) <= MAX_INPUTS or any(len(row) != size for row in rows):
         return None
     try:
-        return images.from_bytes(flat, signature, given)
+        return pixel_arrays.from_bytes(flat, signature, given)
     except InvalidInput:  # the long way says which of them it is
         return None
 
@@ -144,7 +135,7 @@ def _open(value: bytes, index: int) -> Image.Image | list[Any]:
     """An image file of which only the header is read, or nested lists."""
     try:
         if value.startswith(b'"'):
-            return images.open_base64(_text.decode(value))
+            return image_files.open_base64(_text.decode(value))
         # Deeper lists, and what is no list, fail in the decoder that comes nearest.
         decoder = _nested[min(max(_depth(value), 1), len(_nested))]
         numbers: list[Any] = decoder.decode(value)
@@ -167,8 +158,8 @@ def _one(
 ) -> Pixels:
     try:
         if isinstance(opened, Image.Image):
-            return images.from_image(opened, signature, preprocess)
-        return images.from_numbers(opened, signature, given)
+            return from_image(opened, signature, preprocess).pixels
+        return pixel_arrays.from_numbers(opened, signature, given)
     except InvalidInput as error:
         raise InvalidInput(error.message, index) from error
 

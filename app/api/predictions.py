@@ -14,16 +14,17 @@ from app.api import examples, predict_body
 from app.api.body import read_body
 from app.api.headers import media_type
 from app.api.hot_routes import Answer
-from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, rising
+from app.api.predict_body import MAX_CLASSES, MAX_INPUTS
 from app.api.problems import InvalidBody, documented
 from app.api.routes import Route, needs
 from app.api.schemas import described
 from app.api.strict_json import is_json
 from app.jobspec import Text
-from app.serving import images
+from app.serving import image_files, pixel_arrays
 from app.serving.batching import Overloaded, Part
 from app.serving.catalog import Catalog, Served
-from app.serving.images import InvalidInput, Pixels, Preprocess, Range
+from app.serving.image_inputs import Preprocess, from_image
+from app.serving.signature import InvalidInput, Pixels, Range, check_range
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
@@ -32,8 +33,8 @@ router = APIRouter(tags=["predictions"], route_class=Route)
 """Hot routes: each takes the request and nothing else (see hot_routes.py)."""
 
 RAW = "application/octet-stream"
-IMAGES = {"image/png": ("PNG",), "image/jpeg": ("JPEG",)}
-"""Image files as bodies, and the only decoder that each may reach."""
+IMAGES = {"image/png": ("PNG",), "image/jpeg": ("JPEG",), "image/jpg": ("JPEG",)}
+"""Image files as bodies, and the only decoder that each may reach; `image/jpg` is common."""
 INLINE_BYTES = 2**18
 """Bodies up to this size are read on the event loop; a thread costs more than they do."""
 
@@ -88,7 +89,7 @@ class Asked(BaseModel):
         Annotated[
             Range,
             BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
-            AfterValidator(rising),
+            AfterValidator(check_range),
         ]
         | None
     ) = None
@@ -250,15 +251,15 @@ def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> 
 
 
 def _from_bytes(body: bytes, served: Served, asked: Asked) -> Pixels:
-    pixels = images.from_bytes(body, served.signature, asked.pixel_range)
+    pixels = pixel_arrays.from_bytes(body, served.signature, asked.pixel_range)
     if len(pixels) > MAX_INPUTS:
         raise InvalidInput(f"has {len(pixels)} images; at most {MAX_INPUTS} are taken")
     return pixels
 
 
 def _from_file(body: bytes, formats: tuple[str, ...], served: Served, asked: Asked) -> Pixels:
-    image = images.open_file(body, formats)
-    return images.from_image(image, served.signature, asked.preprocess)[None]
+    image = image_files.open_file(body, formats)
+    return from_image(image, served.signature, asked.preprocess).pixels[None]
 
 
 def _encoded(served: Served, part: Part, top_k: int | None) -> bytes:

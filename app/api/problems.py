@@ -19,7 +19,7 @@ from app.api.plain_words import explain
 from app.api.schemas import described
 from app.jobspec import JobSpec
 from app.serving.batching import Overloaded
-from app.serving.images import InvalidInput
+from app.serving.signature import InvalidInput
 from app.store.database import OperationalError
 from app.store.errors import (
     AliasKept,

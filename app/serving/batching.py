@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from app.serving.images import Pixels
 from app.serving.predictor import Predictor, Probabilities
+from app.serving.signature import Pixels
 
 MAX_BATCH = 1024
 """Most images in a batch, unless a single request brings more."""

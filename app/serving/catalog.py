@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from app.serving.batching import Batcher, Observer
-from app.serving.images import Signature
 from app.serving.predictor import Predictor
+from app.serving.signature import Signature
 from app.store import trained_models
 from app.store.database import Database
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from app.serving.images import Pixels
+from app.serving.signature import Pixels
 
 ERROR = 3
 """ONNX Runtime's log level: its warnings are about graphs, and ours come from our own export."""

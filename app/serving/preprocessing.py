@@ -5,11 +5,21 @@ MNIST's digits were scaled, aspect kept and with anti-aliasing, to fit 20x20 pix
 of handwritten digits"). A photo or a drawing first needs its ground removed and its digit found.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
+
+from app.serving.components import connected
+from app.serving.input_warnings import (
+    BLANK_PICTURE,
+    DARK_FRAME,
+    FAINT,
+    SEVERAL_OBJECTS,
+    InputWarning,
+)
+from app.serving.sheet import otsu, plane, sheet_of
 
 FINE = 80
 """Longest side, in pixels, at which the strokes' width is measured and corrected."""
@@ -17,100 +27,120 @@ SEARCH = 400
 """Longest side at which the digit is looked for."""
 FAINTEST = 16.0
 """Least distance of ink from the ground, of 255; a picture with less is blank."""
+FAINT_BELOW = 32.0
+"""Distance of ink from the ground below which a drawing is called faint."""
+BLURRED = 0.25
+"""Least part of its full strength that a stroke gains within SHADE of a side. Shade gains less."""
+SHADE = 1 / 50
+SMALLEST_SHADE = 64
+"""Side of a picture below which strokes are as wide as shades."""
 THIN, THICK = 0.06, 0.2
-"""Stroke widths to correct, as a share of the digit's longest side; MNIST's are 0.08 to 0.18."""
+"""Stroke widths to correct, as a fraction of the digit's longest side; MNIST has 0.08 to 0.18."""
 NORMAL = 0.11
 MOST_STEPS = 6
 """Pixels, of FINE, by which a stroke's edge is moved at most: a blot stays a blot."""
+SIMILAR = 0.6
+"""Least ratio of the longest sides of two strokes that may be two digits."""
+APART = 0.12
+"""Least gap between two digits, as a fraction of the larger one's longest side."""
 
 Grey = NDArray[np.float32]
 """(height, width), 0 for the ground to 1 for ink."""
 
 
-def like_mnist(
-    image: Image.Image, height: int, width: int, fill: float = 20 / 28
-) -> NDArray[np.uint8]:
-    """The digit of a picture, (height, width), 0 to 255, bright on black; zeros if it is blank.
+class Digit(NamedTuple):
+    """A digit as MNIST has it, and the doubts about the picture that it was found in."""
 
-    `fill` is the share of each side that the digit fits into.
-    """
-    picture = _in_colour(image)
+    pixels: NDArray[np.uint8]
+    """(height, width), 0 to 255, bright on black; zeros if the picture is blank."""
+    warnings: list[InputWarning]
+
+
+def like_mnist(picture: Image.Image, height: int, width: int, fill: float = 20 / 28) -> Digit:
+    """The digit of an upright picture; `fill` is the fraction of each side that it fits into."""
+    picture = picture.convert("RGB")
+    warnings = []
+    if sheet := sheet_of(picture):
+        picture = sheet
+        warnings.append(DARK_FRAME)
     small = picture.copy()
     small.thumbnail((SEARCH, SEARCH))
-    box = _box(_ink(small))
-    if box is None:
-        return np.zeros((height, width), np.uint8)
-    digit = _crop(_ink(_surroundings(picture, box, picture.width / small.width)))
+    ink, _ = _ink(small)
+    box = None if _is_shade(ink) else _box(ink)
+    digit = None
+    if box is not None:
+        found, contrast = _ink(_surroundings(picture, box, picture.width / small.width))
+        digit = _crop(found)
     if digit is None:
-        return np.zeros((height, width), np.uint8)
+        return Digit(np.zeros((height, width), np.uint8), [*warnings, BLANK_PICTURE])
+    if contrast < FAINT_BELOW:
+        warnings.append(FAINT)
+    if _has_several_objects(ink):
+        warnings.append(SEVERAL_OBJECTS)
     fine = _with_normal_strokes(_scaled(digit, FINE, FINE))
     scaled = _scaled(fine, max(1, round(fill * height)), max(1, round(fill * width)))
-    brightest = scaled.max()
-    return _centred(scaled / brightest if brightest else scaled, height, width)
+    brightest = float(np.max(scaled))
+    return Digit(_centred(scaled / brightest if brightest else scaled, height, width), warnings)
 
 
-def has_light_ground(image: Image.Image) -> bool:
+def has_light_ground(picture: Image.Image) -> bool:
     """Whether the border of a picture is nearer to white than to black."""
-    grey = np.asarray(_in_colour(image).convert("L"))
+    grey = np.asarray(picture.convert("L"))
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return bool(np.median(border) > 127)
 
 
-def _in_colour(image: Image.Image) -> Image.Image:
-    """Upright RGB. What is transparent becomes the opposite of what is drawn on it."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # a PNG's greys may have 16 bits
-        image = image.convert("F").point(lambda grey: grey / 257).convert("L")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    grey, alpha = np.asarray(image.convert("L"), np.float64), np.asarray(image.getchannel("A"))
-    drawn = (grey * alpha).sum() / max(1.0, float(alpha.sum()))
-    ground = Image.new("RGBA", image.size, "black" if drawn > 127 else "white")
-    return Image.alpha_composite(ground, image).convert("RGB")
+def _ink(picture: Image.Image) -> tuple[Grey, float]:
+    """How far each pixel's colour is from the ground's, from none (0) to that of full ink (1).
 
-
-def _ink(picture: Image.Image) -> Grey:
-    """How far each pixel's colour is from the ground's, from none (0) to that of full ink (1)."""
+    With it, the distance of full ink from the ground, of 255.
+    """
     colours = np.asarray(picture.filter(ImageFilter.MedianFilter(3)), np.float32)
     if min(picture.size) < 40:  # the filter would take thin strokes for specks
         colours = np.asarray(picture, np.float32)
     distance = np.linalg.norm(colours - _ground(colours), axis=2) / np.float32(np.sqrt(3))
-    threshold = _otsu(distance)
-    full = np.percentile(distance[distance >= threshold], 60)
+    threshold = otsu(distance)
+    full = float(np.percentile(distance[distance >= threshold], 60))
     if full < FAINTEST:
-        return np.zeros_like(distance)
+        return np.zeros_like(distance), full
     least = max(threshold * 0.5, FAINTEST / 2)
     ink: Grey = np.clip((distance - least) / max(full - least, 1.0), 0, 1).astype(np.float32)
-    return ink
+    return ink, full
+
+
+def _is_shade(ink: Grey) -> bool:
+    """Whether what differs from the ground does so gradually, as the corners of a photo do."""
+    longest = max(ink.shape)
+    if longest < SMALLEST_SHADE:
+        return False
+    image = Image.fromarray((ink * 255).astype(np.uint8))
+    blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(longest * SHADE)), np.float32) / 255
+    return bool(np.abs(ink - blurred).max() < BLURRED)
 
 
 def _ground(colours: Grey) -> Grey:
     """The ground's colour everywhere: a plane through the border's colours, for uneven light."""
     height, width, _ = colours.shape
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    where = np.stack([np.ones_like(x), x / width, y / height], axis=2)
     ring = max(1, min(height, width) // 25)
     border = np.ones((height, width), bool)
     border[ring:-ring, ring:-ring] = False
-    points, seen = where[border], colours[border]
+    seen = colours[border]
     near = np.abs(seen - np.median(seen, axis=0)).max(axis=1) < 64  # a stroke may cross the border
-    if near.sum() < 3:
-        near[:] = True
-    plane, *_ = np.linalg.lstsq(points[near], seen[near], rcond=None)
-    ground: Grey = (where @ plane).astype(np.float32)
-    return ground
+    if near.sum() >= 3:
+        border[border] = near
+    return plane(colours, border)
 
 
-def _otsu(values: Grey) -> float:
-    """The threshold that parts values best in two (N. Otsu, 1979, IEEE Trans. SMC 9(1))."""
-    counts, edges = np.histogram(values, bins=256)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
-    mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
-    mean_above = (np.cumsum((counts * centres)[::-1]) / np.maximum(above[::-1], 1))[::-1]
-    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    return float(centres[between.argmax() + 1])
+def _has_several_objects(ink: Grey) -> bool:
+    """Whether two strokes of similar size stand beside or above each other with a gap between."""
+    boxes = connected(ink > 0.5).boxes
+    sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    longest = int(sides.max())
+    left, upper, right, lower = boxes[sides >= SIMILAR * longest].T
+    gaps = np.maximum(
+        left[:, None] - right[None, :], upper[:, None] - lower[None, :]
+    )  # of each box from each other one, negative where they overlap
+    return bool(gaps.max() >= APART * longest)
 
 
 def _box(ink: Grey) -> tuple[int, int, int, int] | None:

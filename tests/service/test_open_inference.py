@@ -84,6 +84,17 @@ def test_a_client_that_says_nothing_of_the_output_gets_it_whole(
     assert answer.as_numpy("probabilities").argmax(1).tolist() == [3, 7, 1]
 
 
+@pytest.mark.parametrize("identity", [7, 7.5, "7", None])
+def test_null_fields_and_numeric_ids_are_taken(api: Api, identity: Any) -> None:
+    sent = {"name": "pixels", "shape": [1, 784], "datatype": "FP32", "parameters": None}
+    output = {"name": "probabilities", "parameters": None}
+    body = {"inputs": [sent | {"data": [0] * 784}], "id": identity, "parameters": None}
+    for outputs in (None, [output]):
+        answer = api.http.post(f"/v2/models/{NAME}/infer", json=body | {"outputs": outputs})
+        assert answer.status_code == 200, answer.text
+        assert answer.json().get("id") == identity
+
+
 @pytest.mark.parametrize("shape", [(2, 784), (2, 28, 28), (2, 1, 28, 28)])
 @pytest.mark.parametrize(("datatype", "kind"), [("UINT8", "u1"), ("FP64", "f8"), ("INT64", "i8")])
 def test_other_datatypes_and_flat_images_are_taken(

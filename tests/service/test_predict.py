@@ -50,6 +50,7 @@ ONE = {
     "base64": text(image(7)),
     "data URL": "data:image/png;base64," + text(image(7)),
     "JPEG": text(image(7, "JPEG")),
+    "data URL of a .jpg": "data:image/jpg;charset=utf-8;base64," + text(image(7, "JPEG")),
     "another size": text(image(7, size=(300, 150))),
     "colour": text(image(7, mode="RGB")),
     "wrapped": "\n".join(text(image(7))[i : i + 20] for i in range(0, len(text(image(7))), 20)),
@@ -97,12 +98,15 @@ def test_answers_come_in_the_order_of_the_inputs_and_equal_those_of_one_at_a_tim
     assert len({row.tobytes() for row in together}) == 64
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_an_image_as_the_body(api: Api, model: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("JPEG", "image/jpg; charset=binary")],
+)
+def test_an_image_as_the_body(api: Api, model: str, kind: str, content_type: str) -> None:
     answer = api.http.post(
         f"/predict?model={model}&top_k=3&preprocess=none",
         content=image(5, kind, size=(56, 56)),
-        headers={"Content-Type": f"image/{kind.lower()}"},
+        headers={"Content-Type": content_type},
     )
     assert answer.status_code == 200, answer.text
     assert answer.json()["predictions"][0]["index"] == 5
@@ -185,6 +189,21 @@ def test_wrong_inputs_name_the_input_and_store_nothing(
     assert api.rows() == before
 
 
+@pytest.mark.parametrize("given", ["1,1", "1,0", "0,1e-300", "-1e308,1e308", "0,inf", "0,nan"])
+def test_a_range_of_no_width_is_refused_from_query_and_body(
+    api: Api, model: str, given: str
+) -> None:
+    body = {"inputs": [flat(1)], "model": model}
+    answer = api.http.post(f"/predict?pixel_range={given}", json=body)
+    document = problem_of(answer, 422, "invalid_request")
+    assert "pixel_range must run" in document["errors"][0]["detail"]
+    text = json.dumps(body)[:-1] + f', "pixel_range": [{given}]}}'
+    answer = api.http.post("/predict", content=text, headers=JSON)
+    document = problem_of(answer, 422, "invalid_body")
+    if "inf" not in given and "nan" not in given:  # those are no JSON at all
+        assert document["errors"][0]["pointer"] == "/pixel_range"
+
+
 def test_a_wrong_shape_says_what_was_expected(api: Api, model: str) -> None:
     answer = api.http.post("/predict", json={"inputs": [[0] * 783], "model": model})
     detail = problem_of(answer, 422, "invalid_input")["detail"]
@@ -200,7 +219,7 @@ def test_a_wrong_shape_says_what_was_expected(api: Api, model: str) -> None:
         ("image/jpeg", image(1), "is not a JPEG image"),
         ("image/jpeg", image(1, "JPEG")[:-200], "JPEG"),
         ("image/png", b"", "is empty"),
-        ("image/png", image(1, size=(4097, 1)), "at most 4096 x 4096"),
+        ("image/png", image(1, size=(8193, 1)), "at most 8192 x 8192"),
     ],
 )
 def test_a_wrong_image_body_is_refused(

@@ -11,8 +11,8 @@ import pytest
 
 from app.serving import batching
 from app.serving.batching import Batcher, Overloaded, Part
-from app.serving.images import Pixels
 from app.serving.predictor import Probabilities
+from app.serving.signature import Pixels
 
 
 class Doubler:

@@ -9,18 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.serving.images import (
-    MAX_SIDE,
-    InvalidInput,
-    Pixels,
-    Signature,
-    check_sizes,
-    from_bytes,
-    from_image,
-    from_numbers,
-    open_base64,
-    open_file,
-)
+from app.serving.image_files import MAX_SIDE, check_sizes, open_base64, open_file
+from app.serving.image_inputs import from_image
+from app.serving.pixel_arrays import from_bytes, from_numbers
+from app.serving.signature import InvalidInput, Pixels, Signature, check_range
 
 MNIST = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"))
 DIGITS = Signature((1, 8, 8), (0.0, 16.0), list("0123456789"))
@@ -28,11 +20,11 @@ RAMP = np.linspace(0, 255, 784).round().astype(np.uint8).reshape(28, 28)
 
 
 def from_file(content: bytes, signature: Signature) -> Pixels:
-    return from_image(open_file(content), signature)
+    return from_image(open_file(content), signature).pixels
 
 
 def from_base64(text: str, signature: Signature) -> Pixels:
-    return from_image(open_base64(text), signature)
+    return from_image(open_base64(text), signature).pixels
 
 
 def file(image: Image.Image, kind: str = "PNG") -> bytes:
@@ -91,7 +83,7 @@ def bomb(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("size", [(4097, 1), (1, 4097), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("size", [(8193, 1), (1, 8193), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_an_image_that_is_too_large_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
     began = time.monotonic()
     with pytest.raises(InvalidInput):
@@ -130,11 +122,16 @@ def test_other_formats_reach_no_decoder(kind: str) -> None:
 
 def test_a_data_url_must_hold_what_it_says() -> None:
     encoded = base64.b64encode(file(Image.fromarray(RAMP))).decode()
-    np.testing.assert_array_equal(from_base64(f"data:image/png;base64,{encoded}", MNIST)[0], RAMP)
+    for beginning in ("image/png;base64", "image/png;charset=utf-8;base64", ";base64"):
+        pixels = from_base64(f"data:{beginning},{encoded}", MNIST)
+        np.testing.assert_array_equal(pixels[0], RAMP)
     with pytest.raises(InvalidInput, match="is not a JPEG image"):
         from_base64(f"data:image/jpeg;base64,{encoded}", MNIST)
     with pytest.raises(InvalidInput, match="base64"):
         from_base64(f"data:image/gif;base64,{encoded}", MNIST)
+    jpeg = base64.b64encode(file(Image.fromarray(RAMP), "JPEG")).decode()
+    for beginning in ("image/jpg;base64", "IMAGE/JPG;charset=UTF-8;base64", "image/jpeg;base64"):
+        assert from_base64(f"data:{beginning},{jpeg}", MNIST).shape == (1, 28, 28)
 
 
 def test_images_that_are_too_many_pixels_together_are_refused() -> None:
@@ -162,3 +159,17 @@ def test_pixels_of_a_declared_range_are_brought_to_that_of_the_model() -> None:
     np.testing.assert_allclose(from_numbers([-1.0] * 32 + [1.0] * 32, DIGITS, (-1, 1))[0, 0], 0.0)
     with pytest.raises(InvalidInput, match="from 0 to 1"):
         from_numbers([1.5] * 784, MNIST, (0, 1))
+
+
+@pytest.mark.parametrize(
+    "given", [(1, 1), (1, 0), (0, 1e-300), (-1e308, 1e308), (0, 1e300), (0, float("nan"))]
+)
+def test_a_range_from_which_no_pixel_can_be_scaled_is_refused(given: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="pixel_range must run"):
+        check_range(given)
+
+
+def test_the_widest_and_the_narrowest_range_give_finite_pixels() -> None:
+    for low, high in ((-1e12, 1e12), (0, 1e-6), (5, 5 + 2e-6)):
+        pixels = from_numbers([low] * 32 + [high] * 32, DIGITS, check_range((low, high)))
+        assert (pixels.min(), pixels.max()) == (0, pytest.approx(16))

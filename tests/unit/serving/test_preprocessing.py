@@ -9,8 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.serving.images import Signature, from_image, open_file
+from app.serving.image_files import decoded, open_file
+from app.serving.image_inputs import Preprocess, from_image
 from app.serving.preprocessing import has_light_ground, like_mnist
+from app.serving.signature import Pixels, Signature
 from tests.strokes import drawn
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -21,7 +23,7 @@ def random() -> np.random.Generator:
 
 
 def mnist_of(image: Image.Image) -> NDArray[np.uint8]:
-    return like_mnist(image, 28, 28)
+    return like_mnist(decoded(image), 28, 28).pixels
 
 
 def likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
@@ -123,24 +125,28 @@ def file(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def pixels_of(image: Image.Image, signature: Signature, preprocess: Preprocess = "auto") -> Pixels:
+    return from_image(open_file(file(image)), signature, preprocess).pixels
+
+
 def test_only_what_does_not_look_like_the_training_images_is_changed() -> None:
     mnist = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"), "mnist")
     clothes = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"), "fashion-mnist")
     dark = drawn(3, random(), side=28, size=0.9, ink=WHITE, ground=BLACK).convert("L")
     same = np.asarray(dark, np.float32)[None]
     light = Image.eval(dark, lambda grey: 255 - grey)
-    np.testing.assert_array_equal(from_image(open_file(file(dark)), mnist), same)
-    made = from_image(open_file(file(light)), mnist)[0].astype(np.uint8)
+    np.testing.assert_array_equal(pixels_of(dark, mnist), same)
+    made = pixels_of(light, mnist)[0].astype(np.uint8)
     assert likeness(made, mnist_of(dark)) > 0.93
     for signature, preprocess in ((clothes, "auto"), (mnist, "none")):
-        pixels = from_image(open_file(file(light)), signature, preprocess)
+        pixels = pixels_of(light, signature, preprocess)
         np.testing.assert_array_equal(pixels, 255 - same)
-    assert from_image(open_file(file(light)), clothes, "mnist").mean() < 128
+    assert pixels_of(light, clothes, "mnist").mean() < 128
 
 
 def test_digits_of_eight_by_eight_fill_their_image() -> None:
     digits = Signature((1, 8, 8), (0.0, 16.0), list("0123456789"), "digits")
-    pixels = from_image(open_file(file(drawn(8, random()))), digits)
+    pixels = pixels_of(drawn(8, random()), digits)
     assert pixels.shape == (1, 8, 8)
     assert pixels.max() == 16
     assert pixels[0, 0].any()

@@ -1,0 +1,195 @@
+"""PNG and JPEG files: checked by their header, then decoded within a stated memory.
+
+Pillow's reduction and conversions work on the whole image. Here large images are averaged down band
+by band, so that beside the decoded image only a small copy is made.
+"""
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Sequence
+from math import ceil
+from urllib.parse import unquote
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from app.serving.signature import InvalidInput
+
+FORMATS = ("PNG", "JPEG")
+"""Decoders that a client can reach."""
+MAX_SIDE = 8192
+"""Largest width and height of an image file, in pixels, known before it is decoded."""
+MAX_PIXELS = 2**26
+"""Most pixels of all image files of a request together: one image of the largest sides."""
+MAX_DECODED_BYTES = 256 * 2**20
+"""Most memory that decoding one image may take: RGB of the largest sides takes exactly this."""
+REDUCED_SIDE = 1600
+"""Longest side, in pixels, of an image after it was decoded; larger ones are averaged down."""
+BAND_PIXELS = 2**19
+"""Pixels that are converted and averaged at a time."""
+
+MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
+"""Bytes that Pillow keeps for a pixel, by its mode; 4 in all others."""
+COEFFICIENT_BYTES = 2
+"""Bytes of a sample's coefficient. Of a JPEG in several scans, libjpeg keeps all coefficients."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image of each EXIF orientation upright."""
+ORIENTATION = 0x0112
+
+_DATA_URI = re.compile(r"data:(?:image/(?P<kind>[\w.+-]+))?(?P<parameters>(;[^,;]*)*),", re.I)
+_KINDS = {"png": "PNG", "x-png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "pjpeg": "JPEG"}
+
+
+def open_base64(text: str) -> Image.Image:
+    """A PNG or JPEG in base64, as open_file; a data URI (RFC 2397) before it names its format.
+
+    Raises:
+        InvalidInput: not base64, or not an image that can be used.
+    """
+    formats: tuple[str, ...] = FORMATS
+    if declared := _DATA_URI.match(text):
+        kind = declared["kind"]
+        if kind is not None and kind.lower() not in _KINDS:
+            raise InvalidInput(f"is an image/{kind} by its data URI; send a PNG or JPEG in base64")
+        if not declared["parameters"].lower().endswith(";base64"):
+            raise InvalidInput("is a data URI without ;base64; send a PNG or JPEG in base64")
+        formats = (_KINDS[kind.lower()],) if kind else FORMATS
+        text = unquote(text[declared.end() :])
+    try:
+        content = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput("a text must be a PNG or JPEG image in base64") from error
+    return open_file(content, formats)
+
+
+def open_file(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """An image of which only the header is read; and no pixel yet.
+
+    Raises:
+        InvalidInput: empty, of another format, or too large.
+    """
+    kinds = " or ".join(formats)
+    if not content:
+        raise InvalidInput(f"is empty; expected a {kinds} image")
+    try:
+        image = Image.open(io.BytesIO(content), formats=formats)
+    except UnidentifiedImageError as error:
+        raise InvalidInput(f"is not a {kinds} image") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InvalidInput(
+            f"has more pixels than the {MAX_SIDE} x {MAX_SIDE} that are taken"
+        ) from error
+    except Exception as error:
+        raise InvalidInput(f"is a damaged {kinds} image") from error
+    if max(image.size) > MAX_SIDE:
+        raise InvalidInput(
+            f"has {image.width} x {image.height} pixels; at most {MAX_SIDE} x {MAX_SIDE} are taken"
+        )
+    return image
+
+
+def check_sizes(images: Sequence[Image.Image]) -> None:
+    """Refuses images that are too many pixels together, before any is decoded.
+
+    Raises:
+        InvalidInput: they are.
+    """
+    pixels = sum(image.width * image.height for image in images)
+    if pixels > MAX_PIXELS:
+        raise InvalidInput(
+            f"the images have {pixels} pixels together; at most {MAX_PIXELS} are taken"
+        )
+
+
+def draft(image: Image.Image) -> int:
+    """Has a large JPEG decoded at a part of its size, and returns the bytes that decoding takes.
+
+    Raises:
+        InvalidInput: more than MAX_DECODED_BYTES.
+    """
+    samples = _samples(image) if image.format == "JPEG" else 0
+    if max(image.size) > REDUCED_SIDE:
+        image.draft(None, (REDUCED_SIDE // 2, REDUCED_SIDE // 2))
+    pixels = image.width * image.height
+    size = pixels * MODE_BYTES.get(image.mode, 4) + samples * COEFFICIENT_BYTES
+    if size > MAX_DECODED_BYTES:
+        raise InvalidInput(
+            f"takes {size // 2**20} MiB to decode; at most {MAX_DECODED_BYTES // 2**20} are given; "
+            "send it smaller"
+        )
+    return size
+
+
+def decoded(image: Image.Image) -> Image.Image:
+    """The whole image: upright, at most REDUCED_SIDE a side, in mode L, RGB, or F from 0 to 255.
+
+    Mode F is for greys of 16 bits. What is transparent becomes the opposite of what is drawn on it.
+
+    Raises:
+        InvalidInput: corrupt or cut off.
+    """
+    try:
+        image.load()
+        orientation = image.getexif().get(ORIENTATION)
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error...
+        raise InvalidInput(f"is a damaged or cut off {image.format} image") from error
+    image = _averaged(image, _simple_mode(image))
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+    return _on_ground(image) if image.mode == "RGBA" else image
+
+
+def _samples(image: Image.Image) -> int:
+    """How many samples a JPEG has in all its components, which may have fewer than pixels."""
+    sampling: list[tuple[int, int]] = [
+        (across, down) for _, across, down, _ in getattr(image, "layer", [])
+    ]
+    if not sampling:
+        return 0
+    most = max(across for across, _ in sampling) * max(down for _, down in sampling)
+    return image.width * image.height * sum(across * down for across, down in sampling) // most
+
+
+def _simple_mode(image: Image.Image) -> str:
+    """The mode in which pixels can be averaged."""
+    if image.mode.startswith("I"):  # a PNG's greys may have 16 bits
+        return "F"
+    if image.has_transparency_data:
+        return "RGBA"
+    return "L" if image.mode in {"1", "L"} else "RGB"
+
+
+def _averaged(image: Image.Image, mode: str) -> Image.Image:
+    """The image in this mode, by a whole factor smaller where a side is above REDUCED_SIDE."""
+    factor = ceil(max(image.size) / REDUCED_SIDE)
+    size = ceil(image.width / factor), ceil(image.height / factor)
+    averaged = Image.new(mode, size)
+    rows = factor * max(1, BAND_PIXELS // (image.width * factor))
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        averaged.paste(_converted(band, mode).reduce(factor), (0, top // factor))
+    return averaged
+
+
+def _converted(band: Image.Image, mode: str) -> Image.Image:
+    if mode != "F":
+        return band.convert(mode)
+    return band.convert("F").point(lambda grey: grey / 257)  # 65535 becomes 255
+
+
+def _on_ground(image: Image.Image) -> Image.Image:
+    """An RGBA image in RGB, on black if what is drawn is nearer to white, or else on white."""
+    grey, alpha = np.asarray(image.convert("L"), np.float32), np.asarray(image.getchannel("A"))
+    drawn = (grey * alpha).sum() / max(1.0, float(alpha.sum()))
+    ground = Image.new("RGBA", image.size, "black" if drawn > 127 else "white")
+    return Image.alpha_composite(ground, image).convert("RGB")

@@ -1,0 +1,89 @@
+"""Pixels that come as numbers or bytes: brought to the model's shape and range."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.serving.input_warnings import BLANK_PIXELS, UNIT_RANGE, InputWarning
+from app.serving.signature import InvalidInput, Pixels, Range, Signature
+
+WIDE = 10.0
+"""Brightest pixel of a model from which pixels of at most 1 look like fractions of another range.
+
+Digits run to 16, MNIST to 255; an image of theirs whose brightest pixel is 1 is black to the eye.
+"""
+
+
+def from_numbers(numbers: list[Any], signature: Signature, given: Range | None = None) -> Pixels:
+    """Pixels (C, H, W) from nested lists: [C][H][W], [H][W] of one channel, or all in a row.
+
+    Raises:
+        InvalidInput: ragged, of another shape, or outside of the range `given`, which is the
+            model's own if it is None.
+    """
+    shape = signature.input_shape
+    try:
+        array = np.array(numbers, dtype=np.float64)
+    except ValueError as error:
+        message = f"its rows differ in length; expected {_expected(shape)}"
+        raise InvalidInput(message) from error
+    shapes = {shape, (prod(shape),)} | ({shape[1:]} if shape[0] == 1 else set())
+    if array.shape not in shapes:
+        message = f"has shape {list(array.shape)}; expected {_expected(shape)}"
+        raise InvalidInput(message)
+    return in_range(array.reshape(shape), signature, given)
+
+
+def from_bytes(content: bytes, signature: Signature, given: Range | None = None) -> Pixels:
+    """Pixels (n, C, H, W) of n images from raw bytes, one a pixel, image after image.
+
+    Raises:
+        InvalidInput: not a whole number of images, or a pixel is outside of the range.
+    """
+    shape = signature.input_shape
+    if not content or len(content) % prod(shape):
+        message = f"has {len(content)} bytes; expected {prod(shape)} for each image"
+        raise InvalidInput(message)
+    return in_range(np.frombuffer(content, np.uint8).reshape(-1, *shape), signature, given)
+
+
+def in_range(array: NDArray[Any], signature: Signature, given: Range | None = None) -> Pixels:
+    """The same pixels in the model's own range; `given` is the range in which they are.
+
+    Raises:
+        InvalidInput: a pixel is outside of it, or not a number.
+    """
+    low, high = given or signature.pixel_range
+    is_inside = array.dtype == np.uint8 and low <= 0 and high >= 255
+    if not is_inside and not (low <= array.min() and array.max() <= high):
+        worst = array.min() if not low <= array.min() else array.max()
+        raise InvalidInput(
+            f"has a pixel of {worst:g}; pixels run from {low:g} to {high:g} (see pixel_range)"
+        )
+    if given is None or given == signature.pixel_range:
+        return array if array.dtype == np.uint8 else array.astype(np.float32)
+    first, last = signature.pixel_range
+    return ((array - low) * ((last - first) / (high - low)) + first).astype(np.float32)
+
+
+def find_warnings(
+    pixels: Pixels, signature: Signature, given: Range | None = None
+) -> dict[int, list[InputWarning]]:
+    """Warnings about pixels (n, C, H, W) that `in_range` has returned, by the input's index."""
+    rows = pixels.reshape(len(pixels), -1)
+    lowest, highest = rows.min(axis=1), rows.max(axis=1)
+    is_blank = lowest == highest
+    suspects = is_blank
+    if given is None and signature.pixel_range[1] >= WIDE:
+        suspects = is_blank | (highest <= 1)
+    return {
+        index: [BLANK_PIXELS if is_blank[index] else UNIT_RANGE]
+        for index in suspects.nonzero()[0].tolist()
+    }
+
+
+def _expected(shape: tuple[int, int, int]) -> str:
+    nested = [list(shape)] + ([list(shape[1:])] if shape[0] == 1 else [])
+    return f"{' or '.join(map(str, nested))}, or {prod(shape)} numbers in a row"

@@ -1,0 +1,57 @@
+"""What a model takes and gives, and the error for an input that it cannot take."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32] | NDArray[np.uint8]
+"""Pixels in the model's own range. Bytes stay bytes until their batch is made."""
+Range = tuple[float, float]
+"""The darkest and the brightest value of a pixel."""
+FURTHEST = 1e12
+"""Largest magnitude of an end of a range."""
+NARROWEST = 1e-6
+"""Least width of a range. Division by a much smaller one gives infinite pixels."""
+
+
+class InvalidInput(Exception):
+    """An input cannot be made into pixels for the model; `index` says which of several."""
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.index = index
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and gives: input (channels, height, width), pixel range, class names."""
+
+    input_shape: tuple[int, int, int]
+    pixel_range: Range
+    classes: list[str]
+    dataset: str = ""
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any], dataset: str = "") -> Self:
+        """The signature as a model's row keeps it, and the dataset that it was trained on."""
+        channels, height, width = stored["input_shape"]
+        low, high = stored["pixel_range"]
+        return cls((channels, height, width), (low, high), list(stored["classes"]), dataset)
+
+
+def check_range(given: Range) -> Range:
+    """The range itself, if pixels can be scaled from it.
+
+    Raises:
+        ValueError: an end is not a number or is too large, or the range has no width.
+    """
+    low, high = given
+    if not -FURTHEST <= low < high <= FURTHEST or high - low < NARROWEST:
+        raise ValueError(
+            "pixel_range must run from a number to a larger one, such as 0,1: at least "
+            f"{NARROWEST:g} wide, and within {-FURTHEST:g} and {FURTHEST:g}"
+        )
+    return given
