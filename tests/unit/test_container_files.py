@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from app.codes import StopReason
 from app.settings import Settings
-from worker.supervisor import SHUTDOWN_GRACE_SECONDS
+from worker.held import GRACE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -52,7 +53,9 @@ def test_a_service_has_an_init_and_is_restarted(service: dict[str, Any]) -> None
 
 
 def test_a_worker_is_given_twice_the_time_that_its_runs_may_take_to_stop() -> None:
-    assert seconds(SERVICES["worker"]["stop_grace_period"]) >= 2 * SHUTDOWN_GRACE_SECONDS
+    assert (
+        seconds(SERVICES["worker"]["stop_grace_period"]) >= 2 * GRACE_SECONDS[StopReason.SHUTDOWN]
+    )
 
 
 @pytest.mark.parametrize("name", SERVICES)
