@@ -35,6 +35,7 @@ from app.api.routes import declared_scopes
 from app.api.state import State
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
+from app.serving.decoding import DecodingPool
 from app.settings import Settings
 from app.store import database, migrations
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         migrations.migrate(opened)
         watcher = Watcher(opened)
         catalog = Catalog(opened, counted.batch)
+        decoding = DecodingPool()
         gc.collect()
         gc.freeze()  # the collector need not look at modules again: 20 us a request
         own_connection = database.connect(settings.database)
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield State(
             database=opened,
             catalog=catalog,
+            decoding=decoding,
             watcher=watcher,
             guard=guard,
             body_limit=settings.max_body_bytes,
@@ -73,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             loop.cancel()
         await asyncio.wait(loops)
         guard.close()
+        decoding.close()
         catalog.close()
         opened.close()
 

@@ -1,10 +1,10 @@
 """The Open Inference Protocol v2 of KServe, Triton and MLServer, for clients that speak it."""
 
 import importlib.metadata
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
 from app.api import examples, inference_protocol
@@ -12,6 +12,7 @@ from app.api.body import read_body
 from app.api.headers import header
 from app.api.hot_routes import Answer
 from app.api.inference_protocol import INPUT, OUTPUT, InferResponse
+from app.api.predict_body import PARSED_BYTES
 from app.api.problems import documented
 from app.api.routes import Route, needs
 from app.api.schemas import described
@@ -19,6 +20,7 @@ from app.api.state import TheCatalog, TheDatabase
 from app.jobspec import Text
 from app.serving.batching import Overloaded
 from app.serving.catalog import Catalog
+from app.serving.decoding import DecodingPool
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
@@ -282,8 +284,11 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     served = await catalog.find(name, version)
     request.scope["state"]["model"] = served.model_id
     reading = (asked, binary, served.signature)
-    if len(body) - len(binary) > INLINE_BYTES:
-        pixels = await run_in_threadpool(inference_protocol.pixels, *reading)
+    json_bytes = len(body) - len(binary)
+    if json_bytes > INLINE_BYTES:
+        decoding: DecodingPool = request.scope["state"]["decoding"]
+        reader = partial(inference_protocol.pixels, *reading)
+        pixels = await decoding.run(json_bytes * PARSED_BYTES, reader)
     else:
         pixels = inference_protocol.pixels(*reading)
     part = await served.batcher.answer(pixels)

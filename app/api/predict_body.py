@@ -1,8 +1,9 @@
 """Reads the body of POST /predict: pixel lists go from bytes to floats without a detour."""
 
 import re
+from functools import partial
 from math import prod
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,16 +13,31 @@ from app.api.body import without_byte_order_mark
 from app.api.plain_words import pointer
 from app.api.problems import InvalidBody
 from app.serving import image_files, pixel_arrays
-from app.serving.image_inputs import Preprocess, from_image
+from app.serving.decoding import DecodingPool
+from app.serving.image_inputs import Preprocess
+from app.serving.input_warnings import InputWarning
 from app.serving.signature import InvalidInput, Pixels, Range, Signature, check_range
 
 MAX_INPUTS = 1024
 """Most inputs of one request."""
 
+INLINE_BYTES = 2**18
+"""Numbers in up to this many bytes are read on the event loop; a thread costs more than they do."""
+
+PARSED_BYTES = 16
+"""Bytes of memory that a byte of JSON takes while it is read: `0,` becomes a float in a list."""
+
 MAX_CLASSES = 10_000
 """Highest top_k; a model with fewer classes lists all of them."""
 
 Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
+
+
+class ModelInputs(NamedTuple):
+    """Pixels (n, C, H, W) as the model takes them, and the warnings about them by index."""
+
+    pixels: Pixels
+    warnings: dict[int, list[InputWarning]]
 
 
 class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,30 +86,61 @@ def read(body: bytes) -> PredictBody:
     return sent
 
 
-def pixels(
+async def model_inputs(
     inputs: msgspec.Raw,
     signature: Signature,
-    given: Range | None = None,
-    preprocess: Preprocess = "auto",
-) -> Pixels:
-    """The model's input for each of one or many, (n, C, H, W).
+    given: Range | None,
+    preprocess: Preprocess,
+    decoding: DecodingPool,
+) -> ModelInputs:
+    """The model's input for each of one or many. What takes long runs in threads, image by image.
+
+    Raises:
+        InvalidInput: with the index of the input that is wrong.
+        Overloaded: too many requests wait to be read already.
+    """
+    content = bytes(inputs)
+    reader = partial(_parsed, content, signature, given)
+    if b'"' in content or len(content) > INLINE_BYTES:
+        parsed = await decoding.run(len(content) * PARSED_BYTES, reader)
+    else:
+        parsed = reader()
+    if isinstance(parsed, np.ndarray):
+        return ModelInputs(parsed, pixel_arrays.find_warnings(parsed, signature, given))
+    rows: list[Pixels] = []
+    warnings: dict[int, list[InputWarning]] = {}
+    for index, each in enumerate(parsed):
+        if isinstance(each, Image.Image):
+            try:
+                row, found = await decoding.decode(each, signature, preprocess)
+            except InvalidInput as error:
+                raise InvalidInput(error.message, index) from error
+        else:
+            row = each
+            found = pixel_arrays.find_warnings(row[None], signature, given).get(0, [])
+        rows.append(row)
+        if found:
+            warnings[index] = found
+    return ModelInputs(np.stack(rows, dtype=np.float32), warnings)
+
+
+def _parsed(
+    content: bytes, signature: Signature, given: Range | None
+) -> Pixels | list[Pixels | Image.Image]:
+    """The pixels (n, C, H, W) of the commonest body; of another one each input, images opened.
 
     Raises:
         InvalidInput: with the index of the input that is wrong.
     """
-    content = bytes(inputs)
     rows = _flat_rows(content, signature, given)
     if rows is not None:
         return rows
     many = _separate(content, signature)
     if not 1 <= len(many) <= MAX_INPUTS:
         raise InvalidBody(f"inputs has {len(many)} items; send 1 to {MAX_INPUTS}.", "/inputs")
-    opened = [_open(each, index) for index, each in enumerate(many)]
+    opened = [_open(each, index, signature, given) for index, each in enumerate(many)]
     image_files.check_sizes([each for each in opened if isinstance(each, Image.Image)])
-    return np.stack(
-        [_one(each, index, signature, given, preprocess) for index, each in enumerate(opened)],
-        dtype=np.float32,
-    )
+    return opened
 
 
 def _flat_rows(content: bytes, signature: Signature, given: Range | None) -> Pixels | None:
@@ -131,14 +178,16 @@ def _separate(inputs: bytes, signature: Signature) -> list[bytes]:
     return [inputs] if single else items
 
 
-def _open(value: bytes, index: int) -> Image.Image | list[Any]:
-    """An image file of which only the header is read, or nested lists."""
+def _open(
+    value: bytes, index: int, signature: Signature, given: Range | None
+) -> Image.Image | Pixels:
+    """An image file of which only the header is read, or the pixels of nested lists."""
     try:
         if value.startswith(b'"'):
             return image_files.open_base64(_text.decode(value))
         # Deeper lists, and what is no list, fail in the decoder that comes nearest.
         decoder = _nested[min(max(_depth(value), 1), len(_nested))]
-        numbers: list[Any] = decoder.decode(value)
+        return pixel_arrays.from_numbers(decoder.decode(value), signature, given)
     except InvalidInput as error:
         raise InvalidInput(error.message, index) from error
     except msgspec.ValidationError as error:
@@ -146,22 +195,6 @@ def _open(value: bytes, index: int) -> Image.Image | list[Any]:
         raise InvalidInput(f"{detail}{path and ' at ' + path}", index) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"is not valid JSON: {error}", index) from error
-    return numbers
-
-
-def _one(
-    opened: Image.Image | list[Any],
-    index: int,
-    signature: Signature,
-    given: Range | None,
-    preprocess: Preprocess,
-) -> Pixels:
-    try:
-        if isinstance(opened, Image.Image):
-            return from_image(opened, signature, preprocess).pixels
-        return pixel_arrays.from_numbers(opened, signature, given)
-    except InvalidInput as error:
-        raise InvalidInput(error.message, index) from error
 
 
 def _depth(value: bytes) -> int:

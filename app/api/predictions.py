@@ -1,12 +1,11 @@
 """POST /predict: which class is it, and how surely?"""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -14,7 +13,7 @@ from app.api import examples, predict_body
 from app.api.body import read_body
 from app.api.headers import media_type
 from app.api.hot_routes import Answer
-from app.api.predict_body import MAX_CLASSES, MAX_INPUTS
+from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, ModelInputs
 from app.api.problems import InvalidBody, documented
 from app.api.routes import Route, needs
 from app.api.schemas import described
@@ -23,8 +22,10 @@ from app.jobspec import Text
 from app.serving import image_files, pixel_arrays
 from app.serving.batching import Overloaded, Part
 from app.serving.catalog import Catalog, Served
-from app.serving.image_inputs import Preprocess, from_image
-from app.serving.signature import InvalidInput, Pixels, Range, check_range
+from app.serving.decoding import DecodingPool
+from app.serving.image_inputs import Preprocess
+from app.serving.input_warnings import BLANK_PICTURE, Code, InputWarning
+from app.serving.signature import InvalidInput, Range, check_range
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
@@ -35,8 +36,6 @@ router = APIRouter(tags=["predictions"], route_class=Route)
 RAW = "application/octet-stream"
 IMAGES = {"image/png": ("PNG",), "image/jpeg": ("JPEG",), "image/jpg": ("JPEG",)}
 """Image files as bodies, and the only decoder that each may reach; `image/jpg` is common."""
-INLINE_BYTES = 2**18
-"""Bodies up to this size are read on the event loop; a thread costs more than they do."""
 
 
 class Ranked(BaseModel):
@@ -52,6 +51,17 @@ class Ranked(BaseModel):
     """Probability of the class, 0 to 1."""
 
 
+class PredictionWarning(BaseModel):
+    """Why a prediction may not be trusted."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    code: Code
+    """`blank`, `faint`, `several_objects`, `dark_frame` (cut off), or `pixel_range`."""
+    detail: str
+    """What was found in the input, and what to do."""
+
+
 class Prediction(Ranked):
     """The most probable class of one input, and the probabilities of all."""
 
@@ -59,6 +69,8 @@ class Prediction(Ranked):
     """Probability of each class, in the order of the model's classes; they sum to 1."""
     top: list[Ranked] | None = None
     """The most probable classes, best first; only where top_k was given."""
+    warnings: list[PredictionWarning] | None = None
+    """What is doubtful about the input; left out where nothing is."""
 
 
 class Predictions(BaseModel):
@@ -106,6 +118,7 @@ class _Ranked(msgspec.Struct, gc=False):
 class _Prediction(_Ranked, gc=False, omit_defaults=True):
     probabilities: list[float]
     top: list[_Ranked] | None = None
+    warnings: list[InputWarning] | None = None
 
 
 class _Predictions(msgspec.Struct, gc=False):
@@ -202,30 +215,29 @@ async def predict_with(request: Request) -> Response:
 
 async def _answer(request: Request, ref: str | None) -> Response:
     catalog: Catalog = request.scope["state"]["catalog"]
+    decoding: DecodingPool = request.scope["state"]["decoding"]
     kind = media_type(request)
     asked = _asked(request.scope["query_string"])
     body = await read_body(request)
     if kind == RAW or kind in IMAGES:
         served = await catalog.find(ref or asked.model)
         if kind == RAW:
-            pixels = _from_bytes(body, served, asked)
+            inputs = _from_bytes(body, served, asked)
         else:
-            pixels = await run_in_threadpool(_from_file, body, IMAGES[kind], served, asked)
+            inputs = await _from_file(body, IMAGES[kind], served, asked, decoding)
     elif is_json(kind):
         sent = predict_body.read(body)
         asked = _combined(asked, sent, ref)
         served = await catalog.find(ref or asked.model)
-        reading = (sent.inputs, served.signature, asked.pixel_range, asked.preprocess)
-        if len(body) > INLINE_BYTES:
-            pixels = await run_in_threadpool(predict_body.pixels, *reading)
-        else:
-            pixels = predict_body.pixels(*reading)
+        inputs = await predict_body.model_inputs(
+            sent.inputs, served.signature, asked.pixel_range, asked.preprocess, decoding
+        )
     else:
         known = ", ".join(["application/json", RAW, *IMAGES])
         raise HTTPException(415, f"Send one of {known} as Content-Type.")
     request.scope["state"]["model"] = served.model_id
-    part = await served.batcher.answer(pixels)
-    return Answer(_encoded(served, part, asked.top_k), b"application/json")
+    part = await served.batcher.answer(inputs.pixels)
+    return Answer(_encoded(served, part, asked.top_k, inputs.warnings), b"application/json")
 
 
 @lru_cache(maxsize=1024)
@@ -250,24 +262,35 @@ def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> 
     return asked.model_copy(update=said) if said else asked
 
 
-def _from_bytes(body: bytes, served: Served, asked: Asked) -> Pixels:
+def _from_bytes(body: bytes, served: Served, asked: Asked) -> ModelInputs:
     pixels = pixel_arrays.from_bytes(body, served.signature, asked.pixel_range)
     if len(pixels) > MAX_INPUTS:
         raise InvalidInput(f"has {len(pixels)} images; at most {MAX_INPUTS} are taken")
-    return pixels
+    warnings = pixel_arrays.find_warnings(pixels, served.signature, asked.pixel_range)
+    return ModelInputs(pixels, warnings)
 
 
-def _from_file(body: bytes, formats: tuple[str, ...], served: Served, asked: Asked) -> Pixels:
-    image = image_files.open_file(body, formats)
-    return from_image(image, served.signature, asked.preprocess).pixels[None]
+async def _from_file(
+    body: bytes, formats: tuple[str, ...], served: Served, asked: Asked, decoding: DecodingPool
+) -> ModelInputs:
+    image = await decoding.run(len(body), partial(image_files.open_file, body, formats))
+    pixels, warnings = await decoding.decode(image, served.signature, asked.preprocess)
+    return ModelInputs(pixels[None], {0: warnings} if warnings else {})
 
 
-def _encoded(served: Served, part: Part, top_k: int | None) -> bytes:
+def _encoded(
+    served: Served, part: Part, top_k: int | None, warnings: dict[int, list[InputWarning]]
+) -> bytes:
     classes = served.signature.classes
     predictions = [
         _Prediction(classes[best], best, row[best], row)
         for best, row in zip(part.best, part.rows, strict=True)
     ]
+    for index, found in warnings.items():
+        if BLANK_PICTURE in found:
+            row = [round(1 / len(classes), 7)] * len(classes)
+            predictions[index] = _Prediction(classes[0], 0, row[0], row)
+        predictions[index].warnings = found
     if top_k is not None:
         for prediction in predictions:
             row = prediction.probabilities

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from app.api.auth import Guard
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
+from app.serving.decoding import DecodingPool
 from app.store.database import Database
 from app.store.keys import Key
 
@@ -16,6 +17,7 @@ class State(TypedDict):
 
     database: Database
     catalog: Catalog
+    decoding: DecodingPool
     watcher: Watcher
     guard: Guard
     body_limit: int

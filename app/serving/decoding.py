@@ -7,10 +7,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, TypeVar
 
+from PIL import Image
+
 from app.serving.batching import Overloaded
-from app.serving.image_files import MAX_DECODED_BYTES
+from app.serving.image_files import MAX_DECODED_BYTES, draft
+from app.serving.image_inputs import ImageInput, Preprocess, from_image
+from app.serving.signature import Signature
 
 THREADS = 2
 """Most pieces of work at once. Pillow and NumPy release the interpreter for most of theirs."""
@@ -64,6 +69,17 @@ class DecodingPool:
         running = loop.run_in_executor(self._threads, work)
         running.add_done_callback(lambda done: self._finish(size, done))
         return await asyncio.shield(running)  # a thread cannot be stopped: its memory stays counted
+
+    async def decode(
+        self, image: Image.Image, signature: Signature, preprocess: Preprocess
+    ) -> ImageInput:
+        """An opened image as the model takes it, as `from_image`.
+
+        Raises:
+            InvalidInput: damaged, or too large to decode.
+            Overloaded: too many requests wait already.
+        """
+        return await self.run(draft(image), partial(from_image, image, signature, preprocess))
 
     def close(self) -> None:
         """Ends the threads."""

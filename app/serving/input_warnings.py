@@ -1,11 +1,13 @@
 """Warnings about inputs that can be read but hardly are what the model was trained for."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 Code = Literal["blank", "faint", "several_objects", "dark_frame", "pixel_range"]
 
 
-class InputWarning(NamedTuple):
+class InputWarning(msgspec.Struct, frozen=True):
     """A doubt about one input: a stable code, and the fact with what to do."""
 
     code: Code

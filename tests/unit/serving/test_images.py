@@ -9,10 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.serving.image_files import MAX_SIDE, check_sizes, open_base64, open_file
-from app.serving.image_inputs import from_image
+from app.serving import image_files
+from app.serving.image_files import (
+    MAX_DECODED_BYTES,
+    MAX_SIDE,
+    ORIENTATION,
+    UPRIGHT,
+    check_sizes,
+    decoded,
+    draft,
+    open_base64,
+    open_file,
+)
+from app.serving.image_inputs import Preprocess, from_image
 from app.serving.pixel_arrays import from_bytes, from_numbers
 from app.serving.signature import InvalidInput, Pixels, Signature, check_range
+from tests.strokes import drawn
 
 MNIST = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"))
 DIGITS = Signature((1, 8, 8), (0.0, 16.0), list("0123456789"))
@@ -173,3 +185,82 @@ def test_the_widest_and_the_narrowest_range_give_finite_pixels() -> None:
     for low, high in ((-1e12, 1e12), (0, 1e-6), (5, 5 + 2e-6)):
         pixels = from_numbers([low] * 32 + [high] * 32, DIGITS, check_range((low, high)))
         assert (pixels.min(), pixels.max()) == (0, pytest.approx(16))
+
+
+PREPROCESS: tuple[Preprocess, ...] = ("mnist", "none")
+
+
+@pytest.mark.parametrize("preprocess", PREPROCESS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_photo_is_turned_upright_on_every_path(
+    kind: str, orientation: int, preprocess: Preprocess
+) -> None:
+    upright = drawn(7, np.random.default_rng(1), side=112).convert("L")
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    # What is stored is what the orientation turns upright: each turn undone.
+    undone = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored = upright
+    if orientation in UPRIGHT:
+        stored = upright.transpose(undone.get(orientation, UPRIGHT[orientation]))
+    expected = from_image(open_file(file(upright, kind)), MNIST, preprocess).pixels
+    buffer = io.BytesIO()
+    stored.save(buffer, kind, exif=exif)
+    pixels = from_image(open_file(buffer.getvalue()), MNIST, preprocess).pixels
+    # A JPEG's blocks, and strokes that touch a threshold, differ a little once turned.
+    assert np.corrcoef(pixels.ravel(), expected.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("preprocess", PREPROCESS)
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_the_ground_on_every_path(mode: str, preprocess: Preprocess) -> None:
+    for grey, ground in ((0, 255), (255, 0)):  # black ink, white ink; either unseen if flattened
+        digit = drawn(3, np.random.default_rng(1), ink=(255,) * 3, ground=(0,) * 3).convert("L")
+        clear = Image.new("L", digit.size, grey)
+        clear.putalpha(digit)
+        if mode == "P":
+            clear = clear.convert("RGBA").quantize(16, Image.Quantize.FASTOCTREE)
+        else:
+            clear = clear.convert(mode)
+        shown = Image.composite(
+            Image.new("L", digit.size, grey), Image.new("L", digit.size, ground), digit
+        )
+        expected = from_image(open_file(file(shown)), MNIST, preprocess).pixels
+        pixels = from_image(open_file(file(clear)), MNIST, preprocess).pixels
+        assert np.corrcoef(pixels.ravel(), expected.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("size", [(4608, 2592), (8192, 6144)])
+def test_photos_of_phones_are_taken(size: tuple[int, int]) -> None:
+    photo = drawn(4, np.random.default_rng(1), side=400).resize(size, Image.Resampling.NEAREST)
+    image = open_file(file(photo, "JPEG"))
+    check_sizes([image])
+    assert draft(image) < MAX_DECODED_BYTES
+    made = from_image(image, MNIST, "mnist").pixels
+    small = drawn(4, np.random.default_rng(1), side=400).resize((size[0] // 16, size[1] // 16))
+    expected = from_image(open_file(file(small)), MNIST, "mnist").pixels
+    assert np.corrcoef(made.ravel(), expected.ravel())[0, 1] > 0.97
+
+
+def test_a_large_photo_is_drafted_and_no_image_takes_more_than_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jpeg = open_file(file(Image.new("RGB", (3200, 2400)), "JPEG"))
+    draft(jpeg)
+    assert max(jpeg.size) <= 1600
+    assert draft(open_file(bomb(MAX_SIDE, MAX_SIDE))) <= MAX_DECODED_BYTES
+    small = open_file(file(Image.new("RGB", (100, 100)), "JPEG"))
+    size = draft(small)
+    monkeypatch.setattr(image_files, "MAX_DECODED_BYTES", size - 1)
+    with pytest.raises(InvalidInput, match="MiB to decode"):
+        draft(small)
+
+
+def test_a_large_image_is_averaged_before_it_is_converted() -> None:
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (2000, 60, 3), np.uint8)
+    image = decoded(open_file(file(Image.fromarray(noise))))
+    assert image.size == (30, 1000)
+    means = noise.reshape(1000, 2, 30, 2, 3).mean((1, 3))
+    np.testing.assert_allclose(np.asarray(image), means, atol=1)
