@@ -23,7 +23,7 @@ from tests.diagnosis.faults import PLANTS, code_of, planted
 from tests.diagnosis.patients import Seen, train
 from worker.training.dataset import load
 
-SET = "third report"
+SET = "fifth report"
 OF_EACH, HEALTHY = 6, 60
 """How many of each fault, and how many healthy ones, a full run plants."""
 WITHIN = 0.01
