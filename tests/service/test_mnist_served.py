@@ -16,7 +16,7 @@ from PIL import Image
 from app.client import Client
 from app.local import running
 from app.settings import Settings
-from tests.strokes import drawn
+from tests.strokes import drawn, on_table, scanned
 from worker.training.dataset import Dataset
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -160,3 +160,20 @@ def test_drawn_digits_are_classified(
         assert shares["auto"][how] >= 0.9, how
     assert np.mean(list(shares["auto"].values())) >= 0.97
     assert np.mean(list(shares["none"].values())) < 0.5
+
+
+def test_digits_on_a_scan_with_a_black_frame_or_on_a_dark_table_are_classified(
+    trained: Trained, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    for make in (scanned, on_table):
+        correct = 0
+        for digit in [*range(10)] * EACH:
+            buffer = io.BytesIO()
+            make(digit, random).save(buffer, "JPEG")
+            jpeg = {"Content-Type": "image/jpeg"}
+            answer = trained.http.post("/predict", content=buffer.getvalue(), headers=jpeg)
+            (said,) = answer.json()["predictions"]
+            assert "dark_frame" in [each["code"] for each in said.get("warnings", [])]
+            correct += said["label"] == str(digit)
+        assert correct >= 0.85 * 10 * EACH, make.__name__

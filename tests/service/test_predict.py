@@ -29,6 +29,12 @@ def image(
     return buffer.getvalue()
 
 
+def image_of(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def text(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
@@ -131,6 +137,34 @@ def test_pixels_are_in_the_range_of_the_model(api: Api) -> None:
         "invalid_input",
     )
     assert "from 0 to 16" in document["detail"]
+
+
+def test_doubtful_inputs_carry_warnings_and_others_do_not(api: Api, model: str) -> None:
+    blank = text(image_of(Image.new("L", (90, 70), 255)))
+    inputs = [flat(1), [1, *[0] * 783], blank, text(image(7)), [3] * 784]
+    body = {"inputs": inputs, "model": model, "preprocess": "mnist", "top_k": 1}
+    found = api.http.post("/predict", json=body).json()["predictions"]
+    codes = [[each["code"] for each in one.get("warnings", [])] for one in found]
+    assert [codes[index] for index in (0, 1, 2, 4)] == [[], ["pixel_range"], ["blank"], ["blank"]]
+    assert "warnings" not in found[0]
+    assert "pixel_range" in found[1]["warnings"][0]["detail"]
+    assert found[2]["probabilities"] == [0.1] * 10
+    assert found[2]["confidence"] == found[2]["top"][0]["confidence"] == 0.1
+
+
+def test_warnings_come_with_every_kind_of_body_and_are_described(api: Api, model: str) -> None:
+    bodies = {
+        "image/png": image_of(Image.new("L", (28, 28))),
+        "application/octet-stream": bytes(784),
+        "application/json": json.dumps({"inputs": [[0] * 784]}).encode(),
+    }
+    for kind, body in bodies.items():
+        headers = {"Content-Type": kind}
+        answer = api.http.post(f"/predict?model={model}", content=body, headers=headers).json()
+        assert [each["code"] for each in answer["predictions"][0]["warnings"]] == ["blank"], kind
+    schemas = api.http.get("/openapi.json").json()["components"]["schemas"]
+    assert "warnings" in schemas["Prediction"]["properties"]
+    assert "blank" in schemas["PredictionWarning"]["properties"]["code"]["enum"]
 
 
 GOOD = flat(1)
