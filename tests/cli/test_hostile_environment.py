@@ -148,6 +148,11 @@ def test_every_process_ends_with_a_service_that_is_killed(served: Served) -> Non
     assert alive == []
 
 
+def hear_hangups() -> None:
+    """As in a terminal, also where these tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_ends_the_service_in_an_orderly_way(served: Served, number: int) -> None:
     port = str(address.free_port("127.0.0.1"))
@@ -158,6 +163,7 @@ def test_a_signal_ends_the_service_in_an_orderly_way(served: Served, number: int
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=hear_hangups,
     )
     with process:
         assert process.stdout
