@@ -53,7 +53,7 @@ def from_image(
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     values = np.asarray(picture, np.float32).reshape(height, width, -1).transpose(2, 0, 1)
     values = np.broadcast_to(values, signature.input_shape)  # greys of 16 bits, to three channels
-    is_blank = values.min() == values.max()
+    is_blank = np.min(values) == np.max(values)
     return ImageInput(_in_range(values, signature), [BLANK_PIXELS] if is_blank else [])
 
 
