@@ -97,7 +97,9 @@ def compare(a: Answers, b: Answers, classes: int) -> Comparison:
         only_a=int((right_a & ~right_b).sum()),
         only_b=int((right_b & ~right_a).sum()),
         recalls=[
-            Recall(int(n), float(of_a / n) if n else None, float(of_b / n) if n else None)
+            Recall(
+                int(n), float(of_a) / float(n) if n else None, float(of_b) / float(n) if n else None
+            )
             for n, of_a, of_b in zip(images, found_a, found_b, strict=True)
         ],
     )

@@ -47,7 +47,7 @@ def connected(mask: Mask) -> Components:
     ends = np.nonzero(edges == -1)[1]
     roots = _joined(rows, starts, ends, width)
     _, numbers = np.unique(roots, return_inverse=True)
-    count = int(numbers.max()) + 1 if len(numbers) else 0
+    count = int(np.max(numbers)) + 1 if len(numbers) else 0
     areas = np.bincount(numbers, weights=ends - starts, minlength=count).astype(np.int64)
     boxes = np.tile(np.array([width, height, 0, 0], np.int64), (count, 1))
     np.minimum.at(boxes[:, 0], numbers, starts)

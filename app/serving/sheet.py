@@ -84,7 +84,7 @@ def otsu(values: Grey) -> float:
     mean_below = np.cumsum(counts * centres) / np.maximum(below, 1)
     mean_above = (np.cumsum((counts * centres)[::-1]) / np.maximum(above[::-1], 1))[::-1]
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    return float(centres[np.argmax(between) + 1])
+    return float(centres[int(np.argmax(between)) + 1])
 
 
 def _light_rectangle(grey: Grey) -> tuple[Mask, Mask] | None:
