@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.store import leases, outbox, outcomes, recovery, retention, workers
 from app.store.database import Database
 from app.store.errors import DatabaseBusy, LeaseLost, StorageFull
-from app.store.leases import HEARTBEAT_SECONDS, Claim, Lease
+from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND, Claim, Lease
 from app.store.retention import Policy
 from worker import follow_ups, memory, relay
 from worker.calibrator import Calibrator
@@ -35,6 +35,8 @@ LOOK_SECONDS = 0.025
 """How often an idle worker asks whether the database has changed: a claim waits half of it."""
 STANDING_SECONDS = 0.2
 """How often a worker asks what the owners of its jobs want."""
+SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
+"""After this long without a heartbeat of its own, a worker does not trust expired leases."""
 PRUNE_SECONDS = 60.0
 """How often a worker looks for what is to be pruned."""
 REST_SECONDS = 1.0
@@ -59,6 +61,8 @@ class Supervisor:
         self._resting: dict[str, float] = {}
         self._next_standing = 0.0
         self._next_heartbeat = 0.0
+        self._heartbeat_at = time.time()
+        self._judges_at = 0.0
         self._next_prune = time.monotonic() + PRUNE_SECONDS
         self._stamp: int | None = None
         self._policy = Policy(settings.keep_jobs, settings.keep_checkpoints)
@@ -152,15 +156,23 @@ class Supervisor:
         return len(self._held) < self._settings.slots and self._stop_at is None
 
     def _heartbeat(self) -> None:
-        """Renews the leases and takes back the jobs of workers that no longer renew theirs."""
+        """Renews the leases and takes back the jobs of workers that no longer renew theirs.
+
+        What kept this worker from renewing, a full disk or a sleeping machine, may have kept the
+        others, too: after such a silence they get a lease's time to renew theirs.
+        """
         if time.monotonic() < self._next_heartbeat:
             return
+        if time.time() - self._heartbeat_at > SILENCE_SECONDS:
+            self._judges_at = time.monotonic() + LEASE / SECOND
         with self._database.write() as connection:
             workers.register(connection, self._name, self._settings.slots)
             leases.heartbeat(connection, [held.lease for held in self._held])
-            recovery.requeue_expired(connection)
+            if time.monotonic() >= self._judges_at:
+                recovery.requeue_expired(connection)
             if self._calibrator.speed is not None:
                 workers.keep_speed(connection, self._name, self._calibrator.speed)
+        self._heartbeat_at = time.time()
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def _relay(self, held: Held) -> None:

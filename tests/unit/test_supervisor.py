@@ -3,16 +3,18 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from app.codes import StopReason
 from app.jobspec import JobSpec
 from app.settings import Settings
-from app.store import database, jobs, leases, migrations, outbox, retention
+from app.store import database, jobs, leases, migrations, outbox, retention, tables
 from app.store.database import Connection, Database
 from app.store.errors import StorageFull
 from app.store.jobs import Job
@@ -193,6 +195,24 @@ def test_a_run_that_cannot_be_started_fails_its_job_and_the_next_one_runs(
     assert failure is not None
     assert failure["code"] == "not_started"
     assert "fork refused" in failure["message"]
+
+
+@pytest.mark.parametrize("silence", [0.0, 60.0])
+def test_after_a_silence_of_its_own_a_worker_leaves_others_time_to_renew_their_leases(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch, silence: float
+) -> None:
+    theirs, ours = submit(store, "theirs"), submit(store, "ours")
+    with store.write() as connection:
+        assert leases.claim(connection, "elsewhere/1") is not None
+        expired = update(tables.jobs).where(tables.jobs.c.id == theirs).values(lease_expires_at=1)
+        connection.execute(expired)
+    real = time.time
+    late = iter([real() - silence])  # when the worker starts; its first heartbeat comes after it
+    monkeypatch.setattr(supervisor.time, "time", lambda: next(late, real()))
+    engine = ScriptedEngine(ours=ScriptedRun(Measured()), theirs=ScriptedRun(Measured()))
+    work(settings, store, engine, lambda: job(store, ours).status is Status.SUCCEEDED, monkeypatch)
+    assert (job(store, theirs).attempt == 1) is (silence > 0)
+    assert (job(store, theirs).status is Status.RUNNING) is (silence > 0)
 
 
 def test_nothing_is_claimed_before_runs_would_start_at_once(
