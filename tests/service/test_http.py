@@ -85,6 +85,7 @@ def test_every_route_is_described_with_examples_and_problems(api: Api) -> None:
         "application/octet-stream",
         "image/png",
         "image/jpeg",
+        "image/jpg",
     }
 
 
