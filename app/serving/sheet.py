@@ -24,7 +24,7 @@ LEAST_DARK_BORDER = 0.1
 """Least fraction of the picture's border that is dark: a frame may be along one side only."""
 ENCLOSING = 0.5
 """The same where the sheet is empty: then no digit on it tells the dark parts from a digit."""
-RECTANGULAR = 0.85
+RECTANGULAR = 0.9
 """Least fraction of its smallest rectangle that a sheet fills; an ellipse fills 0.79."""
 MOST_DRAWN = 0.25
 """Largest fraction of a sheet that is drawn on."""
@@ -98,7 +98,7 @@ def _light_rectangle(grey: Grey) -> tuple[Mask, Mask] | None:
     paper = components.mask(int(np.argmax(components.areas)))
     sheet = without_holes(paper)
     area = int(sheet.sum())
-    drawn = 1 - int(paper.sum()) / area
+    drawn = 1 - float(light[sheet].mean())  # the inside of a 0 is light as well
     if (
         area < LEAST_AREA * grey.size
         or drawn > MOST_DRAWN
