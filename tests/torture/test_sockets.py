@@ -23,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
 SLOW = 200
 CLOSED_WITHIN = 15.0
 IN_A_BODY = (
-    b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
 )
 BEGUN = [b"", b"POST /jobs HTTP/1.1\r\nX-Slow: ", b"POST /jobs" + IN_A_BODY]
 BEGUN += [b"POST /predict" + IN_A_BODY]
@@ -124,7 +124,7 @@ def test_a_large_body_on_a_slow_line_is_taken(tmp_path: Path) -> None:
 
 
 def stream_request(job: str) -> bytes:
-    lines = [f"GET /jobs/{job}/events HTTP/1.1", "Host: x", "Accept: text/event-stream"]
+    lines = [f"GET /jobs/{job}/events HTTP/1.1", "Host: 127.0.0.1", "Accept: text/event-stream"]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
