@@ -23,7 +23,8 @@ JSON = {"Content-Type": "application/json"}
 SLOW = 200
 CLOSED_WITHIN = 15.0
 IN_A_BODY = (
-    b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 1000\r\n\r\n{"
 )
 BEGUN = [b"", b"POST /jobs HTTP/1.1\r\nX-Slow: ", b"POST /jobs" + IN_A_BODY]
 BEGUN += [b"POST /predict" + IN_A_BODY]
