@@ -6,11 +6,15 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
 
 from app.jobspec.presets import PRESETS
 
 BETWEEN_FIELDS = {"option_without_effect", "does_not_fit"}
 """Types of errors that come from two fields, of which the preset may have set one."""
+
+BUILT_IN = frozenset(get_args(ErrorType))
+"""Types of errors that pydantic knows; the others carry their own message."""
 
 
 def explained(
@@ -38,6 +42,8 @@ def _explained(
     if error["type"] in BETWEEN_FIELDS:
         message = f"{error['msg']} (the preset {preset} sets what this spec leaves out)"
         return _custom(error["type"], context | {"message": message}, place)
+    if error["type"] not in BUILT_IN:
+        return _custom(error["type"], context | {"message": error["msg"]}, place)
     return place
 
 

@@ -352,3 +352,22 @@ def test_what_a_preset_error_advises_is_accepted() -> None:
     JobSpec.model_validate({"preset": "mnist-best", "model": channels})
     loss = {"name": "mse", "label_smoothing": 0.0}
     JobSpec.model_validate({"preset": "mnist-fast", "training": {"loss": loss}})
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("highest", {"lr_range": {"lowest": 1e-6, "highest": 1e-12}}),
+        ("labels", {"labels": {"a:b": "c"}}),
+        ("workers", {"resources": {"workers": 2}}),
+        ("lr", {"training": {"optimizer": {"lr": -1}}}),
+    ],
+)
+def test_every_kind_of_refusal_is_told_beside_a_preset(field: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as plain:
+        JobSpec.model_validate(fields)
+    with pytest.raises(ValidationError) as refusal:
+        JobSpec.model_validate(fields | {"preset": "digits"})
+    (told,), (expected,) = refusal.value.errors(), plain.value.errors()
+    assert told["msg"] == expected["msg"]
+    assert field in told["loc"]
