@@ -108,6 +108,9 @@ PLANTS: dict[str, Callable[[random.Random, Fields], Planted]] = {
 }
 """By the code that is to be found first; what follows a comma tells faults of one code apart."""
 
+NEEDS_MNIST = {"learning_rate_too_high, noise"}
+"""Faults that digits, which is learned at any rate, cannot show."""
+
 
 def planted(of: str, fault: str, number: int, *, mnist: bool) -> Planted:
     """The draw `number` of a fault of `PLANTS`, or of `healthy`, in the set `of`."""

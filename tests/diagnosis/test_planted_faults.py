@@ -19,7 +19,7 @@ import pytest
 from app.codes import FindingCode
 from app.jobspec.patch import corrected
 from tests.diagnosis.draws import spec_of
-from tests.diagnosis.faults import PLANTS, code_of, planted
+from tests.diagnosis.faults import NEEDS_MNIST, PLANTS, code_of, planted
 from tests.diagnosis.patients import Seen, train
 from worker.training.dataset import load
 
@@ -71,8 +71,10 @@ def examine(patient: Patient) -> Outcome:
 @pytest.fixture(scope="module")
 def outcomes(decoded: Path, repeated: Callable[[int], int]) -> dict[Patient, Outcome]:
     """Every draw, on all cores, each in a process with one thread."""
+    missing = set() if (decoded / "mnist").exists() else NEEDS_MNIST
+    faults = [fault for fault in PLANTS if fault not in missing]
     patients = [
-        Patient(fault, number, decoded) for fault in PLANTS for number in range(repeated(OF_EACH))
+        Patient(fault, number, decoded) for fault in faults for number in range(repeated(OF_EACH))
     ]
     patients += [Patient("healthy", number, decoded) for number in range(repeated(HEALTHY))]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
