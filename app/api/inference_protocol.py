@@ -15,8 +15,9 @@ from app.api.body import without_byte_order_mark
 from app.api.predict_body import MAX_INPUTS
 from app.api.problems import InvalidBody
 from app.serving import pixel_arrays
+from app.serving.input_warnings import InputWarning
 from app.serving.predictor import Probabilities
-from app.serving.signature import Pixels, Signature
+from app.serving.signature import Pixels, Range, Signature, check_range
 
 INPUT, OUTPUT = "pixels", "probabilities"
 DATATYPES = {
@@ -75,7 +76,7 @@ class Wanted(NamedTuple):
 
 
 class OutputTensor(msgspec.Struct, omit_defaults=True):
-    """A tensor of the answer."""
+    """A tensor of the response."""
 
     name: str
     datatype: Literal["FP32", "BYTES"]
@@ -85,12 +86,13 @@ class OutputTensor(msgspec.Struct, omit_defaults=True):
 
 
 class InferResponse(msgspec.Struct, omit_defaults=True):
-    """The JSON part of an answer."""
+    """The JSON part of a response."""
 
     model_name: str
     model_version: str
     outputs: list[OutputTensor]
     id: str | int | float | None = None
+    parameters: dict[str, str] = {}
 
 
 _request = msgspec.json.Decoder(InferRequest)
@@ -114,12 +116,35 @@ def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
         raise InvalidBody(f"The body is not an inference request: {error}.") from error
 
 
-def pixels(request: InferRequest, binary: bytes, signature: Signature) -> Pixels:
-    """The one input as the model takes it, (n, C, H, W).
+def pixel_range(request: InferRequest) -> Range | None:
+    """The range of the pixels that a parameter of the request or its tensor declares.
+
+    Parameters are texts, numbers and booleans in the protocol: a range is `"0,1"`, or a list.
+
+    Raises:
+        InvalidBody: it is no range.
+    """
+    carriers = [request.parameters, *(tensor.parameters for tensor in request.inputs)]
+    given = [
+        each["pixel_range"] for each in carriers if each and each.get("pixel_range") is not None
+    ]
+    if not given:
+        return None
+    ends = given[-1].split(",") if isinstance(given[-1], str) else given[-1]
+    try:
+        return check_range(msgspec.convert(ends, Range, strict=False))
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidBody(f"pixel_range: {error}.") from error
+
+
+def pixels(
+    request: InferRequest, binary: bytes, signature: Signature, given: Range | None = None
+) -> Pixels:
+    """The one input as the model takes it, (n, C, H, W); `given` is the range of its pixels.
 
     Raises:
         InvalidBody: other tensors, another shape or datatype, or too few or too many numbers.
-        InvalidInput: a pixel is outside of the model's range.
+        InvalidInput: a pixel is outside of its range.
     """
     if [tensor.name for tensor in request.inputs] != [INPUT]:
         raise InvalidBody(f"Send one input, named {INPUT}.")
@@ -135,7 +160,7 @@ def pixels(request: InferRequest, binary: bytes, signature: Signature) -> Pixels
     array = _numbers(tensor, binary)
     if array.size != prod(tensor.shape):
         raise InvalidBody(f"{INPUT}: has {array.size} numbers; its shape is {tensor.shape}.")
-    return pixel_arrays.in_range(array.reshape(-1, *shape), signature)
+    return pixel_arrays.in_range(array.reshape(-1, *shape), signature, given)
 
 
 def _numbers(tensor: InputTensor, binary: bytes) -> NDArray[Any]:
@@ -180,8 +205,18 @@ def wanted(request: InferRequest) -> Wanted:
     return Wanted(binary, classes)
 
 
+def warning_parameters(warnings: dict[int, list[InputWarning]]) -> dict[str, str]:
+    """The response's parameters: `warnings`, a line for each warning, if there are any."""
+    lines = [
+        f"{INPUT}[{index}]: {each.code}: {each.detail}"
+        for index, found in warnings.items()
+        for each in found
+    ]
+    return {"warnings": "\n".join(lines)} if lines else {}
+
+
 def encode(
-    answer: InferResponse, probabilities: Probabilities, how: Wanted, labels: list[str]
+    response: InferResponse, probabilities: Probabilities, how: Wanted, labels: list[str]
 ) -> tuple[bytes, int]:
     """The body, and the bytes of its JSON part: all of them if no tensor is binary."""
     if how.classes:
@@ -198,8 +233,8 @@ def encode(
     else:
         tensor.data = texts or probabilities.ravel().tolist()
         content = b""
-    answer.outputs.append(tensor)
-    head = msgspec.json.encode(answer)
+    response.outputs.append(tensor)
+    head = msgspec.json.encode(response)
     return head + content, len(head)
 
 

@@ -5,20 +5,20 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict
 
 from app.api import examples, inference_protocol
 from app.api.body import read_body
 from app.api.headers import header
 from app.api.hot_routes import Answer
 from app.api.inference_protocol import INPUT, OUTPUT, InferResponse
+from app.api.inference_schemas import Live, Metadata, Readiness, Server, Tensor
 from app.api.predict_body import PARSED_BYTES
 from app.api.problems import documented
 from app.api.routes import Route, needs
-from app.api.schemas import described
 from app.api.state import TheCatalog, TheDatabase
 from app.jobspec import Text
-from app.serving.batching import Overloaded
+from app.serving import pixel_arrays
+from app.serving.batching import NotFinite, Overloaded
 from app.serving.catalog import Catalog
 from app.serving.decoding import DecodingPool
 from app.store.aliases import LATEST
@@ -41,71 +41,6 @@ Version = Annotated[
     Path(description="Id of a model that the name means, or has meant.", max_length=64),
     Text,
 ]
-
-
-class Server(BaseModel):
-    """What this server is."""
-
-    model_config = described(
-        {"name": "traind", "version": "0.1.0", "extensions": ["binary_tensor_data"]}
-    )
-
-    name: str
-    """Always `traind`."""
-    version: str
-    """The service's version."""
-    extensions: list[str]
-    """Extensions of the protocol that it has."""
-
-
-class Live(BaseModel):
-    """The server answers."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    live: bool
-    """Always true."""
-
-
-class Readiness(BaseModel):
-    """The server, or a model, can answer."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    ready: bool
-    """Always true; otherwise the answer is an error."""
-    name: str | None = None
-    """The model, where one was asked for."""
-
-
-class Tensor(BaseModel):
-    """A tensor that a model takes or gives."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    name: str
-    """Its name."""
-    datatype: str
-    """Type of its numbers."""
-    shape: list[int]
-    """Its sizes; -1 is any number of images."""
-
-
-class Metadata(BaseModel):
-    """What a model takes and gives."""
-
-    model_config = described(examples.METADATA)
-
-    name: str
-    """The name that was asked for."""
-    versions: list[str]
-    """Id of the model that it means now."""
-    platform: str
-    """What runs it."""
-    inputs: list[Tensor]
-    """`pixels`, in the model's own pixel range."""
-    outputs: list[Tensor]
-    """`probabilities`, in the order of the model's classes."""
 
 
 @router.get("", summary="Server metadata")
@@ -245,7 +180,7 @@ _ANSWERS: dict[str, Any] = {
                 "application/octet-stream": {"schema": _BINARY | {"description": _ABOUT_BINARY}},
             },
         },
-        **documented(ModelNotFound, 413, Overloaded),
+        **documented(ModelNotFound, 413, Overloaded, NotFinite),
     },
 }
 
@@ -258,7 +193,11 @@ _ANSWERS: dict[str, Any] = {
 )
 @needs(Scope.PREDICT)
 async def infer(request: Request) -> Response:
-    """Probabilities of a batch of images, `pixels` in the model's own range."""
+    """Probabilities of a batch of images, `pixels` in the model's own range.
+
+    A parameter `pixel_range` of the request or the tensor, such as `"0,1"`, says another one.
+    Where inputs are doubtful, the response's parameter `warnings` says which, and why.
+    """
     return await _infer(request, request.path_params["name"], None)
 
 
@@ -283,7 +222,8 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     how = inference_protocol.wanted(asked)
     served = await catalog.find(name, version)
     request.scope["state"]["model"] = served.model_id
-    reading = (asked, binary, served.signature)
+    given = inference_protocol.pixel_range(asked)
+    reading = (asked, binary, served.signature, given)
     json_bytes = len(body) - len(binary)
     if json_bytes > INLINE_BYTES:
         decoding: DecodingPool = request.scope["state"]["decoding"]
@@ -291,10 +231,13 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
         pixels = await decoding.run(json_bytes * PARSED_BYTES, reader)
     else:
         pixels = inference_protocol.pixels(*reading)
-    part = await served.batcher.answer(pixels)
-    answer = InferResponse(name, served.model_id, [], asked.id)
+    warnings = pixel_arrays.find_warnings(pixels, served.signature, given)
+    predicted = await served.batcher.predict(pixels)
+    response = InferResponse(
+        name, served.model_id, [], asked.id, inference_protocol.warning_parameters(warnings)
+    )
     content, length = inference_protocol.encode(
-        answer, part.probabilities, how, served.signature.classes
+        response, predicted.probabilities, how, served.signature.classes
     )
     if not how.binary:
         return Answer(content, b"application/json")

@@ -20,7 +20,7 @@ from app.api.schemas import described
 from app.api.strict_json import is_json
 from app.jobspec import Text
 from app.serving import image_files, pixel_arrays
-from app.serving.batching import Overloaded, Part
+from app.serving.batching import NotFinite, Overloaded, Predicted
 from app.serving.catalog import Catalog, Served
 from app.serving.decoding import DecodingPool
 from app.serving.image_inputs import Preprocess
@@ -179,7 +179,7 @@ _REF = {
 _ANSWERS: dict[str, Any] = {
     "response_model": Predictions,
     "response_model_exclude_none": True,
-    "responses": documented(ModelNotFound, 413, 415, InvalidInput, Overloaded),
+    "responses": documented(ModelNotFound, 413, 415, InvalidInput, Overloaded, NotFinite),
 }
 
 
@@ -236,8 +236,8 @@ async def _answer(request: Request, ref: str | None) -> Response:
         known = ", ".join(["application/json", RAW, *IMAGES])
         raise HTTPException(415, f"Send one of {known} as Content-Type.")
     request.scope["state"]["model"] = served.model_id
-    part = await served.batcher.answer(inputs.pixels)
-    return Answer(_encoded(served, part, asked.top_k, inputs.warnings), b"application/json")
+    predicted = await served.batcher.predict(inputs.pixels)
+    return Answer(_encoded(served, predicted, asked.top_k, inputs.warnings), b"application/json")
 
 
 @lru_cache(maxsize=1024)
@@ -279,12 +279,12 @@ async def _from_file(
 
 
 def _encoded(
-    served: Served, part: Part, top_k: int | None, warnings: dict[int, list[InputWarning]]
+    served: Served, predicted: Predicted, top_k: int | None, warnings: dict[int, list[InputWarning]]
 ) -> bytes:
     classes = served.signature.classes
     predictions = [
         _Prediction(classes[best], best, row[best], row)
-        for best, row in zip(part.best, part.rows, strict=True)
+        for best, row in zip(predicted.best, predicted.rows, strict=True)
     ]
     for index, found in warnings.items():
         if BLANK_PICTURE in found:

@@ -18,7 +18,7 @@ from app.api.origins import CrossSite, ForeignHost
 from app.api.plain_words import explain
 from app.api.schemas import described
 from app.jobspec import JobSpec
-from app.serving.batching import Overloaded
+from app.serving.batching import NotFinite, Overloaded
 from app.serving.signature import InvalidInput
 from app.store.database import OperationalError
 from app.store.errors import (
@@ -114,6 +114,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     TooManyRequests: Kind(429, "too_many_requests", "The key's rate is used up"),
     QuotaExceeded: Kind(429, "quota_exceeded", "The key's quota is used up"),
     Overloaded: Kind(503, "overloaded", "Too many images wait"),
+    NotFinite: Kind(500, "not_finite", "The model gives no numbers"),
     FileDamaged: Kind(500, "file_damaged", "A stored file is damaged"),
     StorageFull: Kind(507, "storage_full", "The disk is full"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),

@@ -20,7 +20,7 @@ from app.api.routes import Route, needs
 from app.api.schemas import rfc3339
 from app.api.state import TheDatabase
 from app.jobspec import Text
-from app.serving.comparison import Answers, Comparison, compare
+from app.serving.comparison import Comparison, Predictions, compare
 from app.store import trained_models
 from app.store.database import Connection, Database
 from app.store.errors import ModelNotFound, NoReport, NotComparable
@@ -42,16 +42,16 @@ OtherRef = Annotated[str, Query(description="Id or alias of a model.", max_lengt
 )
 @needs(Scope.READ)
 def compare_models(a: OtherRef, b: OtherRef, database: TheDatabase) -> ModelComparison:
-    """Whether b is better than a, by their answers to the same test images.
+    """Whether b is better than a, by their predictions for the same test images.
 
     Differences are b minus a.
     """
     with database.read() as connection:
-        of_a, of_b = _answered(connection, a), _answered(connection, b)
+        of_a, of_b = _measured(connection, a), _measured(connection, b)
     if not _measured_alike(of_a, of_b):
         raise NotComparable(of_a.model.id, of_b.model.id)
     classes = len(of_a.model.signature["classes"])
-    return _shown(of_a.model, of_b.model, compare(of_a.answers, of_b.answers, classes))
+    return _shown(of_a.model, of_b.model, compare(of_a.predictions, of_b.predictions, classes))
 
 
 @router.get(
@@ -111,31 +111,31 @@ def _reported(database: Database, ref: str) -> tuple[Model, Report]:
     return model, Report.model_validate_json(content)
 
 
-class _Answered(NamedTuple):
-    """A model and its answers to the test images."""
+class _Measured(NamedTuple):
+    """A model and its predictions for the test images."""
 
     model: Model
-    answers: Answers
+    predictions: Predictions
 
 
-def _answered(connection: Connection, ref: str) -> _Answered:
+def _measured(connection: Connection, ref: str) -> _Measured:
     model = trained_models.get(connection, ref)
     content = trained_models.evaluation(connection, model, "answers")
-    return _Answered(model, Answers.decode(content))
+    return _Measured(model, Predictions.decode(content))
 
 
-def _measured_alike(a: _Answered, b: _Answered) -> bool:
+def _measured_alike(a: _Measured, b: _Measured) -> bool:
     """Whether both models answered the same test images."""
     of_a, of_b = (each.model.provenance.get("dataset_sha256") for each in (a, b))
     same = of_a is not None and of_a == of_b
-    return same and np.array_equal(a.answers.labels, b.answers.labels)
+    return same and np.array_equal(a.predictions.labels, b.predictions.labels)
 
 
 def _shown(a: Model, b: Model, found: Comparison) -> ModelComparison:
     low, high = found.interval
     return ModelComparison(
-        a=Compared(model=a.id, name=a.name, accuracy=found.right_a / found.images),
-        b=Compared(model=b.id, name=b.name, accuracy=found.right_b / found.images),
+        a=Compared(model=a.id, name=a.name, accuracy=found.correct_a / found.images),
+        b=Compared(model=b.id, name=b.name, accuracy=found.correct_b / found.images),
         images=found.images,
         difference=Interval(value=found.difference, low=low, high=high),
         discordant=Discordant(only_a=found.only_a, only_b=found.only_b),

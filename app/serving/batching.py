@@ -1,4 +1,4 @@
-"""Requests that arrive while a model is busy are answered as one batch. No timer waits for more."""
+"""Requests that arrive while a model is busy become one batch. No timer waits for more."""
 
 import asyncio
 from collections import deque
@@ -20,21 +20,31 @@ INLINE_SECONDS = 0.002
 
 
 class Overloaded(Exception):
-    """More images wait than can be answered soon."""
+    """More images wait than can be classified soon."""
 
     def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} images wait for this model; try again in a few seconds.")
+        super().__init__(f"{waiting} images wait already; try again in a few seconds.")
+
+
+class NotFinite(Exception):
+    """The model gives no number for an input that it should take."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model gives probabilities that are not finite numbers: its weights or the input "
+            "are beyond what it computes with. Ask another model, or train it anew."
+        )
 
 
 class Observer(Protocol):
-    """Hears of each batch."""
+    """Is told of each batch."""
 
     def __call__(self, images: int) -> None:
-        """A batch of so many images was answered."""
+        """A batch of so many images was classified."""
 
 
 class Batch:
-    """What a model has answered at once."""
+    """Predictions that a model made together."""
 
     def __init__(self, probabilities: Probabilities) -> None:
         self.probabilities = probabilities
@@ -52,8 +62,8 @@ class Batch:
         return rows
 
 
-class Part(NamedTuple):
-    """A request's images in a batch: from `begin` to before `end`."""
+class Predicted(NamedTuple):
+    """The predictions of one request: those of a batch from `begin` to before `end`."""
 
     batch: Batch
     begin: int
@@ -77,7 +87,7 @@ class Part(NamedTuple):
 
 class _Request(NamedTuple):
     pixels: Pixels
-    answer: asyncio.Future[Part]
+    predicted: asyncio.Future[Predicted]
 
 
 class Batcher:
@@ -92,11 +102,12 @@ class Batcher:
         self.waiting = 0
         """Images that wait."""
 
-    async def answer(self, pixels: Pixels) -> Part:
-        """What the model says of each image, (n, C, H, W).
+    async def predict(self, pixels: Pixels) -> Predicted:
+        """The model's predictions for images (n, C, H, W).
 
         Raises:
             Overloaded: too many images wait already.
+            NotFinite: a probability is not a number.
         """
         if self.waiting > MAX_WAITING:
             raise Overloaded(self.waiting)
@@ -107,10 +118,10 @@ class Batcher:
         if not self._busy:
             self._busy = True
             # Behind the requests that this round of the loop has read but not yet brought here.
-            loop.call_soon(self._answer, loop)
-        return await request.answer
+            loop.call_soon(self._run, loop)
+        return await request.predicted
 
-    def _answer(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._take()
         if not batch:
             self._busy = False
@@ -124,16 +135,16 @@ class Batcher:
             self._deliver(batch, self.predictor.probabilities(pixels))
         except Exception as error:  # it belongs to those who asked
             self._refuse(batch, error)
-        loop.call_soon(self._answer, loop)
+        loop.call_soon(self._run, loop)
 
     def _take(self) -> list[_Request]:
-        """What waits, as much as one batch holds; those who have gone are left out."""
+        """The oldest requests, as many as a batch holds, without those whose clients have gone."""
         batch: list[_Request] = []
         images = 0
         while self._queue and (not batch or images + len(self._queue[0].pixels) <= MAX_BATCH):
             request = self._queue.popleft()
             self.waiting -= len(request.pixels)
-            if not request.answer.done():
+            if not request.predicted.done():
                 batch.append(request)
                 images += len(request.pixels)
         return batch
@@ -148,20 +159,23 @@ class Batcher:
             self._refuse(batch, error)
         else:
             self._deliver(batch, done.result())
-        self._answer(loop)
+        self._run(loop)
 
     def _deliver(self, batch: list[_Request], probabilities: Probabilities) -> None:
         self._observe(len(probabilities))
-        answered = Batch(probabilities)
+        made = Batch(probabilities)
+        is_finite = bool(np.isfinite(probabilities).all())
         begin = 0
         for request in batch:
             end = begin + len(request.pixels)
-            if not request.answer.done():
-                request.answer.set_result(Part(answered, begin, end))
+            if not is_finite and not np.isfinite(probabilities[begin:end]).all():
+                self._refuse([request], NotFinite())
+            elif not request.predicted.done():
+                request.predicted.set_result(Predicted(made, begin, end))
             begin = end
 
     @staticmethod
     def _refuse(batch: list[_Request], error: BaseException) -> None:
         for request in batch:
-            if not request.answer.done():
-                request.answer.set_exception(error)
+            if not request.predicted.done():
+                request.predicted.set_exception(error)

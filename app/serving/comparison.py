@@ -1,6 +1,6 @@
-"""Whether one model is better than another, by their answers to the same test images.
+"""Whether one model is better than another, by their predictions for the same test images.
 
-The answers are paired: what counts is the images on which the models differ, and there are far
+The predictions are paired: what counts is the images on which the models differ, and there are far
 fewer of them than images. Two separate intervals of accuracy would miss most real differences.
 """
 
@@ -17,22 +17,22 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Answers:
-    """True classes and answered classes of the test images, both int (N,)."""
+class Predictions:
+    """True and predicted classes of the test images, both int (N,)."""
 
     labels: NDArray[np.int16]
     predicted: NDArray[np.int16]
 
     @classmethod
-    def decode(cls, content: bytes) -> "Answers":
-        """The answers that a training process has stored, a safetensors file."""
+    def decode(cls, content: bytes) -> "Predictions":
+        """The predictions that a training process has stored, a safetensors file."""
         kept = load(content)
         return cls(kept["labels"], kept["predicted"])
 
 
 @dataclass(frozen=True)
 class Recall:
-    """Share of a class' images that each model finds; None where the class has no images."""
+    """Fraction of a class' images that each model finds; None where the class has no images."""
 
     images: int
     a: float | None
@@ -44,12 +44,12 @@ class Comparison:
     """Model b against model a on `images` test images; differences are b minus a."""
 
     images: int
-    right_a: int
-    right_b: int
+    correct_a: int
+    correct_b: int
     only_a: int
-    """Images that a answers rightly and b wrongly."""
+    """Images on which a is correct and b is not."""
     only_b: int
-    """Images that b answers rightly and a wrongly."""
+    """Images on which b is correct and a is not."""
     recalls: list[Recall]
 
     @property
@@ -78,24 +78,24 @@ class Comparison:
         low, high = (100 * bound for bound in self.interval)
         told = f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
         return (
-            f"{result}: b is right on {self.right_b} of {self.images} test images, a on "
-            f"{self.right_a}, a difference of {100 * self.difference:+.2f} percentage points "
+            f"{result}: b is right on {self.correct_b} of {self.images} test images, a on "
+            f"{self.correct_a}, a difference of {100 * self.difference:+.2f} percentage points "
             f"({low:+.2f} to {high:+.2f}), {told}."
         )
 
 
-def compare(a: Answers, b: Answers, classes: int) -> Comparison:
-    """Compares the answers of two models to the same images, which have these labels in both."""
-    right_a, right_b = a.predicted == a.labels, b.predicted == b.labels
+def compare(a: Predictions, b: Predictions, classes: int) -> Comparison:
+    """Compares the predictions of two models for the same images, of the same labels."""
+    correct_a, correct_b = a.predicted == a.labels, b.predicted == b.labels
     images = np.bincount(a.labels, minlength=classes)
-    found_a = np.bincount(a.labels[right_a], minlength=classes)
-    found_b = np.bincount(a.labels[right_b], minlength=classes)
+    found_a = np.bincount(a.labels[correct_a], minlength=classes)
+    found_b = np.bincount(a.labels[correct_b], minlength=classes)
     return Comparison(
         images=len(a.labels),
-        right_a=int(right_a.sum()),
-        right_b=int(right_b.sum()),
-        only_a=int((right_a & ~right_b).sum()),
-        only_b=int((right_b & ~right_a).sum()),
+        correct_a=int(correct_a.sum()),
+        correct_b=int(correct_b.sum()),
+        only_a=int((correct_a & ~correct_b).sum()),
+        only_b=int((correct_b & ~correct_a).sum()),
         recalls=[
             Recall(
                 int(n), float(of_a) / float(n) if n else None, float(of_b) / float(n) if n else None
@@ -121,7 +121,7 @@ def difference_interval(only_a: int, only_b: int, images: int) -> tuple[float, f
 def mcnemar(only_a: int, only_b: int) -> float:
     """The two-sided p-value of McNemar's exact test.
 
-    Were the models equally good, each image on which just one of them is right would be either's
+    Were the models equally good, each image on which just one of them is correct would be either's
     with even odds: the smaller count is binomial. McNemar, "Note on the sampling error of the
     difference between correlated proportions or percentages", Psychometrika 12, 1947.
     """

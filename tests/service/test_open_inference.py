@@ -188,6 +188,36 @@ def test_what_cannot_be_read_is_refused_and_says_why(api: Api, body: Any, says: 
     assert says in answer.json()["error"]
 
 
+@pytest.mark.parametrize("where", ["request", "tensor"])
+@pytest.mark.parametrize("given", ["0,1", [0, 1]], ids=["text", "list"])
+def test_pixels_of_a_declared_range_are_taken(api: Api, where: str, given: Any) -> None:
+    fractions = (images(3) / 255).ravel().tolist()
+    declared = {"parameters": {"pixel_range": given}}
+    tensor = blank(data=fractions) | (declared if where == "tensor" else {})
+    body = {"inputs": [tensor]} | (declared if where == "request" else {})
+    answer = api.http.post(f"/v2/models/{NAME}/infer", json=body).json()
+    assert np.argmax(answer["outputs"][0]["data"]) == 3
+    assert "parameters" not in answer
+
+
+@pytest.mark.parametrize("given", ["", "0", "0,0", "1,0", "0,1e-320", "a,b", 3, [0], [0, None]])
+def test_a_range_that_is_none_is_refused_under_v2(api: Api, given: Any) -> None:
+    body = {"inputs": [blank()], "parameters": {"pixel_range": given}}
+    answer = api.http.post(f"/v2/models/{NAME}/infer", json=body)
+    assert answer.status_code == 400, answer.text
+    assert "pixel_range" in answer.json()["error"]
+
+
+def test_doubtful_tensors_are_warned_of(client: triton.InferenceServerClient) -> None:
+    pixels = np.concatenate([images(3), images(3) / 255, images(3) * 0])
+    parameters = client.infer(NAME, [tensor(pixels)]).get_response()["parameters"]
+    first, second = parameters["warnings"].splitlines()
+    assert first.startswith("pixels[1]: pixel_range: ")
+    assert second.startswith("pixels[2]: blank: ")
+    usual = client.infer(NAME, [tensor(images(3))]).get_response()
+    assert "parameters" not in usual
+
+
 @pytest.mark.parametrize("length", ["-1", "x", "999999999", "1" * 5000])
 def test_a_header_length_that_cannot_be_is_refused(api: Api, length: str) -> None:
     answer = api.http.post(

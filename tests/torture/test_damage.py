@@ -10,7 +10,7 @@ import torch
 from sqlalchemy import select, update
 
 from app.jobspec import JobSpec
-from app.serving.comparison import Answers
+from app.serving.comparison import Predictions
 from app.serving.predictor import Predictor
 from app.store import trained_models
 from app.store.errors import FileDamaged
@@ -93,7 +93,7 @@ def test_without_the_digest_a_mutated_file_is_an_error_at_worst(
         case "onnx":
             whole, load = model.files["onnx"], lambda content: Predictor(content, shape)
         case "answers":
-            whole, load = model.files["answers"], Answers.decode
+            whole, load = model.files["answers"], Predictions.decode
         case _:
             state = State(spec, torch.device("cpu"))
             whole, load = state.encode({}), state.restore

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.serving import batching
-from app.serving.batching import Batcher, Overloaded, Part
+from app.serving.batching import Batcher, NotFinite, Overloaded, Predicted
 from app.serving.predictor import Probabilities
 from app.serving.signature import Pixels
 
@@ -56,7 +56,7 @@ def test_a_thousand_requests_at_once_each_get_their_own_answer(seconds_per_image
         async def ask(number: int, size: int) -> None:
             await asyncio.sleep(0.0001 * (number % 7))
             values = [number + share / 10 for share in range(size)]
-            part = await queue.answer(images(*values))
+            part = await queue.predict(images(*values))
             np.testing.assert_allclose(part.probabilities[:, 0], np.multiply(values, 2), rtol=1e-6)
             np.testing.assert_allclose(part.rows, part.probabilities, atol=1e-6)
 
@@ -73,9 +73,9 @@ def test_what_comes_while_the_model_is_busy_is_one_batch() -> None:
         hold = threading.Event()
         model = Doubler(1.0, hold)
         queue = batcher(model)
-        first = asyncio.create_task(queue.answer(images(1)))
+        first = asyncio.create_task(queue.predict(images(1)))
         await asyncio.sleep(0.05)
-        others = [asyncio.create_task(queue.answer(images(n))) for n in range(2, 50)]
+        others = [asyncio.create_task(queue.predict(images(n))) for n in range(2, 50)]
         await asyncio.sleep(0.05)
         assert queue.waiting == 48
         hold.set()
@@ -91,7 +91,7 @@ def test_a_lone_request_waits_for_nobody() -> None:
         model = Doubler()
         queue = batcher(model)
         for number in range(3):
-            assert (await queue.answer(images(number))).rows == [[2 * number]]
+            assert (await queue.predict(images(number))).rows == [[2 * number]]
         assert model.batches == [1, 1, 1]
 
     run(work())
@@ -103,7 +103,7 @@ def test_batches_are_bounded_and_a_larger_request_goes_alone() -> None:
         model = Doubler(1.0, hold)
         queue = batcher(model)
         sizes = [1, batching.MAX_BATCH - 1, 2, batching.MAX_BATCH + 5, 1]
-        tasks = [asyncio.create_task(queue.answer(images(*[1.0] * size))) for size in sizes]
+        tasks = [asyncio.create_task(queue.predict(images(*[1.0] * size))) for size in sizes]
         await asyncio.sleep(0.05)
         hold.set()
         for task, size in zip(tasks, sizes, strict=True):
@@ -118,11 +118,11 @@ def test_a_client_that_has_gone_is_not_answered_and_takes_nobody_with_it() -> No
         hold = threading.Event()
         model = Doubler(1.0, hold)
         queue = batcher(model)
-        first = asyncio.create_task(queue.answer(images(1)))
-        beside = asyncio.create_task(queue.answer(images(5)))
+        first = asyncio.create_task(queue.predict(images(1)))
+        beside = asyncio.create_task(queue.predict(images(5)))
         await asyncio.sleep(0.05)
-        gone = asyncio.create_task(queue.answer(images(2)))
-        stays = asyncio.create_task(queue.answer(images(3)))
+        gone = asyncio.create_task(queue.predict(images(2)))
+        stays = asyncio.create_task(queue.predict(images(3)))
         await asyncio.sleep(0.05)
         first.cancel()
         gone.cancel()
@@ -132,7 +132,7 @@ def test_a_client_that_has_gone_is_not_answered_and_takes_nobody_with_it() -> No
         assert (await stays).rows == [[6]]
         assert model.batches == [2, 1]
         assert queue.waiting == 0
-        assert (await queue.answer(images(4))).rows == [[8]]
+        assert (await queue.predict(images(4))).rows == [[8]]
 
     run(work())
 
@@ -144,8 +144,8 @@ def test_an_error_is_told_to_those_who_asked_and_the_next_are_answered(
     async def work() -> None:
         queue = batcher(Doubler(seconds_per_image))
         with pytest.raises(ValueError, match="below zero"):
-            await queue.answer(images(-1))
-        assert (await queue.answer(images(4))).rows == [[8]]
+            await queue.predict(images(-1))
+        assert (await queue.predict(images(4))).rows == [[8]]
 
     run(work())
 
@@ -155,10 +155,10 @@ def test_more_than_can_be_answered_soon_is_refused_and_then_taken_again() -> Non
         hold = threading.Event()
         queue = batcher(Doubler(1.0, hold))
         many = images(*[1.0] * batching.MAX_BATCH)
-        tasks: list[asyncio.Task[Part]] = []
+        tasks: list[asyncio.Task[Predicted]] = []
         with pytest.raises(Overloaded):
             for _ in range(100):
-                tasks.append(asyncio.create_task(queue.answer(many)))
+                tasks.append(asyncio.create_task(queue.predict(many)))
                 await asyncio.sleep(0)
                 if tasks[-1].done():
                     tasks.pop().result()
@@ -166,6 +166,19 @@ def test_more_than_can_be_answered_soon_is_refused_and_then_taken_again() -> Non
         hold.set()
         for task in tasks:
             await task
-        assert (await queue.answer(images(4))).rows == [[8]]
+        assert (await queue.predict(images(4))).rows == [[8]]
+
+    run(work())
+
+
+@pytest.mark.parametrize("seconds_per_image", [0.0, 1.0], ids=["on the loop", "in a thread"])
+def test_what_is_no_number_is_told_to_its_own_request_only(seconds_per_image: float) -> None:
+    async def work() -> None:
+        queue = batcher(Doubler(seconds_per_image))
+        values = (1.0, float("nan"), 3.0, float("inf"))
+        found = await asyncio.gather(
+            *(queue.predict(images(value)) for value in values), return_exceptions=True
+        )
+        assert [type(each) for each in found] == [Predicted, NotFinite, Predicted, NotFinite]
 
     run(work())

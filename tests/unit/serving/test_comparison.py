@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save
 from scipy.stats import binomtest
 
-from app.serving.comparison import Answers, Comparison, compare, difference_interval, mcnemar
+from app.serving.comparison import Comparison, Predictions, compare, difference_interval, mcnemar
 
 DISCORDANT = [
     *[(a, b) for a in range(12) for b in range(12)],
@@ -15,8 +15,8 @@ DISCORDANT = [
 ]  # fmt: skip
 
 
-def answers(labels: Any, predicted: Any) -> Answers:
-    return Answers(np.array(labels, np.int16), np.array(predicted, np.int16))
+def answers(labels: Any, predicted: Any) -> Predictions:
+    return Predictions(np.array(labels, np.int16), np.array(predicted, np.int16))
 
 
 def counted(only_a: int, only_b: int, images: int = 1000) -> Comparison:
@@ -72,7 +72,7 @@ def test_what_is_compared_by_hand() -> None:
     a = answers([0, 0, 1, 1], [0, 0, 0, 2])
     b = answers([0, 0, 1, 1], [0, 1, 1, 1])
     found = compare(a, b, 3)
-    assert (found.images, found.right_a, found.right_b) == (4, 2, 3)
+    assert (found.images, found.correct_a, found.correct_b) == (4, 2, 3)
     assert (found.only_a, found.only_b) == (1, 2)
     assert found.difference == 0.25
     assert [(each.images, each.a, each.b) for each in found.recalls] == [
@@ -103,6 +103,6 @@ def test_stored_answers_are_read() -> None:
     labels, predicted = np.array([3, 1], np.int16), np.array([3, 2], np.int16)
     confidence = np.array([0.5, 0.25], np.float32)
     kept = save({"labels": labels, "predicted": predicted, "confidence": confidence})
-    found = Answers.decode(kept)
+    found = Predictions.decode(kept)
     np.testing.assert_array_equal(found.labels, labels)
     np.testing.assert_array_equal(found.predicted, predicted)
