@@ -14,8 +14,11 @@ from app.store import events
 from app.store.events import NewEvent
 from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of
+from tests.waiting import HANG_SECONDS
 
 JSON = {"Content-Type": "application/json"}
+LONGEST_WAIT = 30.0
+"""Seconds of a `wait` that must end before they are over."""
 
 
 def test_an_empty_body_and_empty_json_are_the_reference_job(api: Api) -> None:
@@ -122,7 +125,7 @@ def test_a_body_over_the_limit_is_refused_by_its_header_and_by_its_bytes(api: Ap
 
 def test_an_announced_large_body_is_refused_before_it_is_sent(api: Api) -> None:
     address = (api.http.base_url.host, api.http.base_url.port or 80)
-    with socket.create_connection(address, timeout=5) as connection:
+    with socket.create_connection(address, timeout=HANG_SECONDS) as connection:
         connection.sendall(
             b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
         )
@@ -289,25 +292,27 @@ def test_wait_answers_at_the_change_of_state_and_not_before(api: Api) -> None:
         with api.database.write() as connection:
             events.append(connection, job_id, [NewEvent("log", "no change of state")])
 
-    timers = [later(log, 0.2), later(lambda: api.start(job_id), 0.6)]
     began = time.monotonic()
-    job = api.http.get(f"/jobs/{job_id}", params={"wait": 10}).json()
+    timers = [later(log, 0.2), later(lambda: api.start(job_id), 0.6)]
+    job = api.http.get(
+        f"/jobs/{job_id}", params={"wait": LONGEST_WAIT}, timeout=HANG_SECONDS
+    ).json()
     took = time.monotonic() - began
     for timer in timers:
         timer.join()
     assert job["status"] == "running"
-    assert 0.5 < took < 1.5
+    assert 0.6 <= took < LONGEST_WAIT
 
 
 def test_wait_ends_after_its_seconds_and_at_once_for_an_ended_job(api: Api) -> None:
     job_id = api.submit()
     began = time.monotonic()
     assert api.http.get(f"/jobs/{job_id}?wait=0.4").json()["status"] == "queued"
-    assert 0.3 < time.monotonic() - began < 1.5
+    assert time.monotonic() - began >= 0.4
     api.http.post(f"/jobs/{job_id}/cancel")
     began = time.monotonic()
-    assert api.http.get(f"/jobs/{job_id}?wait=10").json()["status"] == "cancelled"
-    assert time.monotonic() - began < 1
+    assert api.http.get(f"/jobs/{job_id}?wait={LONGEST_WAIT}").json()["status"] == "cancelled"
+    assert time.monotonic() - began < LONGEST_WAIT
 
 
 def test_cancel_may_be_repeated_but_an_ended_job_stays(api: Api) -> None:
@@ -326,10 +331,16 @@ def test_cancel_may_be_repeated_but_an_ended_job_stays(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/jobs/job_x", "/jobs/job_x?wait=5", "/jobs/job_x/events", "/jobs/job_x/metrics"]
+    "path",
+    [
+        "/jobs/job_x",
+        f"/jobs/job_x?wait={LONGEST_WAIT}",
+        "/jobs/job_x/events",
+        "/jobs/job_x/metrics",
+    ],
 )
 def test_an_unknown_job_is_a_404_problem(api: Api, path: str) -> None:
     began = time.monotonic()
     document = problem_of(api.http.get(path), 404, "job_not_found")
     assert "GET /jobs" in document["detail"]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < LONGEST_WAIT

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from app.client import Client, Problem
 from app.local import Service
 from app.settings import Settings
+from tests.waiting import HANG_SECONDS, ended, started, until
 
 DIGITS = {"dataset": {"name": "digits"}, "training": {"log_every": 100}}
 LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 2000, "batch_size": 32}}
@@ -34,34 +35,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
     finally:
         service.stop()
-
-
-def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
-    """What the condition gives once it is true; a busy machine may take long to train."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s")
-
-
-def ended(client: Client, job: dict[str, Any], seconds: float = 180) -> dict[str, Any]:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        job = client.job(job["id"], wait=5)
-        if job["status"] in {"succeeded", "failed", "cancelled"}:
-            return job
-    raise AssertionError(f"{job['id']} is still {job['status']}")
-
-
-def started(client: Client, job: dict[str, Any]) -> dict[str, Any]:
-    return until(
-        lambda: (
-            (found := client.job(job["id"]))["status"] == "running" and found["progress"] and found
-        )
-    )
 
 
 def training_process(service: Service) -> psutil.Process:
@@ -198,7 +171,7 @@ def test_a_job_that_loses_every_process_fails_with_a_reason_and_the_next_one_run
         started(client, job)
         run = training_process(service)
         run.kill()
-        run.wait(5)  # the next attempt's process is the only one then
+        run.wait(HANG_SECONDS)  # the next attempt's process is the only one then
     job = ended(client, job)
     assert job["failure"]["code"] == "worker_lost"
     assert "SIGKILL" in job["failure"]["message"]
@@ -211,7 +184,7 @@ def test_sigterm_puts_the_running_job_back_and_the_next_worker_finishes_it(
     job = client.submit(DIGITS | {"training": {"epochs": 60, "batch_size": 8}})
     started(client, job)
     service.processes["worker"].send_signal(signal.SIGTERM)
-    assert service.processes["worker"].wait(10) == 0
+    assert service.processes["worker"].wait(HANG_SECONDS) == 0
     assert client.job(job["id"])["status"] == "queued"
     reached = client.job(job["id"])["progress"]["step"]
     service.start("worker")
@@ -229,7 +202,7 @@ def test_a_killed_worker_leaves_no_training_process_and_loses_no_job(
     orphan = training_process(service)
     service.processes["worker"].kill()
     service.processes["worker"].wait()
-    psutil.wait_procs([orphan], timeout=5)
+    psutil.wait_procs([orphan], timeout=HANG_SECONDS)
     assert not orphan.is_running()
     service.start("worker")
     job = ended(client, job)

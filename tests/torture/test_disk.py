@@ -11,7 +11,7 @@ import pytest
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from tests.service.test_main_job import ended, started
+from tests.waiting import ended, started
 
 MIB = 2**20
 
@@ -81,7 +81,7 @@ def test_a_full_disk_is_named_and_survived(
             for job in client.jobs(status="queued"):
                 client.cancel(job["id"])
             for each in (running, beside):
-                job = ended(client, each, seconds=180)
+                job = ended(client, each)
                 assert job["status"] == "succeeded", job
                 assert job["attempt"] == 1
                 digests = {client.model(run["model"])["weights_sha256"] for run in (job, whole)}
