@@ -92,7 +92,8 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         self._engine.warm_up()
         self._attempt(self._bury_predecessors)
-        while not self._engine.is_ready() and self._stop_at is None:
+        # A stop comes first: the signal may have ended what the engine was loading.
+        while self._stop_at is None and not self._engine.is_ready():
             time.sleep(LOOK_SECONDS)
         log.info("worker %s is ready, %d slot(s)", self._name, self._settings.slots)
 

@@ -7,6 +7,7 @@ its report instead of 25. One thread, so that a fork is safe.
 
 import gc
 import logging
+import signal
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from app.jobspec import JobSpec
 from worker.training import export, networks, report
 from worker.training.dataset import Description
 
+# A service manager or a terminal signals every process: the runs need their server until the worker
+# has stopped them, and it ends when the worker does.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 torch.set_num_threads(1)
 digits = Description("digits", (1, 8, 8), [str(n) for n in range(10)], (0, 16), 0.3, 0.4, "")
 try:

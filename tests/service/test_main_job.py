@@ -178,12 +178,16 @@ def test_a_job_that_loses_every_process_fails_with_a_reason_and_the_next_one_run
     assert ended(client, client.submit(DIGITS))["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("whom", ["the worker", "each of its processes"])
 def test_sigterm_puts_the_running_job_back_and_the_next_worker_finishes_it(
-    service: Service, client: Client
+    service: Service, client: Client, whom: str
 ) -> None:
     job = client.submit(DIGITS | {"training": {"epochs": 60, "batch_size": 8}})
     started(client, job)
-    service.processes["worker"].send_signal(signal.SIGTERM)
+    worker = psutil.Process(service.processes["worker"].pid)
+    others = [] if whom == "the worker" else worker.children(recursive=True)
+    for process in [*others, worker]:
+        process.send_signal(signal.SIGTERM)
     assert service.processes["worker"].wait(HANG_SECONDS) == 0
     assert client.job(job["id"])["status"] == "queued"
     reached = client.job(job["id"])["progress"]["step"]
