@@ -96,8 +96,6 @@ class Checkpoint(msgspec.Struct, tag=True, frozen=True):
     """All that is needed to go on from `step`, as `training.checkpoint` writes it."""
 
     step: int
-    best: bool
-    """Whether the validation loss is the least so far."""
     content: bytes
 
 

@@ -50,7 +50,7 @@ def update(reports: list[Report]) -> Reported:
                 said.metrics |= metrics
             case Resumed(step, differences):
                 said.events.append(_resumed(step, differences))
-            case Checkpoint(step, content=content):
+            case Checkpoint(step, content):
                 said.checkpoint = NewCheckpoint(step, content)
             case Diagnosed(content, new):
                 said.diagnosis = content

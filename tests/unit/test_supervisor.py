@@ -137,7 +137,7 @@ def test_a_checkpoint_that_cannot_be_written_waits_at_its_own_run(
 
     monkeypatch.setattr(leases, "record", refuse)
     engine = ScriptedEngine(
-        full=ScriptedRun(Checkpoint(1, False, b"c"), Measured()),
+        full=ScriptedRun(Checkpoint(1, b"c"), Measured()),
         well=ScriptedRun(Measured()),
     )
     work(

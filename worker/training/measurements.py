@@ -63,6 +63,9 @@ class Stretch(Struct):
     count: int
     mean: float
     variance: float
+    weight: float | None = None
+    """Sum of the batches' weights, each relative to its size: with class weights it is not `count`.
+    Checkpoints of older versions have none."""
 
 
 class Inspection(Struct):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from app.jobspec import JobSpec, RateRange
-from worker.training import method
+from worker.training import losses, method
 from worker.training.batches import Images
 from worker.training.loop import Batch, Step
 from worker.training.measurements import RangeTest
@@ -50,26 +50,34 @@ def range_test(
     with torch.random.fork_rng(devices=[]):
         state = State(spec, device)
         steps = method.steps(spec, state, criterion, _endless(spec, images, heartbeat))
-        rates, smoothed = _ramp(state, steps, limits)
+        rates, smoothed = _ramp(state, steps, criterion, limits)
     return _result(spec.training.batch_size, rates, smoothed)
 
 
 def _ramp(
-    state: State, steps: Iterator[Step], limits: RateRange
+    state: State, steps: Iterator[Step], criterion: nn.Module, limits: RateRange
 ) -> tuple[list[float], list[float]]:
-    """The rates that were tested, and the smoothed loss at each."""
+    """The rates that were tested, and the smoothed loss at each.
+
+    With class weights a batch counts by its labels' weights, relative to its size; a batch without
+    any weight says nothing, and neither does its rate.
+    """
     factor = (limits.highest / limits.lowest) ** (1 / (limits.batches - 1))
     rates: list[float] = []
     smoothed: list[float] = []
-    mean = 0.0
+    mean = counted = 0.0
     for number in range(limits.batches):
         rate = limits.lowest * factor**number
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        loss = next(steps).loss.item()
-        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+        step = next(steps)
+        weight = float(losses.weight(criterion, step.labels)) / len(step.labels)
+        if not weight:
+            continue
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * weight * step.loss.item()
+        counted = SMOOTHING * counted + (1 - SMOOTHING) * weight
         rates.append(rate)
-        smoothed.append(mean / (1 - SMOOTHING ** (number + 1)))
+        smoothed.append(mean / counted)
         if not math.isfinite(mean) or smoothed[-1] > EXPLODED * min(smoothed):
             break
     return rates, smoothed

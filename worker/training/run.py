@@ -178,10 +178,10 @@ class Run:
         self._report(self._throughput.now(at.epoch, at.step))
         with self._throughput.excluding():
             self._observer.look(Checkup.epoch, metrics)
-        best = self._judge(metrics)
+        self._judge(metrics)
         at.epoch, at.batch = at.epoch + 1, 0
         self._state.running = RunningMetrics(self._device)
-        self._keep(best)
+        self._keep()
 
     def _steps(self) -> Iterator[Step]:
         """The loop over the rest of the epoch."""
@@ -225,18 +225,15 @@ class Run:
             metrics["validation_accuracy"] = validation.accuracy
         return metrics
 
-    def _judge(self, metrics: dict[str, float]) -> bool:
-        """Tells schedule and early stopping the metrics; returns whether the loss is the lowest."""
+    def _judge(self, metrics: dict[str, float]) -> None:
+        """Tells schedule and early stopping the metrics."""
         loss = metrics.get("validation_loss")
         self._state.rate.epoch_ended(loss)
-        if loss is None:
-            return False
         stopping = self._spec.training.early_stopping
-        if stopping is not None:
+        if loss is not None and stopping is not None:
             better = loss if stopping.metric == "validation_loss" else -metrics[stopping.metric]
             if self._state.best.waiting.improves(better, stopping.min_delta):
                 self._state.best.weights = checkpoint.network_state(self._state.net)
-        return self._state.best.loss.improves(loss)
 
     def _has_ended(self) -> bool:
         """Whether all epochs are done, or early stopping is out of patience."""
@@ -254,19 +251,19 @@ class Run:
 
     def _stop(self, reason: StopReason) -> NoReturn:
         if reason is not StopReason.CANCEL:
-            self._keep(best=False)
+            self._keep()
         raise Stopping(reason)
 
     def _keep_if_due(self) -> None:
         if time.monotonic() - self._kept_at >= self._spec.training.checkpoint_seconds:
-            self._keep(best=False)
+            self._keep()
 
-    def _keep(self, best: bool) -> None:
+    def _keep(self) -> None:
         """Reports a checkpoint of this boundary between two steps."""
         self._observer.look(Checkup.settle)
         content = self._state.encode(self._environment())
         self._observer.look(Checkup.hold, content)
-        self._report(Checkpoint(self._state.position.step, best, content))
+        self._report(Checkpoint(self._state.position.step, content))
         self._kept_at = time.monotonic()
 
     def _resume(self, content: bytes) -> None:

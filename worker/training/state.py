@@ -26,10 +26,9 @@ class Position:
 
 @dataclass
 class Best:
-    """What early stopping has seen, the lowest validation loss, and the weights to restore."""
+    """What early stopping has seen, and the weights to restore."""
 
     waiting: Plateau = field(default_factory=Plateau)
-    loss: Plateau = field(default_factory=Plateau)
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -55,7 +54,6 @@ class State:
                 "position": asdict(self.position),
                 "rate": self.rate.state(),
                 "waiting": asdict(self.best.waiting),
-                "loss": asdict(self.best.loss),
                 "environment": environment,
             },
             tensors={
@@ -88,9 +86,7 @@ class State:
         values, tensors = snapshot.values, snapshot.tensors
         self.position = Position(**values["position"])
         self.rate.restore(values["rate"])
-        self.best = Best(
-            Plateau(**values["waiting"]), Plateau(**values["loss"]), tensors.get("best", {})
-        )
+        self.best = Best(Plateau(**values["waiting"]), tensors.get("best", {}))
         if "measured" in tensors:  # checkpoints of older versions have none
             content = tensors["measured"]["msgpack"].numpy().tobytes()
             self.measurements = msgspec.msgpack.decode(content, type=Measurements)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from worker.training.batches import Images
 from worker.training.diagnosis.probe import IMAGES, Probe
 from worker.training.loop import Criterion, Step
+from worker.training.losses import weight
 from worker.training.measurements import EpochReading, Stretch
 from worker.training.state import State
 
@@ -36,6 +37,7 @@ class Recorder:
         self._probe = Probe(state.net, criterion, self._batch)
         self._step_cost = batch_size + STEP_IMAGES
         self._losses: list[Tensor] = []
+        self._weights: list[Tensor | float] = []
         self._updating = False
         self._probed_at = 0
 
@@ -53,6 +55,7 @@ class Recorder:
     def add(self, step: Step) -> None:
         """Counts a step in; called right after it."""
         self._losses.append(step.loss)
+        self._weights.append(weight(self._criterion, step.labels) / len(step.labels))
         if self._updating:
             self._updating = False
             for layer, update in zip(
@@ -93,14 +96,15 @@ class Recorder:
         if not self._losses:
             return
         losses = torch.stack(self._losses).double()
+        weights = torch.stack([torch.as_tensor(each).to(losses) for each in self._weights])
         first = self._state.position.step - len(losses) + 1
-        self._losses = []
-        stretch = Stretch(
-            step=first,
-            count=len(losses),
-            mean=losses.mean().item(),
-            variance=losses.var(correction=0).item(),
-        )
+        self._losses, self._weights = [], []
+        total = weights.sum()
+        if not total:  # every label has the class weight 0: these steps learned nothing
+            return
+        mean = (weights * losses).sum() / total
+        variance = (weights * (losses - mean).square()).sum() / total
+        stretch = Stretch(first, len(losses), mean.item(), variance.item(), total.item())
         kept = self._state.measurements.stretches
         if kept and kept[-1].count < self._width():
             kept[-1] = _joined(kept[-1], stretch)
@@ -117,8 +121,9 @@ class Recorder:
 
 
 def _joined(a: Stretch, b: Stretch) -> Stretch:
-    count = a.count + b.count
-    mean = (a.mean * a.count + b.mean * b.count) / count
-    within = (a.variance * a.count + b.variance * b.count) / count
-    between = (a.count * (a.mean - mean) ** 2 + b.count * (b.mean - mean) ** 2) / count
-    return Stretch(a.step, count, mean, within + between)
+    of_a, of_b = a.weight or a.count, b.weight or b.count
+    total = of_a + of_b
+    mean = (a.mean * of_a + b.mean * of_b) / total
+    within = (a.variance * of_a + b.variance * of_b) / total
+    between = (of_a * (a.mean - mean) ** 2 + of_b * (b.mean - mean) ** 2) / total
+    return Stretch(a.step, a.count + b.count, mean, within + between, total)

@@ -185,3 +185,24 @@ def test_a_snapshot_that_is_broken_itself_is_not_trained_on(digits: Dataset) -> 
     (finding,) = (f for f in last(said)["findings"] if f["code"] == "non_finite")
     # its seed gives no such break: what is told is the network as it was found
     assert finding["evidence"][0]["name"] == "not finite: weights of layer 1"
+
+
+def test_the_means_that_it_reads_count_class_weights(digits: Dataset) -> None:
+    """Most batches of two hold no label with a weight: their loss is no 0 to be averaged."""
+    weights = [1.0, 0.5, *[0.0] * 8]
+    spec = JobSpec.model_validate(
+        {
+            "dataset": {"name": "digits", "limit": 400},
+            "training": {"epochs": 1, "batch_size": 2, "loss": {"class_weights": weights}},
+        }
+    )
+    said: list[Report] = []
+    training = Run(spec, digits, said.append, lambda: None)
+    with without_export():
+        training.run()
+    (epoch,) = (each for each in said if isinstance(each, Epoch))
+    read = training.measurements.stretches
+    assert all(each.weight is not None for each in read)
+    total = sum(each.weight or 0.0 for each in read)
+    mean = sum(each.mean * (each.weight or 0.0) for each in read) / total
+    assert mean == pytest.approx(epoch.metrics["train_loss"], rel=1e-6)

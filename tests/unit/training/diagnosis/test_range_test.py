@@ -82,3 +82,15 @@ def test_only_tested_rates_are_recommended_and_the_end_to_move_is_named(
     else:
         assert "extend" in found["advice"]
         assert f"`{end}`" in found["advice"]
+
+
+def test_batches_without_any_weight_say_nothing(digits: Dataset) -> None:
+    weights = {"class_weights": [1.0, *[0.0] * 9]}
+    found = found_by(
+        digits,
+        lr_range={"lowest": 1e-6, "highest": 1e-5, "batches": 200},
+        training={"batch_size": 1, "loss": weights},
+    )
+    losses = [loss for _, loss in found["curve"]]
+    assert 0 < len(losses) < 100  # a tenth of the images is of the class that counts
+    assert min(losses) > 0.5  # at rates so low nothing is learned: no loss is near 0
