@@ -11,7 +11,7 @@ MB = 10**6
 
 
 def share(slots: int) -> int:
-    """What each of so many runs may take, in MB, of this machine or of its container."""
+    """Memory that each of `slots` runs may take, in MB, of this machine or of its container."""
     there_is = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if CGROUP.exists() and (limit := CGROUP.read_text().strip()).isdecimal():
         there_is = min(there_is, int(limit))

@@ -28,7 +28,7 @@ NOTHING: dict[str, Any] = {
     "series": {},
     "lr_range": None,
 }
-"""The diagnosis of a run of which nothing has been found yet."""
+"""The diagnosis before the run has reported any."""
 
 
 @router.get("/{job_id}/diagnosis", summary="Why it fails", responses=documented(JobNotFound))

@@ -181,7 +181,7 @@ def _separate(inputs: bytes, signature: Signature) -> list[bytes]:
 def _open(
     value: bytes, index: int, signature: Signature, given: Range | None
 ) -> Image.Image | Pixels:
-    """An image file of which only the header is read, or the pixels of nested lists."""
+    """An image whose header alone has been read, or the pixels of nested lists."""
     try:
         if value.startswith(b'"'):
             return image_files.open_base64(_text.decode(value))

@@ -100,9 +100,9 @@ class Job(BaseModel):
     pause_requested: bool
     """Whether its owner has asked a running job to pause."""
     retry_of: str | None
-    """Id of the job of which this is a retry."""
+    """Id of the job that this one retries."""
     applied: dict[str, Any] | None
-    """The merge patch that made its specification of that job's; null for the same again."""
+    """The merge patch between that job's specification and this one's; null if they are equal."""
     range_of: str | None
     """Id of the job for which this is a learning-rate range test."""
     chain: list[ChainedJob]

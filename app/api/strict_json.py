@@ -1,13 +1,12 @@
-"""Reads JSON bodies as the standard has them: no NaN, no duplicate keys, no other types."""
+"""Requests with a JSON body: of no other type, read strictly, and not lost on their way."""
 
-import json
-from collections import Counter
 from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 
-from app.api.body import read_body, without_byte_order_mark
+from app import json_text
+from app.api.body import read_body
 from app.api.headers import header
 from app.api.problems import InvalidBody
 
@@ -60,7 +59,7 @@ def expect_json(request: Request) -> None:
 
 
 def expect_nothing(request: Request) -> None:
-    """Refuses an empty body of which the headers say that there is something.
+    """Refuses an empty body that the headers announce as a full one.
 
     `Content-Length: 0` alone is how most clients say that there is none (RFC 9110, 8.6).
 
@@ -83,25 +82,8 @@ def expect_nothing(request: Request) -> None:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(
-            str(without_byte_order_mark(body), "utf-8"),  # `loads` would read UTF-16 too
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_refuse_duplicates,
-        )
+        return json_text.parse(body)
     except RecursionError as error:
         raise InvalidBody("The body is nested too deeply.") from error
-    except ValueError as error:  # not JSON, not Unicode, or a number of thousands of digits
+    except ValueError as error:
         raise InvalidBody(f"The body is not valid JSON: {error}.") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        twice = next(name for name in counts if counts[name] > 1)
-        raise ValueError(f"{twice!r} appears twice in one object")
-    return unique

@@ -1,4 +1,4 @@
-"""Errors of a spec with a preset, in terms of what the client sent."""
+"""Errors of a spec with a preset: they name fields that the client sent, or the preset itself."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pydantic_core.core_schema import ErrorType
 from app.jobspec.presets import PRESETS
 
 BETWEEN_FIELDS = {"option_without_effect", "does_not_fit"}
-"""Types of errors that come from two fields, of which the preset may have set one."""
+"""Types of errors between two fields; the preset may have set one of them."""
 
 BUILT_IN = frozenset(get_args(ErrorType))
 """Types of errors that pydantic knows; the others carry their own message."""

@@ -40,7 +40,7 @@ class Observer(Protocol):
     """Is told of each batch."""
 
     def __call__(self, images: int) -> None:
-        """A batch of so many images was classified."""
+        """Notes that a batch of this many images was classified."""
 
 
 class Batch:

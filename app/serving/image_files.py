@@ -73,7 +73,7 @@ def open_base64(text: str) -> Image.Image:
 
 
 def open_file(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """An image of which only the header is read; and no pixel yet.
+    """An image whose header has been read, but no pixel yet.
 
     Raises:
         InvalidInput: empty, of another format, or too large.
@@ -133,7 +133,7 @@ def draft(image: Image.Image) -> int:
 def decoded(image: Image.Image) -> Image.Image:
     """The whole image: upright, at most REDUCED_SIDE a side, in mode L, RGB, or F from 0 to 255.
 
-    Mode F is for greys of 16 bits. What is transparent becomes the opposite of what is drawn on it.
+    Mode F is for greys of 16 bits. Transparent pixels become the opposite of what is drawn.
 
     Raises:
         InvalidInput: corrupt or cut off.

@@ -137,7 +137,7 @@ def _has_sharp_edge(grey: Grey, paper: Mask, sheet: Mask) -> bool:
 
 
 def _shrunk(mask: Mask, pixels: int) -> Mask:
-    """The mask without an edge of so many pixels; the picture's own border is no edge."""
+    """The mask without an edge of `pixels`; the picture's own border is no edge."""
     image = Image.fromarray(np.pad(mask, pixels, mode="edge").astype(np.uint8) * 255)
     kept: Any = np.asarray(image.filter(ImageFilter.MinFilter(2 * pixels + 1)))
     inside: Mask = kept[pixels:-pixels, pixels:-pixels] > 127

@@ -9,7 +9,7 @@ from app.store.database import now
 from app.store.tables import events, jobs
 
 NEWEST = 1000
-"""The newest lines of a log are all there; with each so many, older ones may be thinned out."""
+"""How many of the newest lines a log always keeps; older ones may be thinned out."""
 MOST_OLDER = 2000
 """How many older lines a log may have before every other one is dropped."""
 

@@ -32,9 +32,9 @@ class Job:
     pause_requested: bool
     retry_of: str | None
     chain: str | None
-    """Id of the first job of the tries of which this is one; None for a first one."""
+    """Id of the first job of the chain of retries that this one is in; None for a first one."""
     applied: dict[str, Any] | None
-    """The merge patch that made its spec of the one it tries again."""
+    """The merge patch between the spec of the job that it retries and its own."""
     range_of: str | None
     """Id of the job for which this is a range test."""
     verdict: str

@@ -66,7 +66,7 @@ class Key:
 def create(
     connection: Connection, name: str, scopes: frozenset[Scope], limits: Limits
 ) -> tuple[Key, str]:
-    """Stores a new key; returns it and its token, of which only a hash is kept."""
+    """Stores a new key; returns it and its token; only the token's hash is kept."""
     number = str(ULID())
     token = f"{PREFIX}{number}_{secrets.token_urlsafe(32)}"
     connection.execute(

@@ -54,7 +54,7 @@ class Policy:
     """How much is kept."""
 
     jobs: int
-    """Newest ended jobs of which everything is kept."""
+    """How many ended jobs, the newest, keep everything."""
     checkpoints: int
     """Newest ended jobs, among these, whose checkpoints are kept for a retry."""
 
@@ -74,7 +74,7 @@ HAS_MORE = and_(jobs.c.ended_at.is_not(None), jobs.c.pruned_at.is_(None))
 
 
 def _behind(connection: Connection, newest: int) -> str | None:
-    """Id of the first ended job behind so many newest ones, or None where there are no more."""
+    """Id of the first ended job behind the `newest` ones, or None where there are no more."""
     by_age = select(jobs.c.id).where(HAS_MORE).order_by(jobs.c.id.desc())
     return connection.execute(by_age.offset(newest).limit(1)).scalar_one_or_none()
 

@@ -59,9 +59,11 @@ jobs = Table(
     Column("progress", JSON(none_as_null=True)),
     Column("metrics", JSON, nullable=False),
     Column("failure", JSON(none_as_null=True)),
-    Column("retry_of", String(40)),  # the job of which this one is another try
-    Column("chain", String(40), index=True),  # a retry's: the first job of all the tries
-    Column("applied", JSON(none_as_null=True)),  # the merge patch that made it of that job's spec
+    Column("retry_of", String(40)),  # the job that this one retries
+    Column("chain", String(40), index=True),  # of a retry: the first job of the chain
+    Column(
+        "applied", JSON(none_as_null=True)
+    ),  # the merge patch from that job's spec to this one's
     Column("range_of", String(40), index=True),  # the job for which this range test was made
     Column("verdict", String(32), nullable=False, server_default="unknown"),
     Column("key_id", String(40)),  # the API key that submitted it

@@ -100,8 +100,8 @@ def test_a_host_that_is_not_here_is_told(host: str, tmp_path: Path) -> None:
         (b"", "is not JSON"),
         (b'{"name": }', "is not JSON: Expecting value: line 1 column 10"),
         (b'{"name": "\xff"}', "is not UTF-8 text (byte 10)"),
-        (b'{"lr": NaN}', "NaN is not a number"),
-        (b'{"name": "a", "name": "b"}', "the field 'name' stands there twice"),
+        (b'{"lr": NaN}', "NaN is not a JSON value"),
+        (b'{"name": "a", "name": "b"}', "'name' appears twice"),
         (b"[" * 100_000, "is not JSON"),
     ],
 )

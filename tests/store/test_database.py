@@ -10,10 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from app.store import migrations
+from app.store import database, migrations
 from app.store.database import Database
-from app.store.errors import SchemaMismatch
+from app.store.errors import DatabaseBusy, SchemaMismatch
+from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND
 from app.store.tables import metadata
+from worker.supervisor import DATABASE_SECONDS
 
 PROCESSES = 4
 INCREMENTS = 100
@@ -122,3 +124,16 @@ def test_a_process_that_does_not_know_the_schema_says_so_and_ends(
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "The database has schema 9999, this traind knows" in line
+
+
+def test_a_write_waits_for_others_no_longer_than_it_is_told(store: Database, url: str) -> None:
+    impatient = database.connect(url, busy_seconds=0.1)
+    try:
+        with store.write(), pytest.raises(DatabaseBusy), impatient.write():
+            pass
+    finally:
+        impatient.close()
+
+
+def test_a_worker_may_wait_for_several_writes_within_a_lease() -> None:
+    assert DATABASE_SECONDS + HEARTBEAT_SECONDS < LEASE / SECOND / 2

@@ -10,7 +10,7 @@ from torch.nn import functional
 from app.jobspec import Augment
 
 COARSE = 4
-"""Elastic bending is drawn on a grid of so many points a side, and smooth between them."""
+"""Points a side of the grid on which elastic bending is drawn; it is smooth between them."""
 
 
 class Augmentation:

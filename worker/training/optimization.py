@@ -49,7 +49,7 @@ class Plateau:
     waited: int = 0
 
     def improves(self, value: float, min_delta: float = 0.0) -> bool:
-        """Takes the epoch's value, of which less is better; says whether it is the best so far."""
+        """Takes in an epoch's value; returns whether it is the lowest so far, by `min_delta`."""
         if self.best is None or value < self.best - min_delta:
             self.best, self.waited = value, 0
             return True

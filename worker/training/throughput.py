@@ -60,13 +60,13 @@ class Throughput:
 
     @contextmanager
     def excluding(self) -> Iterator[None]:
-        """Leaves the time of what is no step, such as an evaluation, out of the throughput."""
+        """Leaves the time of the block, such as an evaluation, out of the throughput."""
         began = time.monotonic()
         yield
         self._excluded += time.monotonic() - began
 
     def _images(self, step: int) -> int:
-        """Training images that the run has seen after so many steps."""
+        """Training images that the run has seen by the end of a step."""
         epochs, batches = divmod(step, self._spec.steps_per_epoch)
         images = self._spec.dataset.training_images
         return epochs * images + min(batches * self._spec.training.batch_size, images)

@@ -6,16 +6,16 @@ from worker.training.diagnosis.findings import Change, Evidence, Finding
 from worker.training.diagnosis.rate_rules import highest_bearable
 
 BELOW_LARGE_DIVERGENCE = 2.0
-"""Ratio between the rate where the loss explodes and the highest rate that still trains, with large
-batches, of which a range test is less noisy."""
+"""Ratio between the rate where the loss explodes and the highest rate that still trains. It is for
+large batches: their range tests are less noisy."""
 FEW_STEPS, FEW_IN_AN_EPOCH = 200, 12
-"""A run, and an epoch, of at most so many steps is short."""
+"""Most steps of a short run, and of a short epoch."""
 FEWEST_IN_AN_EPOCH = 8
-"""Batches are suggested with which an epoch has at least so many steps."""
+"""Least steps that an epoch has with the batch size that is suggested."""
 LARGE_BATCH = 64
 """Batches from this size on may be too large."""
 MANY_IMAGES = 10_000
-"""With so many images, an epoch has enough steps with batches of that size."""
+"""Images from which on an epoch has enough steps even with large batches."""
 SMALL_BATCH = 8
 """Batches up to this size may be too small."""
 

@@ -29,7 +29,7 @@ from worker.training.state import State
 SAMPLE = 1000
 """How many training images, and validation images, the trained network is judged on."""
 LONG = 100_000
-"""A run over at least so many images in all has its dataset inspected after the first epoch."""
+"""Images, over all epochs, from which on a run's dataset is inspected after the first epoch."""
 LARGER_BATCH = 64
 """Batch size of a second range test where the run's own batches are smaller."""
 LARGEST_BATCH = 256
@@ -37,7 +37,7 @@ LARGEST_BATCH = 256
 HELD_BYTES = 64 * 2**20
 """Larger snapshots are not kept in memory; such a run is trained again from its seed."""
 TRIAL_STEPS, TRIAL_PART = 800, 3
-"""A lower rate is tried for so many steps, and at most a third of the run's."""
+"""A lower rate is tried for at most 800 steps, and at most a third of the run's steps."""
 SAY_SECONDS = 5.0
 """Seconds after which the same findings are said again, with newer numbers."""
 

@@ -10,7 +10,7 @@ FALLING = 0.03
 STEEP = 0.2
 """The loss falls steeply if the last epoch took more than this fraction off it."""
 MORE_STEPS = 4000
-"""A run that was stopped too early is given at least so many steps."""
+"""Least steps that are suggested for a run that was stopped too early."""
 MOST_EPOCHS = 10_000
 """A spec may not have more epochs."""
 

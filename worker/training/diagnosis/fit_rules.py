@@ -15,7 +15,7 @@ DECAY = 0.02
 SMOOTHING = 0.5
 """Regularization above these is strong."""
 UNEVEN = 20.0
-"""Class weights that make one class count so many times another neglect that."""
+"""Ratio of two class weights from which on the class with the lower one is neglected."""
 MEMORIZED = 0.985
 """Training accuracy of a network that has memorized its images."""
 GAP = 0.06
@@ -129,7 +129,7 @@ def overfitting(case: Case) -> Finding | None:
     if validation is not None:
         gap = train - validation
         held_out = case.spec.dataset.validation_images
-        # two standard errors of an accuracy that is measured on so many images
+        # two standard errors of an accuracy measured on the validation images
         doubt = 2 * math.sqrt(max(validation * (1 - validation), 0.01) / held_out)
         if gap - doubt > GAP:
             evidence.append(

@@ -14,7 +14,7 @@ BELOW_DIVERGENCE = 4.0
 LARGE_UPDATE = 0.1
 """Fraction of a layer's weights that a step should not exceed."""
 RUNAWAY = 1.5
-"""A loss of so many times that of chance has run away."""
+"""Ratio to the loss of guessing from which on a loss has run away."""
 
 
 def learning_rate_too_high(case: Case) -> Finding | None:
@@ -91,7 +91,7 @@ def highest_bearable(test: RangeTest) -> float:
 
 
 def clipping_too_tight(case: Case) -> Finding | None:
-    """A rate that would do, of which gradient clipping leaves too little."""
+    """The rate would do, but gradient clipping leaves too little of each step."""
     own, training = case.own_range, case.spec.training
     if not case.does_badly or case.broke or own is None or own.recommended is None:
         return None

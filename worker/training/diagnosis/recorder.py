@@ -19,7 +19,7 @@ STEP_IMAGES, PROBE_IMAGES = 30, 1200
 TOGETHER, MOST_TOGETHER = 16, 256
 """Least and greatest number of losses that are read from the device at once."""
 MOST = 64
-"""Most readings that are kept, and half of the most stretches: of more readings every other one is
+"""Most readings that are kept, and half of the most stretches. Beyond it every other reading is
 dropped, and stretches are joined in pairs."""
 
 
