@@ -12,11 +12,13 @@ from PIL import Image
 from app.api.body import without_byte_order_mark
 from app.api.plain_words import pointer
 from app.api.problems import InvalidBody
-from app.serving import image_files, pixel_arrays
+from app.images import InvalidInput, files
+from app.serving import pixel_arrays
+from app.serving.base64_images import open_base64
 from app.serving.decoding import DecodingPool
 from app.serving.image_inputs import Preprocess
 from app.serving.input_warnings import InputWarning
-from app.serving.signature import InvalidInput, Pixels, Range, Signature, check_range
+from app.serving.signature import Pixels, Range, Signature, check_range
 
 MAX_INPUTS = 1024
 """Most inputs of one request."""
@@ -139,7 +141,7 @@ def _parsed(
     if not 1 <= len(many) <= MAX_INPUTS:
         raise InvalidBody(f"inputs has {len(many)} items; send 1 to {MAX_INPUTS}.", "/inputs")
     opened = [_open(each, index, signature, given) for index, each in enumerate(many)]
-    image_files.check_sizes([each for each in opened if isinstance(each, Image.Image)])
+    files.check_sizes([each for each in opened if isinstance(each, Image.Image)])
     return opened
 
 
@@ -184,7 +186,7 @@ def _open(
     """An image whose header alone has been read, or the pixels of nested lists."""
     try:
         if value.startswith(b'"'):
-            return image_files.open_base64(_text.decode(value))
+            return open_base64(_text.decode(value))
         # Deeper lists, and what is no list, fail in the decoder that comes nearest.
         decoder = _nested[min(max(_depth(value), 1), len(_nested))]
         return pixel_arrays.from_numbers(decoder.decode(value), signature, given)

@@ -18,14 +18,15 @@ from app.api.problems import InvalidBody, documented
 from app.api.routes import Route, needs
 from app.api.schemas import described
 from app.api.strict_json import is_json
+from app.images import InvalidInput, files
 from app.jobspec import Text
-from app.serving import image_files, pixel_arrays
+from app.serving import pixel_arrays
 from app.serving.batching import NotFinite, Overloaded, Predicted
 from app.serving.catalog import Catalog, Served
 from app.serving.decoding import DecodingPool
 from app.serving.image_inputs import Preprocess
 from app.serving.input_warnings import BLANK_PICTURE, Code, InputWarning
-from app.serving.signature import InvalidInput, Range, check_range
+from app.serving.signature import Range, check_range
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
@@ -273,7 +274,7 @@ def _from_bytes(body: bytes, served: Served, asked: Asked) -> ModelInputs:
 async def _from_file(
     body: bytes, formats: tuple[str, ...], served: Served, asked: Asked, decoding: DecodingPool
 ) -> ModelInputs:
-    image = await decoding.run(len(body), partial(image_files.open_file, body, formats))
+    image = await decoding.run(len(body), partial(files.open_file, body, formats))
     pixels, warnings = await decoding.decode(image, served.signature, asked.preprocess)
     return ModelInputs(pixels[None], {0: warnings} if warnings else {})
 

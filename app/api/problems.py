@@ -17,9 +17,9 @@ from app.api.auth import Forbidden, TooManyRequests, Unauthorized
 from app.api.origins import CrossSite, ForeignHost
 from app.api.plain_words import explain
 from app.api.schemas import described
+from app.images import InvalidInput
 from app.jobspec import JobSpec
 from app.serving.batching import NotFinite, Overloaded
-from app.serving.signature import InvalidInput
 from app.store.database import OperationalError
 from app.store.errors import (
     AliasKept,

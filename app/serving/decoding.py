@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
+from app.images.files import MAX_DECODED_BYTES, draft
 from app.serving.batching import Overloaded
-from app.serving.image_files import MAX_DECODED_BYTES, draft
 from app.serving.image_inputs import ImageInput, Preprocess, from_image
 from app.serving.signature import Signature
 

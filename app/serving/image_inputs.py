@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.serving import image_files
+from app.images import InvalidInput
+from app.images.files import decoded
 from app.serving.input_warnings import BLANK_PICTURE, BLANK_PIXELS, InputWarning
 from app.serving.preprocessing import has_light_ground, like_mnist
-from app.serving.signature import InvalidInput, Pixels, Signature
+from app.serving.signature import Pixels, Signature
 
 Preprocess = Literal["auto", "mnist", "none"]
 """`mnist` brings an image file to the model's input the way MNIST was made; `none` only makes it
@@ -43,7 +44,7 @@ def from_image(
     if channels not in (1, 3):
         raise InvalidInput(f"the model takes images of {channels} channels; send pixel arrays")
     is_grey = image.mode in {"L", "1"}
-    picture = image_files.decoded(image)
+    picture = decoded(image)
     if channels == 1 and _is_to_be_like_mnist(picture, is_grey, signature, preprocess):
         digit = like_mnist(picture, height, width, FILL.get(signature.dataset, FILL["mnist"]))
         return ImageInput(_in_range(digit.pixels[None], signature), digit.warnings)

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images import InvalidInput
 from app.serving.input_warnings import BLANK_PIXELS, UNIT_RANGE, InputWarning
-from app.serving.signature import InvalidInput, Pixels, Range, Signature
+from app.serving.signature import Pixels, Range, Signature
 
 WIDE = 10.0
 """Brightest pixel of a model from which pixels of at most 1 look like fractions of another range.

@@ -16,15 +16,6 @@ NARROWEST = 1e-6
 """Least width of a range. Division by a much smaller one gives infinite pixels."""
 
 
-class InvalidInput(Exception):
-    """An input cannot be made into pixels for the model; `index` says which of several."""
-
-    def __init__(self, message: str, index: int | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.index = index
-
-
 @dataclass(frozen=True)
 class Signature:
     """What a model takes and gives: input (channels, height, width), pixel range, class names."""

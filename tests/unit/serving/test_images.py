@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from app.serving import image_files
-from app.serving.image_files import (
+from app.images import InvalidInput, files
+from app.images.files import (
     MAX_DECODED_BYTES,
     MAX_SIDE,
     ORIENTATION,
@@ -17,12 +17,12 @@ from app.serving.image_files import (
     check_sizes,
     decoded,
     draft,
-    open_base64,
     open_file,
 )
+from app.serving.base64_images import open_base64
 from app.serving.image_inputs import Preprocess, from_image
 from app.serving.pixel_arrays import from_bytes, from_numbers
-from app.serving.signature import InvalidInput, Pixels, Signature, check_range
+from app.serving.signature import Pixels, Signature, check_range
 from tests.strokes import drawn
 
 MNIST = Signature((1, 28, 28), (0.0, 255.0), list("0123456789"))
@@ -252,7 +252,7 @@ def test_a_large_photo_is_drafted_and_no_image_takes_more_than_it_may(
     assert draft(open_file(bomb(MAX_SIDE, MAX_SIDE))) <= MAX_DECODED_BYTES
     small = open_file(file(Image.new("RGB", (100, 100)), "JPEG"))
     size = draft(small)
-    monkeypatch.setattr(image_files, "MAX_DECODED_BYTES", size - 1)
+    monkeypatch.setattr(files, "MAX_DECODED_BYTES", size - 1)
     with pytest.raises(InvalidInput, match="MiB to decode"):
         draft(small)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.serving.image_files import open_file
+from app.images.files import open_file
 from app.serving.image_inputs import ImageInput, Preprocess, from_image
 from app.serving.pixel_arrays import find_warnings, from_bytes, from_numbers
 from app.serving.signature import Signature

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.serving.image_files import decoded, open_file
+from app.images.files import decoded, open_file
 from app.serving.image_inputs import Preprocess, from_image
 from app.serving.preprocessing import has_light_ground, like_mnist
 from app.serving.signature import Pixels, Signature

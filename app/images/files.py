@@ -1,21 +1,20 @@
-"""PNG and JPEG files: checked by their header, then decoded within a stated memory.
+"""Image files: checked by their header, then decoded within a stated memory.
 
 Pillow's reduction and conversions work on the whole image. Here large images are averaged down band
 by band, so that beside the decoded image only a small copy is made.
 """
 
-import base64
-import binascii
 import io
-import re
 from collections.abc import Sequence
 from math import ceil
-from urllib.parse import unquote
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from app.serving.signature import InvalidInput
+from app.images import InvalidInput
+
+Colour = tuple[int, int, int]
+"""Red, green and blue, from 0 to 255."""
 
 FORMATS = ("PNG", "JPEG")
 """Decoders that a client can reach."""
@@ -45,31 +44,6 @@ UPRIGHT = {
 }
 """What turns an image of each EXIF orientation upright."""
 ORIENTATION = 0x0112
-
-_DATA_URI = re.compile(r"data:(?:image/(?P<kind>[\w.+-]+))?(?P<parameters>(;[^,;]*)*),", re.I)
-_KINDS = {"png": "PNG", "x-png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "pjpeg": "JPEG"}
-
-
-def open_base64(text: str) -> Image.Image:
-    """A PNG or JPEG in base64, as open_file; a data URI (RFC 2397) before it names its format.
-
-    Raises:
-        InvalidInput: not base64, or not an image that can be used.
-    """
-    formats: tuple[str, ...] = FORMATS
-    if declared := _DATA_URI.match(text):
-        kind = declared["kind"]
-        if kind is not None and kind.lower() not in _KINDS:
-            raise InvalidInput(f"is an image/{kind} by its data URI; send a PNG or JPEG in base64")
-        if not declared["parameters"].lower().endswith(";base64"):
-            raise InvalidInput("is a data URI without ;base64; send a PNG or JPEG in base64")
-        formats = (_KINDS[kind.lower()],) if kind else FORMATS
-        text = unquote(text[declared.end() :])
-    try:
-        content = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput("a text must be a PNG or JPEG image in base64") from error
-    return open_file(content, formats)
 
 
 def open_file(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -117,7 +91,7 @@ def draft(image: Image.Image) -> int:
     Raises:
         InvalidInput: more than MAX_DECODED_BYTES.
     """
-    samples = _samples(image) if image.format == "JPEG" else 0
+    samples = _samples(image) if image.format in {"JPEG", "MPO"} else 0
     if max(image.size) > REDUCED_SIDE:
         image.draft(None, (REDUCED_SIDE // 2, REDUCED_SIDE // 2))
     pixels = image.width * image.height
@@ -130,10 +104,11 @@ def draft(image: Image.Image) -> int:
     return size
 
 
-def decoded(image: Image.Image) -> Image.Image:
+def decoded(image: Image.Image, ground: Colour | None = None) -> Image.Image:
     """The whole image: upright, at most REDUCED_SIDE a side, in mode L, RGB, or F from 0 to 255.
 
-    Mode F is for greys of 16 bits. Transparent pixels become the opposite of what is drawn.
+    Mode F is for greys of 16 bits. What is transparent shows the ground; without one, the opposite
+    of what is drawn.
 
     Raises:
         InvalidInput: corrupt or cut off.
@@ -146,7 +121,9 @@ def decoded(image: Image.Image) -> Image.Image:
     image = _averaged(image, _simple_mode(image))
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
-    return _on_ground(image) if image.mode == "RGBA" else image
+    if image.mode != "RGBA":
+        return image
+    return _on_ground(image, ground or _opposite(image))
 
 
 def _samples(image: Image.Image) -> int:
@@ -187,9 +164,14 @@ def _converted(band: Image.Image, mode: str) -> Image.Image:
     return band.convert("F").point(lambda grey: grey / 257)  # 65535 becomes 255
 
 
-def _on_ground(image: Image.Image) -> Image.Image:
-    """An RGBA image in RGB, on black if what is drawn is nearer to white, or else on white."""
+def _opposite(image: Image.Image) -> Colour:
+    """Black if what is drawn is nearer to white, or else white."""
     grey, alpha = np.asarray(image.convert("L"), np.float32), np.asarray(image.getchannel("A"))
     drawn = (grey * alpha).sum() / max(1.0, float(alpha.sum()))
-    ground = Image.new("RGBA", image.size, "black" if drawn > 127 else "white")
+    return (0, 0, 0) if drawn > 127 else (255, 255, 255)
+
+
+def _on_ground(image: Image.Image, colour: Colour) -> Image.Image:
+    """An RGBA image in RGB."""
+    ground = Image.new("RGBA", image.size, (*colour, 255))
     return Image.alpha_composite(ground, image).convert("RGB")
