@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from scipy.stats import binom
 
 from app.codes import FindingCode
 from app.jobspec.patch import corrected
@@ -81,8 +82,21 @@ def outcomes(decoded: Path, repeated: Callable[[int], int]) -> dict[Patient, Out
         return dict(zip(patients, pool.map(examine, patients), strict=True))
 
 
+@pytest.fixture
+def tolerated(request: pytest.FixtureRequest) -> Callable[[float, int], float]:
+    """How many of so many draws may miss an aim: its fraction in the full run.
+
+    A few draws are too few to measure a fraction, and a processor that rounds otherwise trains
+    other networks: they may miss it as often as one run in a hundred would that just keeps it.
+    """
+    full = request.config.option.torture
+    return lambda fraction, of: fraction * of if full else float(binom.ppf(0.99, of, fraction))
+
+
 @pytest.mark.timeout(7200)
-def test_planted_causes_are_found_first(outcomes: dict[Patient, Outcome]) -> None:
+def test_planted_causes_are_found_first(
+    outcomes: dict[Patient, Outcome], tolerated: Callable[[float, int], float]
+) -> None:
     print(confusion(outcomes))
     faults = {patient: each for patient, each in outcomes.items() if patient.fault != "healthy"}
     missed = {p[:2]: each.codes for p, each in faults.items() if code_of(p.fault) != each.codes[0]}
@@ -90,8 +104,8 @@ def test_planted_causes_are_found_first(outcomes: dict[Patient, Outcome]) -> Non
         p[:2]: each.codes for p, each in faults.items() if code_of(p.fault) not in each.codes[:3]
     }
     print(f"first: {len(faults) - len(missed)} of {len(faults)}; missed: {missed}")
-    assert len(missed) <= 0.1 * len(faults), missed
-    assert len(beyond) <= 0.02 * len(faults), beyond
+    assert len(missed) <= tolerated(0.1, len(faults)), missed
+    assert len(beyond) <= tolerated(0.02, len(faults)), beyond
 
 
 def test_healthy_runs_are_left_alone(outcomes: dict[Patient, Outcome]) -> None:
@@ -104,11 +118,13 @@ def test_healthy_runs_are_left_alone(outcomes: dict[Patient, Outcome]) -> None:
     assert len(alarms) <= 2
 
 
-def test_suggestions_cure(outcomes: dict[Patient, Outcome]) -> None:
+def test_suggestions_cure(
+    outcomes: dict[Patient, Outcome], tolerated: Callable[[float, int], float]
+) -> None:
     curable = {p[:2]: each for p, each in outcomes.items() if each.sound is not None}
     ill = {p: each for p, each in curable.items() if each.cured is None or not _is_cured(each)}
     print(f"cured: {len(curable) - len(ill)} of {len(curable)}; not: {ill}")
-    assert len(ill) <= 0.1 * len(curable), ill
+    assert len(ill) <= tolerated(0.1, len(curable)), ill
 
 
 def _is_cured(outcome: Outcome) -> bool:
