@@ -3,8 +3,10 @@
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from app.api.problems import JSON, PROBLEM_JSON, is_of_protocol
+from app.jobspec import JobSpec
 
 PROTOCOL_ERROR = {
     "type": "object",
@@ -24,12 +26,19 @@ def describe(app: FastAPI) -> None:
             for path, operations in description["paths"].items():
                 for operation in operations.values():
                     _describe(operation["responses"], is_of_protocol(path))
+            description["components"]["schemas"] |= _schemas_of(JobSpec)
             schemes = description["components"].setdefault("securitySchemes", {})
             schemes["key"] = {"type": "http", "scheme": "bearer"}
             description["security"] = [{"key": []}, {}]  # none is asked for until one is made
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _schemas_of(body: type[BaseModel]) -> dict[str, Any]:
+    """The schemas of a body that its route reads itself."""
+    schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), body.__name__: schema}
 
 
 def _describe(responses: dict[str, Any], of_protocol: bool) -> None:

@@ -18,11 +18,13 @@ from app.api.problems import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan
+from app.api.spec_body import SPEC_BODY, TheSpec
 from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
-from app.jobspec import JobSpec, cost
+from app.jobspec import cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database
 from app.store.errors import (
+    DatasetNotFound,
     IdempotencyConflict,
     IllegalMove,
     JobNotFound,
@@ -36,16 +38,15 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 
 MAX_WAIT_SECONDS = 60.0
 
-Spec = Annotated[JobSpec, Body(openapi_examples=examples.SPECS)]
-
 
 @router.post(
     "",
     status_code=201,
     summary="Submit a job",
+    openapi_extra=SPEC_BODY,
     responses={
         **MADE_JOB,
-        **documented(413, 415, IdempotencyConflict, QuotaExceeded),
+        **documented(413, 415, IdempotencyConflict, QuotaExceeded, DatasetNotFound),
     },
 )
 @needs(Scope.WRITE)
@@ -53,7 +54,7 @@ def submit(
     *,
     response: Response,
     database: TheDatabase,
-    spec: Spec = JobSpec(),  # noqa: B008 (immutable)
+    spec: TheSpec,
     key: TheKey = None,
     request_id: TheRequestId = None,
     once: TheOnce,
@@ -71,9 +72,14 @@ def submit(
     return job
 
 
-@router.post("/validate", summary="Say what would run", responses=documented(413, 415))
+@router.post(
+    "/validate",
+    summary="Say what would run",
+    openapi_extra=SPEC_BODY,
+    responses=documented(413, 415),
+)
 @needs(Scope.READ)
-def validate(database: TheDatabase, spec: Spec = JobSpec()) -> Plan:  # noqa: B008 (immutable)
+def validate(database: TheDatabase, spec: TheSpec) -> Plan:
     """Checks a specification and says what it means and what it costs. Stores nothing."""
     with database.read() as connection:
         speed = workers.latest_speed(connection)
@@ -186,6 +192,7 @@ def resume(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Jo
             413,
             415,
             JobNotFound,
+            DatasetNotFound,
             IllegalMove,
             NothingToApply,
             IdempotencyConflict,

@@ -14,7 +14,13 @@ from app.api.schemas import Job
 from app.api.state import TheDatabase, TheKey, TheRequestId
 from app.jobspec import RateRange
 from app.store import diagnoses, jobs, lr_ranges
-from app.store.errors import IdempotencyConflict, JobNotFound, NoRangeTest, QuotaExceeded
+from app.store.errors import (
+    DatasetNotFound,
+    IdempotencyConflict,
+    JobNotFound,
+    NoRangeTest,
+    QuotaExceeded,
+)
 from app.store.keys import Scope
 
 router = APIRouter(prefix="/jobs", tags=["diagnosis"], route_class=Route)
@@ -28,7 +34,7 @@ EXAMPLES = [{}, {"lowest": 1e-5, "highest": 1.0, "batches": 300}]
     summary="Test learning rates",
     responses={
         **MADE_JOB,
-        **documented(413, 415, JobNotFound, IdempotencyConflict, QuotaExceeded),
+        **documented(413, 415, JobNotFound, DatasetNotFound, IdempotencyConflict, QuotaExceeded),
     },
 )
 @needs(Scope.WRITE)

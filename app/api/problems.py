@@ -25,6 +25,11 @@ from app.store.errors import (
     AliasKept,
     AliasNotFound,
     DatabaseBusy,
+    DatasetInUse,
+    DatasetNameTaken,
+    DatasetNotFound,
+    DatasetNotReady,
+    DigestMismatch,
     FileDamaged,
     IdempotencyConflict,
     IllegalMove,
@@ -33,11 +38,14 @@ from app.store.errors import (
     ModelNotFound,
     NoRangeTest,
     NoReport,
+    NotAwaited,
     NotComparable,
     NothingToApply,
     NothingToRollBack,
     QuotaExceeded,
     StorageFull,
+    UploadBusy,
+    UploadMisplaced,
 )
 
 
@@ -102,6 +110,14 @@ DOMAIN: dict[type[Exception], Kind] = {
     NothingToRollBack: Kind(409, "nothing_to_roll_back", "Nothing to roll back to"),
     NothingToApply: Kind(409, "nothing_to_apply", "The diagnosis suggests nothing"),
     NoRangeTest: Kind(404, "no_range_test", "No range test was made"),
+    DatasetNotFound: Kind(404, "dataset_not_found", "No such dataset"),
+    DatasetNameTaken: Kind(409, "dataset_name_taken", "A built-in dataset has this name"),
+    DatasetInUse: Kind(409, "dataset_in_use", "A job trains on the dataset"),
+    DatasetNotReady: Kind(409, "dataset_not_ready", "The dataset has not been imported"),
+    NotAwaited: Kind(409, "not_awaited", "The dataset's state does not allow it"),
+    UploadBusy: Kind(409, "upload_busy", "Another request uploads the file"),
+    UploadMisplaced: Kind(409, "upload_misplaced", "The part begins elsewhere"),
+    DigestMismatch: Kind(422, "digest_mismatch", "The upload was damaged on its way"),
     IllegalMove: Kind(409, "illegal_move", "The job's state does not allow it"),
     IdempotencyConflict: Kind(422, "idempotency_conflict", "Key used for another request"),
     InvalidInput: Kind(422, "invalid_input", "An input cannot be classified"),
@@ -133,6 +149,8 @@ HTTP: dict[int, Kind] = {
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
+UPLOAD_OFFSET = "Upload-Offset"
+"""How many bytes of an upload have arrived (draft-ietf-httpbis-resumable-upload)."""
 RETRY_AFTER = {"Retry-After": "2"}
 
 
@@ -180,6 +198,8 @@ def answer(request: Request, error: Exception) -> Response:
 def _headers(error: Exception, kind: Kind) -> Mapping[str, str] | None:
     if kind.status == 401:
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, UploadMisplaced):
+        return {UPLOAD_OFFSET: str(error.offset)}
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(ceil(error.seconds))}
     return RETRY_AFTER if kind.status in (429, 503) else None

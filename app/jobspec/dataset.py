@@ -1,11 +1,18 @@
 """What a job learns from."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from app.jobspec.section import Section, refusal
+from app.jobspec.section import Section, Text, refusal
 
 
 class DatasetFacts(Section):
@@ -19,6 +26,14 @@ class DatasetFacts(Section):
     """Images of the training part, before any limit or split."""
     test_images: int
     """Images of the test part."""
+    validation_images: int = 0
+    """Images of a validation part that the dataset brings with it; mostly it has none."""
+    id: str | None = None
+    """Id of the version of a dataset of one's own; null for a built-in one."""
+    version: int | None = None
+    """Number of that version."""
+    sha256: str | None = None
+    """SHA-256 of its arrays."""
 
 
 def _built_in(side: int, train_images: int, test_images: int) -> DatasetFacts:
@@ -42,10 +57,25 @@ BUILT_IN_DATASETS = {
 def look_up(name: str, known: Mapping[str, DatasetFacts] | None = None) -> DatasetFacts:
     """The facts of a dataset: those that the caller knows, or those of the built-in one.
 
-    Every spec gets its facts here, when it is submitted. A name that nobody knows has been refused
-    before; it gets the facts of the default dataset.
+    Every spec gets its facts here, when it is submitted. A name that nobody knows is refused by
+    itself; it gets the facts of the default dataset.
     """
     return (known or {}).get(name) or BUILT_IN_DATASETS.get(name) or BUILT_IN_DATASETS["mnist"]
+
+
+def _is_known(name: str, info: ValidationInfo) -> str:
+    """The name, of `name@version` without the version: the facts hold it.
+
+    Raises:
+        PydanticCustomError: the caller knows no such dataset that is ready.
+    """
+    if name not in BUILT_IN_DATASETS and name not in (info.context or {}):
+        raise PydanticCustomError(
+            "unknown_dataset",
+            "no dataset {name} is ready; GET /datasets lists yours, and {built_in} are built in",
+            {"name": repr(name), "built_in": ", ".join(BUILT_IN_DATASETS)},
+        )
+    return name.partition("@")[0]
 
 
 class Augment(Section):
@@ -66,8 +96,15 @@ class Augment(Section):
 class Dataset(Section):
     """What to learn from."""
 
-    name: Literal["digits", "mnist", "fashion-mnist", "kmnist"] = "mnist"
-    """A built-in dataset. `digits` needs no download."""
+    name: Annotated[
+        str,
+        Field(min_length=1, max_length=80, examples=["mnist", "my-cats", "my-cats@2"]),
+        Text,
+        AfterValidator(_is_known),
+    ] = "mnist"
+    """A built-in dataset, `digits` (which needs no download), `mnist`, `fashion-mnist` or `kmnist`,
+    or the name of one of your own (POST /datasets): its newest version, or that of `name@version`.
+    """
     validation_fraction: float = Field(default=0.1, ge=0.0, le=0.5)
     """Fraction of the training images held out for validation, the same of each class; never
     trained on."""

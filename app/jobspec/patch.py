@@ -1,8 +1,9 @@
 """A spec with a change on top: JSON merge patches (RFC 7396)."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from app.jobspec import Dataset, JobSpec
+from app.jobspec import Dataset, DatasetFacts, JobSpec
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -36,11 +37,15 @@ def change(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return difference(_without_facts(before | {"preset": None}), _without_facts(after))
 
 
-def corrected(spec: dict[str, Any], *patches: dict[str, Any]) -> JobSpec:
+def corrected(
+    spec: dict[str, Any],
+    *patches: dict[str, Any],
+    known: Mapping[str, DatasetFacts] | None = None,
+) -> JobSpec:
     """The stored spec with the patches on it, in turn, validated as a new one.
 
     A stored spec names every field, so its preset has done its work: kept, it would refill what a
-    patch removes. The dataset's facts stay with its name; another dataset's are looked up.
+    patch removes. The dataset's facts stay with its name; another dataset's are `known`.
 
     Raises:
         ValidationError: the patches make no valid spec of it.
@@ -49,7 +54,7 @@ def corrected(spec: dict[str, Any], *patches: dict[str, Any]) -> JobSpec:
     spec = _without_facts(spec)
     for patch in patches:
         spec = merged(spec | {"preset": None}, patch)
-    return JobSpec.model_validate(spec, context={dataset.name: dataset.facts})
+    return JobSpec.model_validate(spec, context={**(known or {}), dataset.name: dataset.facts})
 
 
 def _without_facts(spec: dict[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,77 @@ class NotComparable(StoreError):
         )
 
 
+class DatasetNotFound(StoreError):
+    """No version of a dataset is meant by this."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"There is no dataset {ref!r}; GET /datasets lists them.")
+
+
+class DatasetNameTaken(StoreError):
+    """A built-in dataset has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is a built-in dataset; use another name.")
+
+
+class DatasetInUse(StoreError):
+    """A dataset is to be deleted on which a job is to train."""
+
+    def __init__(self, dataset_id: str, job_id: str) -> None:
+        super().__init__(
+            f"{job_id} trains on {dataset_id} and has not ended; cancel it first, or wait for it."
+        )
+
+
+class DatasetNotReady(StoreError):
+    """A dataset has not been imported."""
+
+    def __init__(self, dataset_id: str, status: str) -> None:
+        super().__init__(
+            f"{dataset_id} is {status}; what was found in it is known once it is ready. "
+            f"GET /datasets/{dataset_id} says where it is."
+        )
+
+
+class NotAwaited(StoreError):
+    """The state of a dataset does not allow what was asked."""
+
+    def __init__(self, dataset_id: str, status: str) -> None:
+        super().__init__(
+            f"{dataset_id} is {status}: it takes no other file, and only a refused one is "
+            "imported again. POST /datasets with the same name makes the next version."
+        )
+
+
+class UploadBusy(StoreError):
+    """Another request uploads the same file at the moment."""
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"Another request uploads the file of {dataset_id}; wait until it ends.")
+
+
+class UploadMisplaced(StoreError):
+    """A part of an upload does not begin where the part before has ended."""
+
+    def __init__(self, offset: int, start: int) -> None:
+        super().__init__(
+            f"{offset} bytes have arrived, so the next part begins at {offset}, not at {start}. "
+            "HEAD says how far an upload is, in Upload-Offset."
+        )
+        self.offset = offset
+
+
+class DigestMismatch(StoreError):
+    """What arrived is not what its digest says."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(
+            f"What arrived does not have the digest of {header}; it was damaged on its way and "
+            "is not kept. Send it again."
+        )
+
+
 class KeyNotFound(StoreError):
     """No key has this id."""
 

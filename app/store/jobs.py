@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
-from app.store import diagnoses, events, keys
+from app.store import datasets, diagnoses, events, keys
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
@@ -73,7 +73,9 @@ def submit(
 
     Raises:
         QuotaExceeded: the API key may submit no more.
+        DatasetNotFound: the dataset was deleted.
     """
+    datasets.check_ready(connection, spec)
     if key_id is not None:
         keys.check_quota(connection, key_id)
     job_id = f"job_{ULID()}"

@@ -36,7 +36,7 @@ class Limits:
     jobs: int | None = None
     """Most jobs that have not ended: queued, running and paused ones together."""
     stored_bytes: int | None = None
-    """Bytes of its jobs' checkpoints and models from which on no further job is accepted."""
+    """Bytes of its checkpoints, models and datasets from which on nothing more is accepted."""
     requests_per_second: float | None = None
     """Each API process counts for itself."""
 
@@ -132,6 +132,23 @@ def check_quota(connection: Connection, wanted: str) -> None:
         KeyNotFound: there is no such key.
         QuotaExceeded: it has too many jobs that have not ended, stores too much, or was revoked.
     """
+    limits = check_stored(connection, wanted)
+    if limits.jobs is not None:
+        unended = select(func.count()).where(jobs.c.key_id == wanted, jobs.c.ended_at.is_(None))
+        count = connection.execute(unended).scalar_one()
+        if count >= limits.jobs:
+            raise QuotaExceeded(
+                f"{count} of its jobs have not ended, and at most {limits.jobs} are allowed"
+            )
+
+
+def check_stored(connection: Connection, wanted: str, more: int = 0) -> Limits:
+    """Checks that a key may store `more` bytes, inside the transaction that does; its limits.
+
+    Raises:
+        KeyNotFound: there is no such key.
+        QuotaExceeded: it stores too much, or was revoked.
+    """
     # The row is locked on a database server, so that two submissions cannot both be the last.
     row = connection.execute(
         select(keys).where(keys.c.id == wanted).with_for_update()
@@ -141,20 +158,15 @@ def check_quota(connection: Connection, wanted: str) -> None:
     key = _key(row)
     if key.revoked_at is not None:  # its client cannot ask, but autopilot may ask for it
         raise QuotaExceeded("it was revoked")
-    limits = key.limits
-    if limits.jobs is not None:
-        unended = select(func.count()).where(jobs.c.key_id == wanted, jobs.c.ended_at.is_(None))
-        count = connection.execute(unended).scalar_one()
-        if count >= limits.jobs:
-            raise QuotaExceeded(
-                f"{count} of its jobs have not ended, and at most {limits.jobs} are allowed"
-            )
-    if limits.stored_bytes is not None:
+    most = key.limits.stored_bytes
+    if most is not None:
         total = stored.of_key(connection, wanted)
-        if total >= limits.stored_bytes:
+        if total >= most or total + more > most:
+            added = f", {more} more would come" if more else ""
             raise QuotaExceeded(
-                f"its jobs and models keep {total} bytes, and {limits.stored_bytes} are allowed"
+                f"its jobs, models and datasets keep {total} bytes{added}, and {most} are allowed"
             )
+    return key.limits
 
 
 def _key(row: Row[Any]) -> Key:

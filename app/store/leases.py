@@ -24,6 +24,8 @@ from app.store.tables import jobs
 SECOND = 1_000_000
 LEASE = 30 * SECOND
 """How long a job stays with a worker that says nothing."""
+CLOCK_TOLERANCE = 5 * SECOND
+"""How far the clocks of two workers may differ without one taking away the other's lease."""
 HEARTBEAT_SECONDS = 5.0
 """How often a worker renews its leases."""
 MAX_LOST_ATTEMPTS = 3

@@ -1,19 +1,16 @@
-"""Takes back the jobs of workers that are no more."""
+"""Takes back the jobs and imports of workers that are no more."""
 
 from contextlib import suppress
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from app.store import leases
+from app.store import imports, leases
 from app.store.database import now
 from app.store.errors import LeaseLost
-from app.store.leases import LEASE, SECOND, Lease
+from app.store.leases import CLOCK_TOLERANCE, LEASE, Lease
 from app.store.outcomes import Died
 from app.store.states import Status
 from app.store.tables import jobs
-
-CLOCK_TOLERANCE = 5 * SECOND
-"""How far the clocks of two workers may differ without one taking away the other's lease."""
 
 
 def requeue_expired(connection: Connection) -> int:
@@ -25,11 +22,13 @@ def requeue_expired(connection: Connection) -> int:
     at = now(connection)
     impossible = at + LEASE + CLOCK_TOLERANCE
     expired = or_(jobs.c.lease_expires_at < at, jobs.c.lease_expires_at > impossible)
+    imports.lose_expired(connection)
     return _take_back(connection, expired, "stopped responding")
 
 
 def requeue_of(connection: Connection, worker: str) -> int:
     """Takes back every job of a worker that is known to be dead; returns how many."""
+    imports.lose_of(connection, worker)
     return _take_back(connection, jobs.c.worker == worker, "died")
 
 

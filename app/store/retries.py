@@ -10,7 +10,7 @@ from sqlalchemy import Connection, or_, select
 
 from app.jobspec import JobSpec
 from app.jobspec.patch import change, corrected
-from app.store import checkpoints, diagnoses
+from app.store import checkpoints, datasets, diagnoses
 from app.store.errors import IllegalMove, NothingToApply
 from app.store.jobs import Job, get, submit
 from app.store.states import ENDED, Status
@@ -72,6 +72,7 @@ def retry(
         NothingToApply: its diagnosis suggests nothing.
         ValidationError: the changes make no valid spec.
         QuotaExceeded: the API key may submit no more.
+        DatasetNotFound: the dataset was deleted.
     """
     job = get(connection, job_id)
     if job.status not in ENDED:
@@ -79,7 +80,10 @@ def retry(
     patches = [suggestion(connection, job)] if suggested else []
     if patch is not None:
         patches.append(patch)
-    spec = corrected(job.spec, *patches).model_dump(mode="json") if patches else job.spec
+    known = datasets.known_to(connection, *patches)
+    spec = job.spec
+    if patches:
+        spec = corrected(spec, *patches, known=known).model_dump(mode="json")
     again = submit(
         connection,
         spec,

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     false,
     text,
 )
@@ -180,6 +181,53 @@ promotions = Table(
     Column("model_id", String(40), nullable=False, index=True),  # it may have been deleted since
     Column("at", BigInteger, nullable=False),
     Column("key_id", String(40)),  # who promoted it
+)
+
+# A name keeps count of its versions, so that no number comes twice, deleted ones included.
+dataset_names = Table(
+    "dataset_names",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("last_version", Integer, nullable=False),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", ForeignKey("dataset_names.name"), nullable=False),
+    Column("version", Integer, nullable=False),  # 1, 2, 3, ... of the name
+    Column("kind", String(16), nullable=False),
+    Column("options", JSON, nullable=False),  # how to read it
+    Column("file_name", Text, nullable=False),  # what its owner calls the file; never a path here
+    Column("status", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("key_id", String(40)),
+    # The uploaded file, an object (objects.py); null until it is whole.
+    Column("content_sha256", String(64), index=True),
+    Column("content_bytes", BigInteger, nullable=False, server_default="0"),
+    # The lease of its import, as that of a job.
+    Column("attempt", Integer, nullable=False),
+    Column("lost_attempts", Integer, nullable=False),
+    Column("worker", String(128)),
+    Column("lease_expires_at", BigInteger),
+    Column("progress", JSON(none_as_null=True)),
+    # What the import found, or why it refused the file.
+    Column("facts", JSON(none_as_null=True)),
+    Column("refusal", JSON(none_as_null=True)),
+    UniqueConstraint("name", "version"),
+    _partial_index("ix_datasets_open", "status", "id", where="status IN ('queued', 'importing')"),
+    _partial_index(
+        "ix_datasets_stored_of_key", "key_id", "content_bytes", where="content_bytes > 0"
+    ),
+)
+
+# Apart from the datasets, whose lists need none of it.
+dataset_reports = Table(
+    "dataset_reports",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("content", JSON, nullable=False),
 )
 
 keys = Table(

@@ -215,7 +215,7 @@ def test_specs_from_before_facts_get_those_of_their_dataset(url: str) -> None:
     migrations.migrate(store)
     with store.read() as connection:
         for name, spec in specs.items():
-            assert jobs.get(connection, f"job_{name}").spec == spec.model_dump(mode="json")
+            assert JobSpec.stored(jobs.get(connection, f"job_{name}").spec) == spec
             model = trained_models.get(connection, f"model_{name}")
-            assert model.spec == spec.model_dump(mode="json")
+            assert JobSpec.stored(model.spec) == spec
     store.close()

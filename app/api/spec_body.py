@@ -1,0 +1,46 @@
+"""The body of a request that is a job's specification: checked with what the service knows."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from app.api import examples
+from app.api.state import TheDatabase
+from app.jobspec import JobSpec
+from app.store import datasets
+from app.store.database import Database
+
+SPEC_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/JobSpec"},
+                "examples": examples.SPECS,
+            }
+        }
+    }
+}
+"""What /docs says of such a body; `description.py` adds the schema."""
+
+
+async def _submitted(request: Request, database: TheDatabase) -> JobSpec:
+    """FastAPI would validate the body without the datasets that there are."""
+    body = await request.json() if await request.body() else {}
+    return await run_in_threadpool(_validated, body, database)
+
+
+def _validated(body: Any, database: Database) -> JobSpec:
+    with database.read() as connection:
+        known = datasets.known_to(connection, body)
+    try:
+        return JobSpec.model_validate(body, context=known)
+    except ValidationError as error:
+        refused = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(refused) from error
+
+
+TheSpec = Annotated[JobSpec, Depends(_submitted)]
+"""The specification in the body; `{}` or no body is the reference."""

@@ -1,0 +1,280 @@
+"""Datasets of one's own: each name has versions, each version one file and what was found in it."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from ulid import ULID
+
+from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
+from app.store import keys
+from app.store.database import now
+from app.store.errors import (
+    DatasetInUse,
+    DatasetNameTaken,
+    DatasetNotFound,
+    DatasetNotReady,
+    NotAwaited,
+)
+from app.store.tables import dataset_names, dataset_reports, datasets, jobs
+
+PREFIX = "ds_"
+"""Begins every id, and no name."""
+
+
+class DatasetStatus(StrEnum):
+    """Where a version of a dataset is on its way to the first job."""
+
+    AWAITING_UPLOAD = "awaiting_upload"
+    """Nothing of its file has arrived, or not all."""
+    QUEUED = "queued"
+    """Its file waits for a worker."""
+    IMPORTING = "importing"
+    """A worker reads its file, under a lease."""
+    READY = "ready"
+    """Jobs may train on it."""
+    REFUSED = "refused"
+    """Its file cannot be used; the refusal says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A version of a dataset as stored. Times are microseconds since 1970 (UTC)."""
+
+    id: str
+    name: str
+    version: int
+    kind: str
+    options: dict[str, Any]
+    file_name: str
+    status: DatasetStatus
+    created_at: int
+    key_id: str | None
+    content_sha256: str | None
+    content_bytes: int
+    progress: dict[str, Any] | None
+    facts: dict[str, Any] | None
+    refusal: dict[str, str] | None
+
+
+_SELECT = select(*(datasets.c[field.name] for field in fields(Dataset)))
+
+
+def _dataset(row: Row[Any]) -> Dataset:
+    values = dict(row._mapping)
+    return Dataset(**values | {"status": DatasetStatus(row.status)})
+
+
+def create(
+    connection: Connection,
+    name: str,
+    kind: str,
+    options: dict[str, Any],
+    *,
+    file_name: str = "",
+    key_id: str | None = None,
+) -> Dataset:
+    """A new version of a name, which awaits its file.
+
+    Raises:
+        DatasetNameTaken: a built-in dataset has this name.
+        QuotaExceeded: the API key may store no more.
+    """
+    if name in BUILT_IN_DATASETS:
+        raise DatasetNameTaken(name)
+    if key_id is not None:
+        keys.check_stored(connection, key_id)
+    dataset_id = f"{PREFIX}{ULID()}"
+    connection.execute(
+        insert(datasets).values(
+            id=dataset_id,
+            name=name,
+            version=_next_version(connection, name),
+            kind=kind,
+            options=options,
+            file_name=file_name,
+            status=DatasetStatus.AWAITING_UPLOAD,
+            created_at=now(connection),
+            key_id=key_id,
+            attempt=0,
+            lost_attempts=0,
+        )
+    )
+    return get(connection, dataset_id)
+
+
+def _next_version(connection: Connection, name: str) -> int:
+    count = dataset_names.c.last_version
+    counted = update(dataset_names).where(dataset_names.c.name == name)
+    version = connection.execute(
+        counted.values(last_version=count + 1).returning(count)
+    ).scalar_one_or_none()
+    if version is None:
+        version = 1
+        connection.execute(insert(dataset_names).values(name=name, last_version=version))
+    return version
+
+
+def get(connection: Connection, ref: str) -> Dataset:
+    """A version by its id, `name@version`, or the newest of a name.
+
+    Raises:
+        DatasetNotFound: there is none.
+    """
+    row = connection.execute(_SELECT.where(_named(ref)).order_by(_NEWEST).limit(1)).one_or_none()
+    if row is None:
+        raise DatasetNotFound(ref)
+    return _dataset(row)
+
+
+_NEWEST = datasets.c.version.desc()
+
+
+def _named(ref: str) -> Any:
+    name, at, version = ref.rpartition("@")
+    if at:
+        number = int(version) if version.isdecimal() and len(version) < 10 else 0
+        return (datasets.c.name == name) & (datasets.c.version == number)
+    return datasets.c.id == ref if ref.startswith(PREFIX) else datasets.c.name == ref
+
+
+def newest(
+    connection: Connection, limit: int, after: str | None = None, name: str | None = None
+) -> list[Dataset]:
+    """Versions, newest first, from behind the id `after`; of one name, or of all."""
+    query = _SELECT.order_by(datasets.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(datasets.c.id < after)
+    if name is not None:
+        query = query.where(datasets.c.name == name)
+    return [_dataset(row) for row in connection.execute(query)]
+
+
+def check_awaited(connection: Connection, dataset_id: str) -> Dataset:
+    """The version, if it awaits its file.
+
+    Raises:
+        DatasetNotFound: there is no such version.
+        NotAwaited: its file is there already.
+    """
+    dataset = get(connection, dataset_id)
+    if dataset.status is not DatasetStatus.AWAITING_UPLOAD:
+        raise NotAwaited(dataset_id, dataset.status)
+    return dataset
+
+
+def uploaded(connection: Connection, dataset_id: str, digest: str, size: int) -> None:
+    """Says that the file of a version is whole, and queues its import.
+
+    Raises:
+        DatasetNotFound, NotAwaited: see `check_awaited`.
+    """
+    check_awaited(connection, dataset_id)
+    values = {
+        "status": DatasetStatus.QUEUED,
+        "content_sha256": digest,
+        "content_bytes": size,
+    }
+    connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(values))
+
+
+def retry(connection: Connection, ref: str) -> Dataset:
+    """Queues the import of a refused version again: what stood in its way may be mended.
+
+    Raises:
+        DatasetNotFound: there is no such version.
+        NotAwaited: it was not refused.
+    """
+    dataset = get(connection, ref)
+    if dataset.status is not DatasetStatus.REFUSED:
+        raise NotAwaited(dataset.id, dataset.status)
+    values = {"status": DatasetStatus.QUEUED, "refusal": None, "lost_attempts": 0}
+    connection.execute(update(datasets).where(datasets.c.id == dataset.id).values(values))
+    return get(connection, dataset.id)
+
+
+def report(connection: Connection, ref: str) -> dict[str, Any]:
+    """What the import has found.
+
+    Raises:
+        DatasetNotFound: there is no such version.
+        DatasetNotReady: it has not been imported.
+    """
+    dataset = get(connection, ref)
+    found = select(dataset_reports.c.content).where(dataset_reports.c.dataset_id == dataset.id)
+    content: dict[str, Any] | None = connection.execute(found).scalar_one_or_none()
+    if content is None:
+        raise DatasetNotReady(dataset.id, dataset.status)
+    return content
+
+
+def remove(connection: Connection, ref: str) -> Dataset:
+    """Deletes a version; an import under way finds its lease lost. Returns what it was.
+
+    Raises:
+        DatasetNotFound: there is no such version.
+        DatasetInUse: a job that has not ended trains on it.
+    """
+    dataset = get(connection, ref)
+    user = jobs.c.spec["dataset"]["facts"]["id"].as_string() == dataset.id
+    waiting = select(jobs.c.id).where(jobs.c.ended_at.is_(None), user).limit(1)
+    job_id = connection.execute(waiting).scalar_one_or_none()
+    if job_id is not None:
+        raise DatasetInUse(dataset.id, job_id)
+    connection.execute(delete(dataset_reports).where(dataset_reports.c.dataset_id == dataset.id))
+    connection.execute(delete(datasets).where(datasets.c.id == dataset.id))
+    return dataset
+
+
+def is_kept(connection: Connection, digest: str) -> bool:
+    """Whether a version has this object as its file."""
+    naming = select(datasets.c.id).where(datasets.c.content_sha256 == digest).limit(1)
+    return connection.execute(naming).first() is not None
+
+
+def ids(connection: Connection) -> set[str]:
+    """Every version that there is."""
+    return set(connection.execute(select(datasets.c.id)).scalars())
+
+
+def known_to(connection: Connection, *specs: Any) -> dict[str, DatasetFacts]:
+    """The facts of the datasets that specs, or parts of specs, name: what validates them needs.
+
+    A spec with facts that name a version means that version, `name@version` one version of the
+    name, a bare name its newest version that is ready. Datasets that cannot be had are left out.
+    """
+    known: dict[str, DatasetFacts] = {}
+    for spec in specs:
+        wanted = spec.get("dataset") if isinstance(spec, dict) else None
+        if not isinstance(wanted, dict):
+            continue
+        name, stated = wanted.get("name"), wanted.get("facts")
+        if not isinstance(name, str) or name in BUILT_IN_DATASETS or "\0" in name:
+            continue
+        pinned = stated.get("id") if isinstance(stated, dict) else None
+        which = _named(name)
+        if isinstance(pinned, str) and "\0" not in pinned:
+            which = which & (datasets.c.id == pinned)
+        ready = _SELECT.where(which, datasets.c.status == DatasetStatus.READY)
+        row = connection.execute(ready.order_by(_NEWEST).limit(1)).one_or_none()
+        if row is not None:
+            known[name] = known[row.name] = facts_of(_dataset(row))
+    return known
+
+
+def facts_of(dataset: Dataset) -> DatasetFacts:
+    """What a job's spec says of a version that is ready."""
+    found = dataset.facts or {}
+    return DatasetFacts.stored({**found, "id": dataset.id, "version": dataset.version})
+
+
+def check_ready(connection: Connection, spec: dict[str, Any]) -> None:
+    """Checks, in the transaction that stores a job, that its dataset is still there.
+
+    Raises:
+        DatasetNotFound: it was deleted meanwhile.
+    """
+    pinned = spec.get("dataset", {}).get("facts", {}).get("id")
+    if pinned is not None:
+        get(connection, pinned)
