@@ -23,6 +23,7 @@ from app.api import (
     open_inference,
     predictions,
     presets,
+    problem_kinds,
     problems,
     reports,
     telemetry,
@@ -85,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("traind"),
         description=DESCRIPTION,
         lifespan=lifespan,
-        responses=problems.EVERYWHERE,
+        responses=problem_kinds.EVERYWHERE,
         redoc_url=None,
         redirect_slashes=False,  # the gate takes a slash at the end away
         telemetry={"tracing": False, "metrics": False, "logs": False},  # 8 us a request; /metrics

@@ -11,7 +11,7 @@ from app.api import examples
 from app.api.cursors import cursor, sort_key
 from app.api.idempotency import TheOnce
 from app.api.parameters import After, PageSize
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheCatalog, TheDatabase, TheKey

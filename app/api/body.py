@@ -8,7 +8,7 @@ from fastapi import HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from app.api.problems import InvalidBody
+from app.api.problem_kinds import InvalidBody
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """Some editors and Windows programs begin UTF-8 with it (RFC 8259, 8.1: it may be ignored)."""

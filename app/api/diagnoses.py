@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.api.diagnosis_schemas import Diagnosis
 from app.api.parameters import JobId
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheDatabase
 from app.jobspec.patch import corrected

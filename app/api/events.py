@@ -11,7 +11,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from app.api.parameters import MAX_INTEGER, JobId
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Event, Job, LiveProgress, Page
 from app.api.state import TheDatabase, TheKey, TheWatcher

@@ -9,7 +9,7 @@ from app.api.charts import Chart
 from app.api.diagnoses import diagnosis_of
 from app.api.diagnosis_schemas import Finding
 from app.api.parameters import JobId
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Job
 from app.api.state import TheDatabase

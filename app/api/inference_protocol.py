@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.api.body import without_byte_order_mark
 from app.api.predict_body import MAX_INPUTS
-from app.api.problems import InvalidBody
+from app.api.problem_kinds import InvalidBody
 from app.serving import pixel_arrays
 from app.serving.input_warnings import InputWarning
 from app.serving.predictor import Probabilities

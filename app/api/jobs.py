@@ -14,7 +14,7 @@ from app.api.cursors import cursor, id_of, sort_key
 from app.api.idempotency import TheOnce
 from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan

@@ -8,7 +8,7 @@ from app.api.diagnosis_schemas import RangeTest
 from app.api.idempotency import TheOnce
 from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import JobId
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Job
 from app.api.state import TheDatabase, TheKey, TheRequestId

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.cursors import count, cursor, sort_key
 from app.api.parameters import After, JobId
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import MetricPoint, Page
 from app.api.state import TheDatabase

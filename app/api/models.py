@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api import examples
 from app.api.cursors import cursor, id_of, number, sort_key
 from app.api.parameters import After, LabelFilter, ModelRef, PageSize, label_of
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheDatabase

@@ -13,7 +13,7 @@ from app.api.hot_routes import Answer
 from app.api.inference_protocol import INPUT, OUTPUT, InferResponse
 from app.api.inference_schemas import Live, Metadata, Readiness, Server, Tensor
 from app.api.predict_body import PARSED_BYTES
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
 from app.jobspec import Text

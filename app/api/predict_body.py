@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.api.body import without_byte_order_mark
 from app.api.plain_words import pointer
-from app.api.problems import InvalidBody
+from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput, files
 from app.serving import pixel_arrays
 from app.serving.base64_images import open_base64

@@ -14,7 +14,7 @@ from app.api.body import read_body
 from app.api.headers import media_type
 from app.api.hot_routes import Answer
 from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, ModelInputs
-from app.api.problems import InvalidBody, documented
+from app.api.problem_kinds import InvalidBody, documented
 from app.api.routes import Route, needs
 from app.api.schemas import described
 from app.api.strict_json import is_json

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from app.api import pages
 from app.api.parameters import ModelRef
-from app.api.problems import documented
+from app.api.problem_kinds import documented
 from app.api.report_schemas import (
     Compared,
     Discordant,

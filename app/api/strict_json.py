@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from app import json_text
 from app.api.body import read_body
 from app.api.headers import header
-from app.api.problems import InvalidBody
+from app.api.problem_kinds import InvalidBody
 
 INLINE_BYTES = 64 * 1024
 """Larger bodies are parsed in a thread: a mebibyte takes some 50 ms."""

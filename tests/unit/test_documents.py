@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from app.api.problems import DOMAIN
+from app.api.problem_kinds import DOMAIN
 from app.codes import FailureCode, FindingCode
 from app.main import create_app
 from app.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.api import problems
+from app.api import problem_kinds
 from app.main import create_app
 from app.settings import Settings
 from app.store import errors, workers
@@ -64,9 +64,9 @@ def test_every_error_of_the_store_that_a_request_can_meet_has_its_problem() -> N
     of_runs_and_starts = {errors.LeaseLost, errors.SchemaMismatch, errors.KeyNotFound}
     of_runs_and_starts |= {errors.BackupRefused, errors.ReferencesBroken}
     of_runs_and_starts |= {errors.DatabaseMissing, errors.DatabaseUnavailable}
-    assert known - of_runs_and_starts == known & problems.DOMAIN.keys()
+    assert known - of_runs_and_starts == known & problem_kinds.DOMAIN.keys()
 
 
 def test_codes_are_unique() -> None:
-    codes = [kind.code for kind in [*problems.DOMAIN.values(), *problems.HTTP.values()]]
+    codes = [kind.code for kind in [*problem_kinds.DOMAIN.values(), *problem_kinds.HTTP.values()]]
     assert len(set(codes)) == len(codes)
