@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from app.api import (
     aliases,
+    datasets,
     description,
     diagnoses,
     events,
@@ -27,6 +28,7 @@ from app.api import (
     problems,
     reports,
     telemetry,
+    uploads,
 )
 from app.api.auth import Guard
 from app.api.gate import Gate
@@ -39,6 +41,7 @@ from app.serving.catalog import Catalog
 from app.serving.decoding import DecodingPool
 from app.settings import Settings
 from app.store import database, migrations
+from app.store.objects import Objects
 
 DESCRIPTION = """\
 Send a training job, watch it train, predict with the model.
@@ -71,7 +74,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             decoding=decoding,
             watcher=watcher,
             guard=guard,
+            objects=Objects(settings.objects),
             body_limit=settings.max_body_bytes,
+            upload_limit=settings.max_upload_bytes,
         )
         for loop in loops:
             loop.cancel()
@@ -101,6 +106,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         explain.router,
         lr_range.router,
         presets.router,
+        datasets.router,
+        uploads.router,
         events.router,
         metrics.router,
         aliases.router,

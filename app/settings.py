@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(".traind")
-    """Everything the service writes: the database and the decoded datasets."""
+    """Everything the service writes: the database, uploaded files and the decoded datasets."""
     database_url: str = ""
     """SQLAlchemy address of the database; by default a SQLite file in the home folder."""
     datasets: Path | None = None
@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     engine: str = Field(default="local", pattern="^local$")
     """Where a run executes: `local`, a process on the worker's machine."""
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
-    """Largest request body that the API reads, in bytes."""
+    """Largest request body that the API reads, in bytes; uploads have a limit of their own."""
+    max_upload_bytes: int = Field(default=16 * 2**30, ge=1024)
+    """Largest file of a dataset, in bytes."""
     keep_alive_seconds: int = Field(default=75, ge=1)
     """How long an unused connection stays open; longer than a proxy in front keeps its own."""
 
@@ -85,6 +87,11 @@ class Settings(BaseSettings):
     def database(self) -> str | Path:
         """SQLAlchemy address of the database, or the path of its SQLite file."""
         return self.database_url or (self.home / "traind.db").absolute()
+
+    @property
+    def objects(self) -> Path:
+        """Folder of the uploaded files; API and workers see the same one."""
+        return self.home / "objects"
 
     @property
     def url(self) -> str:

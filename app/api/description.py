@@ -26,7 +26,8 @@ def describe(app: FastAPI) -> None:
             for path, operations in description["paths"].items():
                 for operation in operations.values():
                     _describe(operation["responses"], is_of_protocol(path))
-            description["components"]["schemas"] |= _schemas_of(JobSpec)
+            schemas = description["components"]["schemas"]
+            description["components"]["schemas"] = _schemas_of(JobSpec) | schemas
             schemes = description["components"].setdefault("securitySchemes", {})
             schemes["key"] = {"type": "http", "scheme": "bearer"}
             description["security"] = [{"key": []}, {}]  # none is asked for until one is made

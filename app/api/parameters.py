@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from app.api import examples
+from app.api.dataset_examples import DATASET_ID
 from app.jobspec import LabelKey, LabelValue, Text
 from app.store.states import Status
 
@@ -16,6 +17,15 @@ MAX_INTEGER = 2**63 - 1
 JobId = Annotated[str, Path(description="Id of the job.", examples=[examples.JOB_ID]), Text]
 ModelRef = Annotated[
     str, Path(description="Id or alias of the model.", examples=["latest", examples.MODEL_ID]), Text
+]
+DatasetRef = Annotated[
+    str,
+    Path(
+        description="Id of the dataset, `name@version`, or a name for its newest version.",
+        examples=["my-cats", "my-cats@2", DATASET_ID],
+        max_length=100,
+    ),
+    Text,
 ]
 PageSize = Annotated[int, Query(ge=1, le=100, description="Most items to answer.")]
 After = Annotated[

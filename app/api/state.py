@@ -10,6 +10,7 @@ from app.serving.catalog import Catalog
 from app.serving.decoding import DecodingPool
 from app.store.database import Database
 from app.store.keys import Key
+from app.store.objects import Objects
 
 
 class State(TypedDict):
@@ -20,8 +21,11 @@ class State(TypedDict):
     decoding: DecodingPool
     watcher: Watcher
     guard: Guard
+    objects: Objects
     body_limit: int
     """Most bytes of a request's body."""
+    upload_limit: int
+    """Most bytes of an uploaded file."""
 
 
 # Coroutines, because FastAPI calls plain functions in a thread.
@@ -31,6 +35,10 @@ async def _database(request: Request) -> Database:
 
 async def _catalog(request: Request) -> Catalog:
     return cast(Catalog, request.state.catalog)
+
+
+async def _objects(request: Request) -> Objects:
+    return cast(Objects, request.state.objects)
 
 
 async def _watcher(request: Request) -> Watcher:
@@ -48,6 +56,7 @@ async def _request_id(request: Request) -> str | None:
 
 TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
+TheObjects = Annotated[Objects, Depends(_objects)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
 TheRequestId = Annotated[str | None, Depends(_request_id)]
 TheKey = Annotated[str | None, Depends(_key)]

@@ -1,4 +1,4 @@
-"""Tells open requests that a job has changed: one look at the database for all of them.
+"""Tells open requests that a job or a dataset has changed: one look at the database for all.
 
 A waiting request or an open stream holds no thread and asks the database nothing by itself.
 """
@@ -8,9 +8,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.store import jobs
+from app.store import datasets, jobs
 from app.store.database import Database
-from app.store.jobs import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -20,14 +19,17 @@ RETRY_SECONDS = 1.0
 """After a look that failed."""
 
 
+Pulse = jobs.Pulse | datasets.Pulse
+
+
 class Watch:
-    """One reader's view of one job. The first look counts as a change.
+    """One reader's view of one job or dataset. The first look counts as a change.
 
     `key` is the id of the API key that the reader came with, or None.
     """
 
-    def __init__(self, job_id: str, key: str | None = None) -> None:
-        self.job_id = job_id
+    def __init__(self, watched_id: str, key: str | None = None) -> None:
+        self.watched_id = watched_id
         self.key = key
         self.pulse: Pulse | None = None
         self.closed = False
@@ -51,7 +53,7 @@ class Watch:
         self.close()
 
     async def changed(self, seconds: float) -> bool:
-        """Whether the job changed, or the watch was closed, within that many seconds."""
+        """Whether it changed, or the watch was closed, within that many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
@@ -73,9 +75,9 @@ class Watcher:
         self._welcome: frozenset[str | None] | None = None
 
     @contextmanager
-    def watch(self, job_id: str, key: str | None = None) -> Iterator[Watch]:
+    def watch(self, watched_id: str, key: str | None = None) -> Iterator[Watch]:
         """A watch that counts while the block runs."""
-        watch = Watch(job_id, key)
+        watch = Watch(watched_id, key)
         if self._closed:
             watch.close()
         if self._welcome is not None and key not in self._welcome:
@@ -89,7 +91,7 @@ class Watcher:
 
     @property
     def open_watches(self) -> int:
-        """How many requests watch a job now."""
+        """How many requests watch now."""
         return len(self._watches)
 
     def close(self) -> None:
@@ -113,17 +115,17 @@ class Watcher:
                 await self._wanted.wait()
             try:
                 pulses = await asyncio.to_thread(
-                    self._look, {watch.job_id for watch in self._watches}
+                    self._look, {watch.watched_id for watch in self._watches}
                 )
             except Exception:  # a busy database must not end the watch of every stream
-                logger.exception("could not look at the watched jobs")
+                logger.exception("could not look at what is watched")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for watch in self._watches:
-                if watch.job_id in pulses:
-                    watch.see(pulses[watch.job_id])
+                if watch.watched_id in pulses:
+                    watch.see(pulses[watch.watched_id])
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _look(self, job_ids: set[str]) -> dict[str, Pulse]:
+    def _look(self, ids: set[str]) -> dict[str, Pulse]:
         with self._database.read() as connection:
-            return jobs.pulses(connection, list(job_ids))
+            return {**jobs.pulses(connection, list(ids)), **datasets.pulses(connection, list(ids))}

@@ -13,7 +13,7 @@ Column = Annotated[str, Field(min_length=1, max_length=200), Text]
 class ImageOptions(Section):
     """What shape the pictures are brought to."""
 
-    size: Side | tuple[Side, Side] | None = None
+    size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
     """Side in pixels, or height and width; chosen from the pictures if it is missing, at most
     224."""
     fit: Literal["crop", "pad", "stretch"] = "crop"

@@ -151,6 +151,24 @@ def newest(
     return [_dataset(row) for row in connection.execute(query)]
 
 
+@dataclass(frozen=True)
+class Pulse:
+    """What changes while a version is imported: enough to know whether to look again."""
+
+    status: DatasetStatus
+    progress: dict[str, Any] | None
+
+
+def pulses(connection: Connection, dataset_ids: list[str]) -> dict[str, Pulse]:
+    """The pulse of each of these versions, in one query; ids of other things are left out."""
+    rows = connection.execute(
+        select(datasets.c.id, datasets.c.status, datasets.c.progress).where(
+            datasets.c.id.in_(dataset_ids)
+        )
+    )
+    return {row.id: Pulse(DatasetStatus(row.status), row.progress) for row in rows}
+
+
 def check_awaited(connection: Connection, dataset_id: str) -> Dataset:
     """The version, if it awaits its file.
 

@@ -162,6 +162,16 @@ class DigestMismatch(StoreError):
         )
 
 
+class ObjectMissing(StoreError):
+    """The uploaded file of a dataset is not where it was put."""
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(
+            f"The file of {dataset_id} is missing in TRAIND_HOME/objects. Put it back from a "
+            "backup, or send it as the name's next version."
+        )
+
+
 class KeyNotFound(StoreError):
     """No key has this id."""
 

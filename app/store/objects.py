@@ -7,12 +7,12 @@ part of a path.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO
 
-from app.store.errors import StorageFull, UploadBusy
+from app.store.errors import StorageFull, UploadBusy, UploadMisplaced
 
 FULL = {28, 122}
 """ENOSPC and EDQUOT: the disk, or a user's share of it, is full (errno(3))."""
@@ -42,6 +42,7 @@ class Objects:
 
         Raises:
             UploadBusy: another request writes it at the moment.
+            UploadMisplaced: less than `offset` bytes have arrived.
             StorageFull: the disk has no room.
         """
         self._uploads.mkdir(parents=True, exist_ok=True)
@@ -50,6 +51,9 @@ class Objects:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UploadBusy(upload_id) from error
+            received = os.fstat(file.fileno()).st_size
+            if received < offset:
+                raise UploadMisplaced(received, offset)
             file.truncate(offset)
             try:
                 yield file
@@ -58,22 +62,32 @@ class Objects:
                     raise
                 raise StorageFull from error
 
-    def finish(self, upload_id: str) -> str:
-        """Makes an object of an upload that is whole, on disk for sure; returns its digest.
+    def digest(self, upload_id: str) -> str:
+        """SHA-256 of what has arrived of an upload, in hexadecimal.
 
         Raises:
             FileNotFoundError: nothing of it has arrived.
-            StorageFull: the disk has no room.
+        """
+        with (self._uploads / upload_id).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+    def keep(self, upload_id: str, digest: str) -> None:
+        """Makes an object of an upload that is whole and has this digest, on disk for sure.
+
+        The upload stays until it is abandoned: where the row that names the object is not written
+        after all, its client need not send it again.
+
+        Raises:
+            FileNotFoundError: nothing of it has arrived.
         """
         upload = self._uploads / upload_id
         with upload.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
         there = self.path(digest)
         there.parent.mkdir(parents=True, exist_ok=True)
-        upload.replace(there)
+        with suppress(FileExistsError):  # the same bytes came before
+            there.hardlink_to(upload)
         _sync(there.parent)
-        return digest
 
     def abandon(self, upload_id: str) -> None:
         """Removes what has arrived of an upload."""

@@ -70,9 +70,10 @@ class Api:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Api]:
+def serving(home: Path, **settings: Any) -> Iterator[Api]:
     """An API of its own on the database in `home`; several may share one."""
-    service = Service(Settings(home=home, port=0, max_body_bytes=MAX_BODY_BYTES))
+    given = {"port": 0, "max_body_bytes": MAX_BODY_BYTES} | settings
+    service = Service(Settings(home=home, **given))
     opened = database.connect(service.settings.database)
     try:
         service.start("app")

@@ -24,6 +24,14 @@ from tests.waiting import HANG_SECONDS, until
 
 READ, PREDICT, WRITE, ADMIN = Scope.READ, Scope.PREDICT, Scope.WRITE, Scope.ADMIN
 SCOPES: dict[str, Scope | None] = {
+    "GET /datasets": READ,
+    "POST /datasets": WRITE,
+    "DELETE /datasets/{ref}": ADMIN,
+    "GET /datasets/{ref}": READ,
+    "GET /datasets/{ref}/content": READ,
+    "PUT /datasets/{ref}/content": WRITE,
+    "GET /datasets/{ref}/report": READ,
+    "POST /datasets/{ref}/retry": WRITE,
     "GET /healthz": None,
     "GET /jobs": READ,
     "POST /jobs": WRITE,

@@ -1,0 +1,180 @@
+"""Datasets of one's own: make, list, look at, what was found in them, import again, delete."""
+
+from asyncio import get_running_loop
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Response
+from fastapi.concurrency import run_in_threadpool
+
+from app.api import dataset_examples as examples
+from app.api.auth import Unauthorized
+from app.api.cursors import cursor, id_of, sort_key
+from app.api.dataset_schemas import DatasetVersion, NewDataset
+from app.api.idempotency import TheOnce
+from app.api.parameters import After, DatasetRef, PageSize
+from app.api.problem_kinds import documented
+from app.api.routes import Route, needs
+from app.api.schemas import Page
+from app.api.state import TheDatabase, TheKey, TheObjects, TheWatcher
+from app.jobspec import Text
+from app.store import datasets
+from app.store.database import Database
+from app.store.datasets import PREFIX, DatasetStatus
+from app.store.errors import (
+    DatasetInUse,
+    DatasetNameTaken,
+    DatasetNotFound,
+    DatasetNotReady,
+    IdempotencyConflict,
+    NotAwaited,
+    QuotaExceeded,
+)
+from app.store.keys import Scope
+
+router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=Route)
+
+MAX_WAIT_SECONDS = 60.0
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make a dataset, or its next version",
+    responses={
+        200: {"model": DatasetVersion, "description": "What this Idempotency-Key made before"},
+        201: {
+            "description": "The dataset, which awaits its file",
+            "headers": {"Location": {"schema": {"type": "string"}, "description": "Its address."}},
+        },
+        **documented(413, 415, DatasetNameTaken, IdempotencyConflict, QuotaExceeded),
+    },
+)
+@needs(Scope.WRITE)
+def make(
+    *,
+    response: Response,
+    wanted: Annotated[NewDataset, Body(openapi_examples=examples.NEW)],
+    database: TheDatabase,
+    key: TheKey = None,
+    once: TheOnce,
+) -> DatasetVersion:
+    """Says what a dataset is called and how its file is read. `PUT .../content` sends the file."""
+    asked = wanted.model_dump(mode="json")
+    options = wanted.model_dump(mode="json", exclude={"name", "kind", "file_name"})
+
+    def create() -> str:
+        file_name = wanted.file_name
+        return datasets.create(
+            connection, wanted.name, wanted.kind, options, file_name=file_name, key_id=key
+        ).id
+
+    with database.write() as connection:
+        dataset_id, is_new = once.make(connection, asked, create)
+        dataset = datasets.get(connection, dataset_id)
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/datasets/{dataset_id}"
+    return DatasetVersion.of(dataset)
+
+
+@router.get("", summary="List datasets, newest first")
+@needs(Scope.READ)
+def list_datasets(
+    database: TheDatabase,
+    limit: PageSize = 20,
+    after: After = None,
+    name: Annotated[
+        str | None, Query(description="Only versions of this name.", max_length=64), Text
+    ] = None,
+) -> Page[DatasetVersion]:
+    """Versions of datasets; the built-in ones are not among them."""
+    (behind,) = sort_key(after, id_of(PREFIX)) or (None,)
+    with database.read() as connection:
+        found = datasets.newest(connection, limit + 1, behind, name)
+    page = found[:limit]
+    return Page(
+        data=[DatasetVersion.of(dataset) for dataset in page],
+        next=cursor(page[-1].id) if len(found) > limit else None,
+    )
+
+
+@router.get("/{ref}", summary="Look at a dataset", responses=documented(DatasetNotFound))
+@needs(Scope.READ)
+async def get_dataset(
+    ref: DatasetRef,
+    database: TheDatabase,
+    watcher: TheWatcher,
+    key: TheKey,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=MAX_WAIT_SECONDS,
+            allow_inf_nan=False,
+            description="Answer once it is ready or refused, or after this many seconds.",
+        ),
+    ] = 0.0,
+) -> DatasetVersion:
+    """A version with its options, progress, facts, or the reason why it was refused."""
+    dataset = await run_in_threadpool(_get, database, ref)
+    if not wait:
+        return DatasetVersion.of(dataset)
+    deadline = get_running_loop().time() + wait
+    with watcher.watch(dataset.id, key) as watch:
+        while not watch.closed and await watch.changed(deadline - get_running_loop().time()):
+            if watch.pulse is not None and watch.pulse.status in SETTLED:
+                break
+        if watch.dismissed:
+            raise Unauthorized
+    return DatasetVersion.of(await run_in_threadpool(_get, database, dataset.id))
+
+
+SETTLED = {DatasetStatus.READY, DatasetStatus.REFUSED}
+"""Where an import has ended."""
+
+
+@router.get(
+    "/{ref}/report",
+    summary="What was found in a dataset",
+    responses=documented(DatasetNotFound, DatasetNotReady),
+)
+@needs(Scope.READ)
+def report(ref: DatasetRef, database: TheDatabase) -> dict[str, Any]:
+    """Counts of each class and part, what was left out and why, duplicates, examples."""
+    with database.read() as connection:
+        return datasets.report(connection, ref)
+
+
+@router.post(
+    "/{ref}/retry",
+    status_code=202,
+    summary="Import a refused dataset again",
+    responses=documented(DatasetNotFound, NotAwaited),
+)
+@needs(Scope.WRITE)
+def retry(ref: DatasetRef, database: TheDatabase) -> DatasetVersion:
+    """Queues the import again, where what stood in its way has been mended."""
+    with database.write() as connection:
+        return DatasetVersion.of(datasets.retry(connection, ref))
+
+
+@router.delete(
+    "/{ref}",
+    status_code=204,
+    summary="Delete a dataset",
+    responses=documented(DatasetNotFound, DatasetInUse),
+)
+@needs(Scope.ADMIN)
+def delete(ref: DatasetRef, database: TheDatabase, objects: TheObjects) -> None:
+    """Deletes a version and its bytes. Models that were trained on it stay."""
+    with database.write() as connection:
+        dataset = datasets.remove(connection, ref)
+    objects.abandon(dataset.id)
+    if dataset.content_sha256 is not None:
+        with database.write() as connection:  # nobody names it anew meanwhile
+            if not datasets.is_kept(connection, dataset.content_sha256):
+                objects.discard(dataset.content_sha256)
+
+
+def _get(database: Database, ref: str) -> datasets.Dataset:
+    with database.read() as connection:
+        return datasets.get(connection, ref)

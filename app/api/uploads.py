@@ -1,0 +1,277 @@
+"""The file of a dataset: sent in one request or in several, streamed to the disk, and fetched."""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Annotated, Any, BinaryIO, NamedTuple
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
+
+from app.api.dataset_schemas import DatasetVersion, Received
+from app.api.parameters import DatasetRef
+from app.api.problem_kinds import InvalidBody, documented
+from app.api.problems import UPLOAD_OFFSET
+from app.api.routes import Route, needs
+from app.api.state import TheDatabase, TheObjects
+from app.store import datasets, keys
+from app.store.database import Database
+from app.store.errors import (
+    DatasetNotFound,
+    DigestMismatch,
+    NotAwaited,
+    ObjectMissing,
+    QuotaExceeded,
+    UploadBusy,
+    UploadMisplaced,
+)
+from app.store.keys import Scope
+from app.store.objects import Objects
+
+router = APIRouter(prefix="/datasets/{ref}/content", tags=["datasets"], route_class=Route)
+
+PIECE = 2**20
+"""Bytes that are written together: each write is handed to a thread."""
+RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):", re.IGNORECASE)
+
+FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+Digest = Annotated[str, Header(description="`sha-256=:…:` (RFC 9530), checked if it is there.")]
+
+
+class Part(NamedTuple):
+    """What a request brings of a file, in bytes; None where it does not say it."""
+
+    start: int
+    size: int | None
+    total: int | None
+
+
+@router.put(
+    "",
+    status_code=202,
+    summary="Send the file of a dataset",
+    response_model=DatasetVersion,
+    openapi_extra={"requestBody": {"required": True, **FILE}},
+    responses={
+        200: {"model": Received, "description": "A part has arrived; more is to come"},
+        202: {"description": "The file is whole, and waits for its import"},
+        **documented(
+            413,
+            415,
+            DatasetNotFound,
+            NotAwaited,
+            UploadBusy,
+            UploadMisplaced,
+            DigestMismatch,
+            QuotaExceeded,
+            InvalidBody,
+        ),
+    },
+)
+@needs(Scope.WRITE)
+async def send(
+    *,
+    ref: DatasetRef,
+    request: Request,
+    database: TheDatabase,
+    objects: TheObjects,
+    content_range: Annotated[
+        str | None, Header(description="`bytes 0-1048575/48213377`: this is a part of the file.")
+    ] = None,
+    content_digest: Digest = "",
+    repr_digest: Annotated[
+        str, Header(description="The same of the whole file, whatever its parts.")
+    ] = "",
+) -> Response:
+    """The file as the raw body: zip, tar, Parquet, npz. What has arrived of a broken upload stays.
+
+    `HEAD` says in `Upload-Offset` where the next part begins. A whole file without `Content-Range`
+    begins anew.
+    """
+    part = _part(request, content_range)
+    limit: int = request.state.upload_limit
+    _check_size(part.total or 0, limit)
+    dataset = await run_in_threadpool(_awaited, database, ref, part.total or 0)
+    with objects.receiving(dataset.id, part.start) as file:
+        received = await _write(_pieces(request), file, part, limit, _wanted(content_digest))
+        if not received:
+            raise InvalidBody("The file is empty, or was lost on its way.")
+        if part.total is not None and received < part.total:
+            return JSONResponse({"received": received}, 200, {UPLOAD_OFFSET: str(received)})
+        wanted = _wanted(repr_digest)
+        whole = await run_in_threadpool(_finish, database, objects, dataset, received, wanted)
+    return Response(whole.model_dump_json(), 202, media_type="application/json")
+
+
+class WholeFile(FileResponse):
+    """A file without the ranges of Starlette's, whose errors would be plain text."""
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        headers = [each for each in scope["headers"] if each[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces of about `PIECE` bytes. What came before a break comes, too."""
+    held = bytearray()
+    try:
+        async for chunk in request.stream():
+            held += chunk
+            if len(held) >= PIECE:
+                yield bytes(held)
+                held.clear()
+    except ClientDisconnect:
+        yield bytes(held)
+        raise
+    yield bytes(held)
+
+
+async def _write(
+    pieces: AsyncIterator[bytes], file: BinaryIO, part: Part, limit: int, wanted: bytes | None
+) -> int:
+    """Writes what arrives; returns how many bytes of the file there are now.
+
+    Raises:
+        HTTPException: the file gets larger than the limit (413).
+        InvalidBody: more arrives than was announced.
+        DigestMismatch: it has another digest; it is cut off again.
+        StorageFull: the disk has no room.
+    """
+    received, digest = part.start, sha256()
+    async for piece in pieces:
+        _check_size(received + len(piece), limit)
+        if part.size is not None and received + len(piece) > part.start + part.size:
+            raise InvalidBody("More bytes arrived than Content-Range announces.")
+        await run_in_threadpool(_append, file, piece, digest)
+        received += len(piece)
+    if wanted is not None and digest.digest() != wanted:
+        await run_in_threadpool(file.truncate, part.start)
+        raise DigestMismatch("Content-Digest")
+    return received
+
+
+def _append(file: BinaryIO, piece: bytes, digest: Any) -> None:
+    digest.update(piece)
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _finish(
+    database: Database, objects: Objects, dataset: datasets.Dataset, size: int, wanted: bytes | None
+) -> DatasetVersion:
+    """Makes an object of the whole file, and queues its import.
+
+    Raises:
+        DigestMismatch: it has another digest; nothing of it is kept.
+        QuotaExceeded: the key may store no more; nothing of it is kept.
+        NotAwaited, DatasetNotFound: it was deleted, or came twice.
+    """
+    digest = objects.digest(dataset.id)
+    if wanted is not None and bytes.fromhex(digest) != wanted:
+        objects.abandon(dataset.id)
+        raise DigestMismatch("Repr-Digest")
+    try:
+        with database.write() as connection:
+            datasets.check_awaited(connection, dataset.id)
+            if dataset.key_id is not None:
+                keys.check_stored(connection, dataset.key_id, size)
+            # Within the lock: who deletes the last version of these bytes waits.
+            objects.keep(dataset.id, digest)
+            datasets.uploaded(connection, dataset.id, digest, size)
+            whole = DatasetVersion.of(datasets.get(connection, dataset.id))
+    except (QuotaExceeded, DatasetNotFound):
+        objects.abandon(dataset.id)
+        raise
+    objects.abandon(dataset.id)
+    return whole
+
+
+def _awaited(database: Database, ref: str, size: int) -> datasets.Dataset:
+    with database.write() as connection:  # the key's row is locked while it is read
+        dataset = datasets.check_awaited(connection, ref)
+        if dataset.key_id is not None:
+            keys.check_stored(connection, dataset.key_id, size)
+        return dataset
+
+
+def _part(request: Request, content_range: str | None) -> Part:
+    """What the headers say of the body.
+
+    Raises:
+        HTTPException: the body is packed (415).
+        InvalidBody: Content-Range is none, or contradicts Content-Length.
+    """
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise HTTPException(415, f"The Content-Encoding {encoding!r} is not read: send the file.")
+    length = request.headers.get("content-length", "")
+    size = int(length) if length.isdecimal() else None
+    if content_range is None:
+        return Part(0, size, size)
+    found = RANGE.fullmatch(content_range.strip())
+    if found is None:
+        raise InvalidBody(
+            "Content-Range must look like `bytes 0-1048575/48213377`: first and last byte of the "
+            "part, and the size of the whole file."
+        )
+    first, last, total = map(int, found.groups())
+    if not first <= last < total or size not in (None, last - first + 1):
+        raise InvalidBody(f"Content-Range {content_range!r} and the body's length do not agree.")
+    return Part(first, last - first + 1, total)
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise HTTPException(
+            413, f"The file may have at most {limit} bytes (TRAIND_MAX_UPLOAD_BYTES)."
+        )
+
+
+def _wanted(header: str) -> bytes | None:
+    """The SHA-256 of a digest header; None where it states none, or only others."""
+    found = DIGEST.search(header)
+    return b64decode(found[1]) if found else None
+
+
+@router.get(
+    "",
+    summary="Fetch the file of a dataset, or ask how far its upload is",
+    response_class=Response,
+    responses={
+        200: {"description": "The very bytes that were sent"} | FILE,
+        204: {"description": "It is not whole; `Upload-Offset` says how many bytes have arrived"},
+        **documented(DatasetNotFound, ObjectMissing),
+    },
+)
+@needs(Scope.READ)
+def fetch(ref: DatasetRef, database: TheDatabase, objects: TheObjects) -> Response:
+    """The file as it was sent; `HEAD` says its length and `Repr-Digest` without the bytes."""
+    with database.read() as connection:
+        dataset = datasets.get(connection, ref)
+    digest = dataset.content_sha256
+    if digest is None:
+        received = objects.received(dataset.id)
+        headers = {UPLOAD_OFFSET: str(received), "Upload-Complete": "?0"}
+        return Response(status_code=204, headers=headers | {"Cache-Control": "no-store"})
+    path = objects.path(digest)
+    if not path.is_file():
+        raise ObjectMissing(dataset.id)
+    encoded = b64encode(bytes.fromhex(digest)).decode()
+    name = quote(dataset.file_name or dataset.id, safe="")
+    return WholeFile(
+        path,
+        media_type="application/octet-stream",
+        headers={
+            "Accept-Ranges": "none",
+            "ETag": f'"{digest}"',
+            "Repr-Digest": f"sha-256=:{encoded}:",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        },
+    )

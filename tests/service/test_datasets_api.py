@@ -1,0 +1,99 @@
+"""Making, naming and listing datasets: what is refused is not stored."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.service.conftest import Api, problem_of, serving
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(tmp_path_factory.mktemp("datasets")) as api:
+        yield api
+
+
+def listed(api: Api, **query: Any) -> list[str]:
+    answer = api.http.get("/datasets", params=query)
+    assert answer.status_code == 200, answer.text
+    return [f"{each['name']}@{each['version']}" for each in answer.json()["data"]]
+
+
+def test_options_are_stored_with_their_defaults(api: Api) -> None:
+    wanted = {"name": "scans", "image": {"size": [48, 64], "color": "grey"}, "deduplicate": True}
+    made = api.http.post("/datasets", json=wanted)
+    assert made.headers["location"] == f"/datasets/{made.json()['id']}"
+    assert made.json()["options"] == {
+        "image": {"size": [48, 64], "fit": "crop", "color": "grey", "ground": "#ffffff"},
+        "parts": {"test_fraction": 0.2, "seed": 0, "group": None, "split": None},
+        "deduplicate": True,
+        "file": None,
+        "label": None,
+    }
+    assert made.json()["status"] == "awaiting_upload"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/name"),
+        ({"name": "Cats"}, "/name"),
+        ({"name": "a/b"}, "/name"),
+        ({"name": "ds_mine"}, "/name"),
+        ({"name": "x" * 64}, "/name"),
+        ({"name": "cats", "kind": "sound"}, "/kind"),
+        ({"name": "cats", "path": "/etc/passwd"}, "/path"),
+        ({"name": "cats", "file_name": "a\0b"}, "/file_name"),
+        ({"name": "cats", "image": {"size": 4}}, "/image/size"),
+        ({"name": "cats", "image": {"size": [8, 8, 8]}}, "/image/size"),
+        ({"name": "cats", "image": {"ground": "white"}}, "/image/ground"),
+        ({"name": "cats", "parts": {"test_fraction": 0}}, "/parts/test_fraction"),
+    ],
+)
+def test_a_wrong_field_is_named(api: Api, body: dict[str, Any], pointer: str) -> None:
+    before = listed(api)
+    document = problem_of(api.http.post("/datasets", json=body), 422, "invalid_request")
+    assert {error["pointer"].split("/")[1] for error in document["errors"]} == {
+        pointer.split("/")[1]
+    }
+    assert any(error["pointer"].startswith(pointer) for error in document["errors"])
+    assert listed(api) == before
+
+
+def test_a_built_in_name_is_taken(api: Api) -> None:
+    answer = api.http.post("/datasets", json={"name": "mnist"})
+    assert "another name" in problem_of(answer, 409, "dataset_name_taken")["detail"]
+
+
+def test_a_post_that_is_sent_again_makes_nothing_twice(api: Api) -> None:
+    headers = {"Idempotency-Key": "once"}
+    first = api.http.post("/datasets", json={"name": "once"}, headers=headers)
+    again = api.http.post("/datasets", json={"name": "once"}, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert listed(api, name="once") == ["once@1"]
+
+
+def test_lists_are_paged_newest_first(api: Api) -> None:
+    for name in ("birds", "fish", "birds", "birds"):
+        api.http.post("/datasets", json={"name": name})
+    assert listed(api, name="birds") == ["birds@3", "birds@2", "birds@1"]
+    page = api.http.get("/datasets", params={"limit": 3}).json()
+    assert [each["name"] for each in page["data"]] == ["birds", "birds", "fish"]
+    rest = listed(api, limit=1, after=page["next"])
+    assert rest == ["birds@1"]
+    assert api.http.get("/datasets/birds@2").json()["version"] == 2
+    assert api.http.get("/datasets/birds").json()["version"] == 3
+    problem_of(api.http.get("/datasets", params={"after": "x"}), 422, "invalid_request")
+
+
+def test_a_job_on_a_dataset_that_is_not_ready_is_refused(api: Api) -> None:
+    api.http.post("/datasets", json={"name": "soon"})
+    before = api.rows()
+    for name in ("soon", "soon@1", "never"):
+        answer = api.http.post("/jobs", json={"dataset": {"name": name}})
+        document = problem_of(answer, 422, "invalid_request")
+        assert document["errors"][0]["pointer"] == "/dataset/name"
+        assert "GET /datasets" in document["errors"][0]["detail"]
+    assert api.rows() == before
