@@ -21,10 +21,12 @@ from app.store.database import Database
 from app.store.errors import DatabaseBusy, LeaseLost, StorageFull
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND, Claim, Lease
 from app.store.retention import Policy
-from worker import follow_ups, memory, relay
+from worker import follow_ups, leftovers, memory, predecessors, relay
 from worker.calibrator import Calibrator
 from worker.engines import CannotStart, Engine
 from worker.held import Held
+from worker.importer import Importer
+from worker.leftovers import SWEEP_SECONDS
 from worker.messages import Order
 
 log = logging.getLogger("traind.worker")
@@ -64,8 +66,10 @@ class Supervisor:
         self._heartbeat_at = time.time()
         self._judges_at = 0.0
         self._next_prune = time.monotonic() + PRUNE_SECONDS
+        self._next_sweep = time.monotonic() + PRUNE_SECONDS
         self._stamp: int | None = None
         self._policy = Policy(settings.keep_jobs, settings.keep_checkpoints)
+        self._importer = Importer(settings, database, self._name)
         self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
 
     def run(self) -> None:
@@ -83,7 +87,9 @@ class Supervisor:
                 self._attempt(self._heartbeat)  # the write before may have waited long
             self._attempt(self._obey)
             self._attempt(self._look)
+            self._attempt(self._import)
             self._attempt(self._prune)
+            self._attempt(self._sweep)
             self._attempt(self._calibrate)
         self._shutdown()
 
@@ -91,21 +97,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._engine.warm_up()
-        self._attempt(self._bury_predecessors)
+        self._attempt(partial(predecessors.bury, self._database, self._name), "predecessors")
         # A stop comes first: the signal may have ended what the engine was loading.
         while self._stop_at is None and not self._engine.is_ready():
             time.sleep(LOOK_SECONDS)
         log.info("worker %s is ready, %d slot(s)", self._name, self._settings.slots)
-
-    def _bury_predecessors(self) -> None:
-        """Takes back what dead workers of this machine held, without waiting for their leases."""
-        host = socket.gethostname()
-        with self._database.write() as connection:
-            for name in workers.names(connection):
-                where, _, pid = name.rpartition("/")
-                if where == host and (name == self._name or not _exists(int(pid))):
-                    recovery.requeue_of(connection, name)
-                    workers.leave(connection, name)
 
     def _on_signal(self, *_: object) -> None:
         self._stop_at = self._stop_at or time.monotonic()
@@ -117,6 +113,8 @@ class Supervisor:
 
     def _shutdown(self) -> None:
         self._calibrator.stop()
+        self._attempt(self._import)
+        self._importer.close()
         for held in self._held:  # the database has refused their last words: their leases expire
             log.error("%s is left to another worker", held.lease.job_id)
             held.drop()
@@ -146,6 +144,7 @@ class Supervisor:
         """Returns when a run has reported or died, or when it is time to look around."""
         listening = [held for held in self._held if not held.has_news]
         waitables = [each for held in listening for each in held.run.waitables]
+        waitables += self._importer.waitables
         timeout = LOOK_SECONDS if self._has_room else STANDING_SECONDS / 2
         if waitables:
             wait(waitables, timeout)
@@ -272,6 +271,9 @@ class Supervisor:
             failed = outcomes.Failed(FailureCode.NOT_STARTED, message, advice)
             leases.release(connection, lease, failed)
 
+    def _import(self) -> None:
+        self._importer.turn(stopping=self._stop_at is not None)
+
     def _prune(self) -> None:
         """Drops what the policy does not keep, a little at a time."""
         if time.monotonic() < self._next_prune:
@@ -280,17 +282,14 @@ class Supervisor:
             pruned = retention.prune(connection, self._policy)
         self._next_prune = time.monotonic() + (1.0 if pruned else PRUNE_SECONDS)
 
+    def _sweep(self) -> None:
+        if time.monotonic() < self._next_sweep:
+            return
+        if removed := leftovers.sweep(self._settings, self._database):
+            log.info("removed, because no dataset has them any more: %s", ", ".join(removed))
+        self._next_sweep = time.monotonic() + SWEEP_SECONDS
+
     def _calibrate(self) -> None:
         """Has the machine measured while there is nothing to do; jobs come first."""
         if self._calibrator.look(busy=bool(self._held) or self._stop_at is not None):
             self._next_heartbeat = 0.0  # which makes it known
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

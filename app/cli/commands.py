@@ -23,8 +23,9 @@ from app.lifeline import Line
 from app.local import StartError, running
 from app.settings import BadSettings, Settings
 from app.store import database
-from app.store.backup import back_up
+from app.store.backup import back_up, copy_objects
 from app.store.errors import StoreError
+from app.store.objects import Objects
 
 # A traceback of typer's would print local variables, and a key among them.
 app = typer.Typer(
@@ -68,14 +69,21 @@ def serve() -> None:
 
 @app.command()
 def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")]) -> None:
-    """Copy the database to a file, while the service runs. To restore it, put it in its place."""
-    opened = database.connect(Settings.from_environment().database, create=False)
+    """Copy the database to a file, and the files of datasets to FILE.objects, while it runs.
+
+    To restore them, put them in their places: TRAIND_HOME/traind.db and TRAIND_HOME/objects.
+    """
+    settings = Settings.from_environment()
+    opened = database.connect(settings.database, create=False)
     try:
         back_up(opened, file.absolute())
     finally:
         opened.close()
     size = file.stat().st_size / 1e6
     console.print(f"{printable(str(file))}: {size:.1f} MB, checked")
+    beside = file.absolute().with_name(f"{file.name}.objects")
+    if count := copy_objects(Objects(settings.objects), file, beside):
+        console.print(f"{printable(str(file))}.objects: {count} files of datasets")
 
 
 @app.command()

@@ -1,10 +1,12 @@
-"""A copy of the database as it is at one moment, made while others read and write."""
+"""A copy of the database as it is at one moment, and of the uploaded files that it names."""
 
 import os
+import shutil
 from pathlib import Path
 
 from app.store.database import Database, pysqlite
 from app.store.errors import BackupRefused
+from app.store.objects import Objects
 
 
 def back_up(database: Database, to: Path) -> None:
@@ -16,7 +18,10 @@ def back_up(database: Database, to: Path) -> None:
         BackupRefused: the file exists, the copy is damaged, or the database is a server's.
     """
     if database.path is None:
-        raise BackupRefused("a database server has its own tool, such as pg_dump")
+        raise BackupRefused(
+            "a database server has its own tool, such as pg_dump; copy TRAIND_HOME/objects "
+            "after it, which holds the files of datasets"
+        )
     if to.exists():
         raise BackupRefused(f"{to} exists; choose a new file")
     partial = to.with_name(to.name + ".partial")
@@ -41,6 +46,32 @@ def back_up(database: Database, to: Path) -> None:
     _sync(partial)
     partial.rename(to)
     _sync(to.parent)
+
+
+def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
+    """Copies the files that a copy of the database names; returns how many it names.
+
+    The folder `to` is what TRAIND_HOME/objects must be beside that copy. A file is named by its
+    digest and never changes: what lies there from an earlier backup is not copied again. A file
+    whose dataset was deleted since the copy was made is left out.
+    """
+    opened = pysqlite.connect(copy, isolation_level=None)
+    try:
+        named = "SELECT DISTINCT content_sha256 FROM datasets WHERE content_sha256 IS NOT NULL"
+        digests = [digest for (digest,) in opened.execute(named)]
+    finally:
+        opened.close()
+    copies = Objects(to)
+    for digest in digests:
+        source, target = objects.path(digest), copies.path(digest)
+        if source.exists() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f"{digest}.partial")
+            shutil.copyfile(source, partial)
+            _sync(partial)
+            partial.rename(target)
+            _sync(target.parent)
+    return len(digests)
 
 
 def _sync(path: Path) -> None:

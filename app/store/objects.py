@@ -6,7 +6,7 @@ part of a path.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
@@ -96,6 +96,24 @@ class Objects:
     def discard(self, digest: str) -> None:
         """Removes an object that no row names any more."""
         self.path(digest).unlink(missing_ok=True)
+
+    def stale(self, before: float) -> tuple[list[str], list[str]]:
+        """Uploads, by id, and objects, by digest, that nobody has touched since `before`.
+
+        The time is in seconds since 1970 (UTC).
+        """
+        uploads = self._uploads.glob("*")
+        objects = self._objects.glob("*/*")
+        return _untouched(uploads, before), _untouched(objects, before)
+
+
+def _untouched(paths: Iterable[Path], before: float) -> list[str]:
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if path.stat().st_ctime < before:
+                found.append(path.name)
+    return found
 
 
 def _sync(folder: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.store import backup, datasets
+from app.store.database import Database
 from app.store.errors import UploadBusy, UploadMisplaced
 from app.store.objects import Objects
 
@@ -64,3 +66,26 @@ def test_the_same_bytes_are_stored_once(objects: Objects, tmp_path: Path) -> Non
     objects.discard(files[0].name)
     objects.discard(files[0].name)
     assert not files[0].exists()
+
+
+def test_a_backup_brings_the_files_that_its_rows_name(
+    store: Database, objects: Objects, tmp_path: Path
+) -> None:
+    digests = []
+    with store.write() as connection:
+        for content in (b"first", b"second", b"first"):
+            made = datasets.create(connection, "cats", "image", {})
+            write(objects, made.id, 0, content)
+            digests.append(objects.digest(made.id))
+            objects.keep(made.id, digests[-1])
+            datasets.uploaded(connection, made.id, digests[-1], len(content))
+        write(objects, "ds_lost", 0, b"named by no row")
+        objects.keep("ds_lost", objects.digest("ds_lost"))
+    copies = Objects(tmp_path / "copy.db.objects")
+    backup.back_up(store, tmp_path / "copy.db")
+    assert backup.copy_objects(objects, tmp_path / "copy.db", tmp_path / "copy.db.objects") == 2
+    assert [copies.path(digest).read_bytes() for digest in digests[:2]] == [b"first", b"second"]
+    assert len([path for path in (tmp_path / "copy.db.objects").rglob("*") if path.is_file()]) == 2
+    copies.path(digests[0]).unlink()  # the next backup adds what is missing
+    backup.copy_objects(objects, tmp_path / "copy.db", tmp_path / "copy.db.objects")
+    assert copies.path(digests[0]).read_bytes() == b"first"

@@ -1,0 +1,147 @@
+"""Has uploaded files imported, one at a time, in a process of its own, under a lease as jobs have.
+
+The process makes the arrays and tells what it found; only the worker writes to the database.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from app.settings import Settings
+from app.store import imports
+from app.store.database import Connection, Database
+from app.store.datasets import Dataset
+from app.store.errors import LeaseLost
+from app.store.imports import ImportLease
+from app.store.objects import Objects
+from worker import memory
+from worker.import_process import ImportProcess
+from worker.imports.messages import Import, Imported, Refused
+
+log = logging.getLogger("traind.worker")
+
+COMMAND = [sys.executable, "-P", "-m", "worker.imports"]
+MOST_MB = 2048
+"""Most memory of an import, in MB: what it holds at once does not grow with the file."""
+
+
+class Importer:
+    """Imports of one worker."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        worker: str,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._worker = worker
+        self._command = command
+        self._lease: ImportLease | None = None
+        self._process: ImportProcess | None = None
+        self._stamp: int | None = None
+
+    @property
+    def waitables(self) -> list[Any]:
+        """What is ready when the import has said something."""
+        running = self._process is not None and not self._process.has_ended
+        return [self._process.output] if self._process and running else []
+
+    def turn(self, *, stopping: bool) -> None:
+        """Takes up an import that waits, or goes on with the one that is under way.
+
+        Raises:
+            DatabaseBusy, StorageFull: nothing was written; the next turn tries it again.
+        """
+        if self._process is None or self._lease is None:
+            if not stopping:
+                self._look()
+            return
+        self._process.listen()
+        if stopping or self._process.is_due:
+            self._relay(self._process, self._lease, stopping=stopping)
+
+    def close(self) -> None:
+        """Ends the import that is under way. A lease that could not be given back expires."""
+        if self._process is not None:
+            self._process.close()
+        self._process = self._lease = None
+        self._stamp = None  # there is room for another one
+
+    def _look(self) -> None:
+        """Asks for an import only after a commit, as the supervisor does for jobs."""
+        stamp = self._database.stamp()
+        if stamp == self._stamp:
+            return
+        with self._database.read() as connection:
+            waiting = imports.any_waiting(connection)
+        if not waiting or not self._claim():
+            self._stamp = stamp
+
+    def _claim(self) -> bool:
+        with self._database.write() as connection:
+            claimed = imports.claim(connection, self._worker)
+        if claimed is None:
+            return False
+        self._lease, dataset = claimed
+        log.info("%s: import, attempt %d", dataset.id, self._lease.attempt)
+        try:
+            self._process = ImportProcess(self._command, order(self._settings, dataset))
+        except OSError as error:
+            with self._database.write() as connection:
+                imports.lose(connection, self._lease, f"its process could not start: {error}")
+        return True
+
+    def _relay(self, process: ImportProcess, lease: ImportLease, *, stopping: bool) -> None:
+        """Writes what an import has said. Its last word, its death or a stop releases it."""
+        try:
+            with self._database.write() as connection:
+                ended = self._write(connection, process, lease, stopping=stopping)
+        except LeaseLost as lost:
+            log.warning("%s", lost)
+            ended = True
+        if ended:
+            self.close()
+        else:
+            process.written()
+
+    def _write(
+        self, connection: Connection, process: ImportProcess, lease: ImportLease, *, stopping: bool
+    ) -> bool:
+        """Writes what there is to write; returns whether the import is over."""
+        match process.last_word:
+            case Imported(facts=facts, report=report):
+                imports.succeed(connection, lease, facts, report)
+                log.info("%s is ready", lease.dataset_id)
+            case Refused(code=code, message=message, advice=advice):
+                imports.refuse(connection, lease, code, message, advice)
+                log.info("%s is refused: %s", lease.dataset_id, message)
+            case None if stopping:
+                imports.put_back(connection, lease)
+            case None if (how := process.death(self._settings.no_progress_seconds)) is not None:
+                log.error("the import of %s died: %s", lease.dataset_id, how)
+                imports.lose(connection, lease, how)
+            case None:
+                said = process.progress
+                imports.renew(connection, lease, msgspec.structs.asdict(said) if said else None)
+                return False
+        return True
+
+
+def order(settings: Settings, dataset: Dataset) -> Import:
+    """What has to be imported of a version, and where to."""
+    objects = Objects(settings.objects)
+    return Import(
+        source=str(objects.path(dataset.content_sha256 or "").absolute()),
+        target=str((settings.home / "datasets" / dataset.id).absolute()),
+        name=dataset.name,
+        file_name=dataset.file_name,
+        kind=dataset.kind,
+        options=dataset.options,
+        memory_mb=settings.run_memory_mb or min(MOST_MB, memory.share(settings.slots)),
+    )

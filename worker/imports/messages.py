@@ -1,0 +1,68 @@
+"""What a worker and an import say to each other: one JSON document in, JSON lines out."""
+
+from typing import Any
+
+import msgspec
+
+
+class Import(msgspec.Struct, frozen=True):
+    """What to import, on standard input."""
+
+    source: str
+    """The uploaded file."""
+    target: str
+    """The folder of arrays to be made, whole or not at all."""
+    name: str
+    """What the dataset is called."""
+    file_name: str
+    """What its owner calls the file; never a path here."""
+    kind: str
+    """What an example is."""
+    options: dict[str, Any]
+    """How to read it, as `ImportOptions` has it."""
+    memory_mb: int | None = None
+    """Most memory that the import may take, in MB, beyond what it starts with."""
+
+
+class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
+    """How far it is; said a few times a second, as a sign of life, too."""
+
+    done: int
+    total: int
+    """0 where it is not known yet."""
+    what: str
+    """What is counted."""
+
+
+class Imported(msgspec.Struct, frozen=True, tag_field="type", tag="imported"):
+    """The last word: the arrays are there."""
+
+    facts: dict[str, Any]
+    """What specs know of it, as `DatasetFacts`, without its id and version."""
+    report: dict[str, Any]
+    """What was found."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag_field="type", tag="refused"):
+    """The last word: the file cannot be used."""
+
+    code: str
+    message: str
+    advice: str
+
+
+LastWord = Imported | Refused
+
+
+def decode(line: bytes) -> Progress | LastWord:
+    """A line of an import's output.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return msgspec.json.decode(line, type=Progress | Imported | Refused)
+
+
+def encode(message: Progress | LastWord) -> bytes:
+    """The line that says it."""
+    return msgspec.json.encode(message) + b"\n"
