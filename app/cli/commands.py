@@ -4,8 +4,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -14,11 +12,12 @@ import httpx
 import typer
 
 from app import address
+from app.cli import data, findings, keys, spec_file
 from app.cli import demo as demonstration
-from app.cli import findings, keys, spec_file
+from app.cli.connection import Url, connected
 from app.cli.follow import follow
 from app.cli.terminal import console, print_error, print_rows, printable
-from app.client import BadKey, Client, Problem
+from app.client import BadKey, NothingToPack, Problem, Refused
 from app.lifeline import Line
 from app.local import StartError, running
 from app.settings import BadSettings, Settings
@@ -35,20 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys.app, name="keys")
-
-Url = Annotated[
-    str | None,
-    typer.Option(
-        envvar="TRAIND_URL",
-        help="Where the API answers; by default at TRAIND_HOST and TRAIND_PORT on this machine.",
-    ),
-]
-
-
-@contextmanager
-def _client(url: str | None) -> Iterator[Client]:
-    with Client(url or Settings.from_environment().url) as client:
-        yield client
+app.add_typer(data.app, name="data")
 
 
 @app.command()
@@ -104,7 +90,7 @@ def submit(
 ) -> None:
     """Submit a job."""
     spec = spec_file.read(file) if file else {}
-    with _client(url) as client:
+    with connected(url) as client:
         job = client.submit(spec)
         console.print(job["id"])
         if watch:
@@ -114,7 +100,7 @@ def submit(
 @app.command()
 def jobs(url: Url = None) -> None:
     """List the newest jobs. Without a terminal: a line for each, with tabs between the values."""
-    with _client(url) as client:
+    with connected(url) as client:
         rows = map(_row, client.jobs())
         print_rows(("id", "name", "status", "percent", "test accuracy"), rows)
 
@@ -129,21 +115,21 @@ def _row(job: dict[str, Any]) -> tuple[str, ...]:
 @app.command()
 def watch(job: str, url: Url = None) -> None:
     """Follow a job to its end."""
-    with _client(url) as client:
+    with connected(url) as client:
         follow(client, client.job(job), console)
 
 
 @app.command()
 def pause(job: str, url: Url = None) -> None:
     """Ask a job to stop for a while."""
-    with _client(url) as client:
+    with connected(url) as client:
         console.print(client.pause(job)["status"])
 
 
 @app.command()
 def resume(job: str, url: Url = None) -> None:
     """Queue a paused job again."""
-    with _client(url) as client:
+    with connected(url) as client:
         console.print(client.resume(job)["status"])
 
 
@@ -159,14 +145,14 @@ def retry(
     """Submit an ended job again."""
     begin = "checkpoint" if checkpoint else "start"
     apply = "suggestion" if apply_suggestion else None
-    with _client(url) as client:
+    with connected(url) as client:
         console.print(client.retry(job, begin, apply=apply)["id"])
 
 
 @app.command()
 def diagnose(job: str, url: Url = None) -> None:
     """Say what is wrong with a run, and what to try."""
-    with _client(url) as client:
+    with connected(url) as client:
         findings.show(client, job, console)
 
 
@@ -181,7 +167,7 @@ def lr_range(
     url: Url = None,
 ) -> None:
     """Test learning rates for a job, and recommend one."""
-    with _client(url) as client:
+    with connected(url) as client:
         made = client.test_rates(job, lowest=lowest, highest=highest, batches=batches)
         console.print(made["id"])
         if watch:
@@ -195,14 +181,14 @@ def explain(
     url: Url = None,
 ) -> None:
     """Print a report of a run with its curves as pictures."""
-    with _client(url) as client:
+    with connected(url) as client:
         typer.echo(client.explain(job, "html" if html else "markdown"))
 
 
 @app.command()
 def cancel(job: str, url: Url = None) -> None:
     """Ask a job to stop."""
-    with _client(url) as client:
+    with connected(url) as client:
         console.print(client.cancel(job)["status"])
 
 
@@ -223,6 +209,8 @@ def main() -> None:
         address.AddressUnavailable,
         spec_file.BadSpecFile,
         BadKey,
+        NothingToPack,
+        Refused,
         StartError,
         StoreError,
     ) as error:

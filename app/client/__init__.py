@@ -11,6 +11,11 @@ import httpx
 from httpx_sse import connect_sse
 
 from app import address
+from app.client.answers import Problem, content
+from app.client.datasets import Datasets, Refused
+from app.client.packing import NothingToPack
+
+__all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
 
 ENDED = {"succeeded", "failed", "cancelled"}
 RECONNECTS = 20
@@ -19,16 +24,6 @@ RECONNECTS = 20
 
 KEY = re.compile(r"[!-~]+")
 """What a header can carry of a key: visible ASCII characters."""
-
-
-class Problem(Exception):
-    """What the API refused, in its own words. `code` is stable."""
-
-    def __init__(self, status: int, document: dict[str, Any]) -> None:
-        self.status = status
-        self.code = document.get("code", "unknown")
-        self.errors = document.get("errors", [])
-        super().__init__(document.get("detail") or document.get("title") or f"HTTP {status}")
 
 
 class BadKey(Exception):
@@ -86,6 +81,11 @@ class Client:
             reason = f"the proxy that the environment names cannot be used: {error}"
             raise httpx.InvalidURL(reason) from error
 
+    @property
+    def datasets(self) -> Datasets:
+        """Datasets of one's own."""
+        return Datasets(self._http)
+
     def __enter__(self) -> Self:
         return self
 
@@ -98,32 +98,32 @@ class Client:
         Raises:
             Problem: the spec is refused; `errors` names the fields.
         """
-        return self._json(self._http.post("/jobs", json=spec))
+        return content(self._http.post("/jobs", json=spec))
 
     def validate(self, spec: dict[str, Any]) -> dict[str, Any]:
         """What the spec would run and what it would cost; nothing is stored."""
-        return self._json(self._http.post("/jobs/validate", json=spec))
+        return content(self._http.post("/jobs/validate", json=spec))
 
     def job(self, job_id: str, wait: float = 0) -> dict[str, Any]:
         """The job, at once or at its next change of state within `wait` seconds."""
-        return self._json(self._http.get(f"/jobs/{job_id}", params={"wait": wait} if wait else {}))
+        return content(self._http.get(f"/jobs/{job_id}", params={"wait": wait} if wait else {}))
 
     def jobs(self, **filters: Any) -> list[dict[str, Any]]:
         """The newest jobs."""
-        found: list[dict[str, Any]] = self._json(self._http.get("/jobs", params=filters))["data"]
+        found: list[dict[str, Any]] = content(self._http.get("/jobs", params=filters))["data"]
         return found
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop."""
-        return self._json(self._http.post(f"/jobs/{job_id}/cancel"))
+        return content(self._http.post(f"/jobs/{job_id}/cancel"))
 
     def pause(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop for a while; it keeps a checkpoint."""
-        return self._json(self._http.post(f"/jobs/{job_id}/pause"))
+        return content(self._http.post(f"/jobs/{job_id}/pause"))
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """Queues a paused job again."""
-        return self._json(self._http.post(f"/jobs/{job_id}/resume"))
+        return content(self._http.post(f"/jobs/{job_id}/resume"))
 
     def retry(
         self,
@@ -139,30 +139,30 @@ class Client:
         patch of your own.
         """
         sent = {"begin": begin, "apply": apply, "patch": patch}
-        return self._json(self._http.post(f"/jobs/{job_id}/retry", json=sent))
+        return content(self._http.post(f"/jobs/{job_id}/retry", json=sent))
 
     def diagnosis(self, job_id: str) -> dict[str, Any]:
         """What is wrong with a run, and the spec to try instead."""
-        return self._json(self._http.get(f"/jobs/{job_id}/diagnosis"))
+        return content(self._http.get(f"/jobs/{job_id}/diagnosis"))
 
     def test_rates(self, job_id: str, **rates: float) -> dict[str, Any]:
         """Submits a learning-rate range test of a job; `lowest`, `highest`, `batches`."""
-        return self._json(self._http.post(f"/jobs/{job_id}/lr-range", json=rates))
+        return content(self._http.post(f"/jobs/{job_id}/lr-range", json=rates))
 
     def rates(self, job_id: str) -> dict[str, Any]:
         """What the newest range test of a job recommends."""
-        return self._json(self._http.get(f"/jobs/{job_id}/lr-range"))
+        return content(self._http.get(f"/jobs/{job_id}/lr-range"))
 
     def explain(self, job_id: str, form: str = "markdown") -> str:
         """Why a run did as it did: a report in `markdown` or `html`."""
         answer = self._http.get(f"/jobs/{job_id}/explain", params={"format": form})
         if answer.is_error:
-            self._json(answer)
+            content(answer)
         return answer.text
 
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
-        return self._json(self._http.get(f"/models/{ref}"))
+        return content(self._http.get(f"/models/{ref}"))
 
     def predict(self, inputs: list[Any], model: str | None = None) -> list[dict[str, Any]]:
         """A prediction for each input: nested or flat pixel lists, or base64 images.
@@ -170,7 +170,7 @@ class Client:
         Without a model, production answers, or latest where none has been promoted.
         """
         sent = {"inputs": inputs} | ({"model": model} if model else {})
-        answer = self._json(self._http.post("/predict", json=sent))
+        answer = content(self._http.post("/predict", json=sent))
         predictions: list[dict[str, Any]] = answer["predictions"]
         return predictions
 
@@ -185,7 +185,7 @@ class Client:
                 with connect_sse(self._http, "GET", url, headers=headers) as stream:
                     if stream.response.is_error:
                         stream.response.read()
-                        self._json(stream.response)
+                        content(stream.response)
                     if stream.response.status_code == 204:  # the job has ended; nothing is left
                         return
                     for event in stream.iter_sse():
@@ -200,13 +200,3 @@ class Client:
                 pass
             breaks += 1
         raise httpx.ReadError(f"The event stream of {job_id} broke {RECONNECTS} times.")
-
-    @staticmethod
-    def _json(response: httpx.Response) -> dict[str, Any]:
-        try:
-            body: dict[str, Any] = response.json()
-        except ValueError:
-            body = {"detail": response.text[:200]}
-        if response.is_error:
-            raise Problem(response.status_code, body)
-        return body

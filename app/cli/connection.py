@@ -1,0 +1,25 @@
+"""Where the commands find the service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from app.client import Client
+from app.settings import Settings
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TRAIND_URL",
+        help="Where the API answers; by default at TRAIND_HOST and TRAIND_PORT on this machine.",
+    ),
+]
+
+
+@contextmanager
+def connected(url: str | None) -> Iterator[Client]:
+    """A client of the service that the option, or the settings, name."""
+    with Client(url or Settings.from_environment().url) as client:
+        yield client

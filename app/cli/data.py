@@ -1,0 +1,154 @@
+"""`traind data`: brings data of one's own to a service, and says what was found in it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from app.cli.connection import Url, connected
+from app.cli.terminal import console, print_rows, printable
+
+app = typer.Typer(help="Bring data of your own, and see what it holds.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What jobs call it: small letters, digits, - _ .")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with a folder of pictures for each class, or one with metadata.csv; a "
+            "zip, tar, Parquet or npz of it.",
+            exists=True,
+        ),
+    ],
+    *,
+    size: Annotated[
+        str | None, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; chosen if missing.")
+    ] = None,
+    fit: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
+    color: Annotated[str, typer.Option(help="auto, grey or rgb.")] = "auto",
+    ground: Annotated[
+        str, typer.Option(help="Colour behind transparent pixels, #rrggbb.")
+    ] = "#ffffff",
+    test_fraction: Annotated[
+        float, typer.Option(help="Fraction set aside for the test, if the file does not say it.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Number that this choice depends on.")] = 0,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay in one part.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Column that says the part.")] = None,
+    file: Annotated[str | None, typer.Option(help="Column that names the file.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column that names the class.")] = None,
+    deduplicate: Annotated[
+        bool, typer.Option(help="Leave what is also in the test part out of the training.")
+    ] = False,
+    url: Url = None,
+) -> None:
+    """Send a file or a folder, wait for its import, and print what was found."""
+    options: dict[str, Any] = {
+        "image": {"size": _size(size), "fit": fit, "color": color, "ground": ground},
+        "parts": {"test_fraction": test_fraction, "seed": seed, "group": group, "split": split},
+        "file": file,
+        "label": label,
+        "deduplicate": deduplicate,
+    }
+    with connected(url) as client:
+        with _bars() as bars:
+            sending = bars.add_task("sending", total=None)
+            importing = bars.add_task("importing", total=None)
+
+            def imported(dataset: dict[str, Any]) -> None:
+                if at := dataset["progress"]:
+                    total = at["total"] or None
+                    about = f"importing {at['what']}"
+                    bars.update(importing, description=about, completed=at["done"], total=total)
+                if dataset["status"] == "ready":
+                    bars.update(importing, completed=1, total=1)
+
+            made = client.datasets.add(
+                name,
+                path,
+                on_sent=lambda done, total: bars.update(sending, completed=done, total=total),
+                on_import=imported,
+                **options,
+            )
+        _show(made, client.datasets.report(made["id"]))
+
+
+def _bars() -> Progress:
+    percentage = TextColumn("{task.percentage:>3.0f}%")
+    return Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), percentage, console=console
+    )
+
+
+def _size(text: str | None) -> int | list[int] | None:
+    if text is None:
+        return None
+    try:
+        sides = [int(side) for side in text.split("x")]
+    except ValueError:
+        raise typer.BadParameter(f"{text} is neither a number nor HEIGHTxWIDTH") from None
+    return sides[0] if len(sides) == 1 else sides
+
+
+@app.command("list")
+def list_datasets(url: Url = None) -> None:
+    """List the newest versions. Without a terminal: a line for each, with tabs between."""
+    with connected(url) as client:
+        print_rows(("id", "name", "status", "images", "classes"), map(_row, client.datasets.list()))
+
+
+def _row(dataset: dict[str, Any]) -> tuple[str, ...]:
+    facts = dataset["facts"]
+    images = (
+        facts["train_images"] + facts["validation_images"] + facts["test_images"] if facts else ""
+    )
+    name = f"{dataset['name']}@{dataset['version']}"
+    classes = facts["classes"] if facts else ""
+    return dataset["id"], name, dataset["status"], str(images), str(classes)
+
+
+@app.command()
+def report(ref: str, url: Url = None) -> None:
+    """Say what was found in a dataset: an id, a name, or name@version."""
+    with connected(url) as client:
+        _show(client.datasets.get(ref), client.datasets.report(ref))
+
+
+@app.command()
+def delete(ref: str, url: Url = None) -> None:
+    """Delete a version and its bytes; models that were trained on it stay."""
+    with connected(url) as client:
+        client.datasets.delete(ref)
+
+
+def _show(dataset: dict[str, Any], found: dict[str, Any]) -> None:
+    height, width = found["size"]
+    console.print(
+        f"{dataset['name']}@{dataset['version']} is ready: {found['images']} pictures in "
+        f"{len(found['classes'])} classes, {height} x {width} pixels ({found['size_was']}), "
+        f"{found['color']} ({found['color_was']})."
+    )
+    rows = [
+        (each["name"], str(each["train"]), str(each["validation"]), str(each["test"]))
+        for each in found["classes"]
+    ]
+    print_rows(("class", "train", "validation", "test"), rows)
+    if (left := found["left_out"])["count"]:
+        console.print(f"{left['count']} files were left out:")
+        for each in left["files"][:10]:
+            console.print(f"  {printable(each['name'])}: {printable(each['reason'])}")
+    twins = found["duplicates"]
+    if twins["across_count"]:
+        console.print(
+            f"{twins['across_count']} pictures are in two parts; {twins['dropped']} were dropped."
+        )
+    for warning in found["warnings"]:
+        console.print(printable(warning))
+    console.print(
+        f'Train on it: {{"preset": "images", "dataset": {{"name": "{dataset["name"]}"}}}}'
+    )

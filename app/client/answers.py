@@ -1,0 +1,30 @@
+"""Answers of the API: their JSON, or the problem that they tell."""
+
+from typing import Any
+
+import httpx
+
+
+class Problem(Exception):
+    """What the API refused, in its own words. `code` is stable."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        self.status = status
+        self.code = document.get("code", "unknown")
+        self.errors = document.get("errors", [])
+        super().__init__(document.get("detail") or document.get("title") or f"HTTP {status}")
+
+
+def content(response: httpx.Response) -> dict[str, Any]:
+    """The JSON of an answer.
+
+    Raises:
+        Problem: it tells of one.
+    """
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError:
+        body = {"detail": response.text[:200]}
+    if response.is_error:
+        raise Problem(response.status_code, body)
+    return body

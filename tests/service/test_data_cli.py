@@ -1,0 +1,144 @@
+"""`traind data` and `client.datasets` against a real API; the tests play the worker."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.client import Client, Refused
+from app.store import imports
+from tests.service.conftest import Api
+from tests.waiting import until
+
+FACTS = {
+    "input_shape": [3, 32, 32],
+    "classes": 2,
+    "train_images": 80,
+    "test_images": 20,
+    "sha256": "ab" * 32,
+}
+REPORT: dict[str, Any] = {
+    "format": "zip",
+    "images": 100,
+    "size": [32, 32],
+    "size_was": "chosen",
+    "color": "rgb",
+    "color_was": "found",
+    "classes": [
+        {"name": "cat", "train": 40, "validation": 0, "test": 10},
+        {"name": "[red]dog", "train": 40, "validation": 0, "test": 10},
+    ],
+    "left_out": {"count": 1, "files": [{"name": "cat/x.png", "reason": "it is cut off"}]},
+    "duplicates": {"across_count": 3, "dropped": 0, "across": [], "within_training": 0},
+    "warnings": ["dog has few pictures."],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("cat/1.png", "dog/2.png"):
+        (tmp_path / "pets" / name).parent.mkdir(parents=True)
+        (tmp_path / "pets" / name).write_bytes(name.encode() * 1000)
+    return tmp_path / "pets"
+
+
+@contextmanager
+def worker(api: Api, *, refuses: bool = False) -> Iterator[None]:
+    """Takes the next import and ends it, as soon as there is one."""
+
+    def work() -> None:
+        def claimed() -> Any:
+            with api.database.write() as connection:
+                return imports.claim(connection, "host/1")
+
+        lease, _ = until(claimed)
+        with api.database.write() as connection:
+            if refuses:
+                imports.refuse(connection, lease, "few", "One class only.", "Bring two.")
+            else:
+                imports.succeed(connection, lease, FACTS, REPORT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    thread.join()
+
+
+def traind(api: Api, *arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [*arguments, "--url", api.service.url], catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_a_folder_is_sent_imported_and_shown(api: Api, folder: Path) -> None:
+    with worker(api):
+        told = traind(api, "data", "add", "pets", str(folder), "--size", "32x32", "--deduplicate")
+    for line in (
+        "pets@1 is ready: 100 pictures in 2 classes, 32 x 32 pixels (chosen), rgb (found).",
+        "[red]dog\t40\t0\t10",
+        "1 files were left out:",
+        "  cat/x.png: it is cut off",
+        "3 pictures are in two parts; 0 were dropped.",
+        "dog has few pictures.",
+        'Train on it: {"preset": "images", "dataset": {"name": "pets"}}',
+    ):
+        assert line in told, told
+    with Client(api.service.url) as client:
+        (made,) = client.datasets.list(name="pets")
+        assert made["file_name"] == "pets"
+        assert made["options"]["image"]["size"] == [32, 32]
+        assert made["options"]["deduplicate"] is True
+        assert "pets@1\tready\t100\t2" in traind(api, "data", "list")
+        assert "pets@1 is ready" in traind(api, "data", "report", "pets@1")
+        traind(api, "data", "delete", "pets@1")
+        assert client.datasets.list(name="pets") == []
+
+
+def test_a_refusal_is_said_with_what_to_do(api: Api, folder: Path) -> None:
+    with (
+        worker(api, refuses=True),
+        Client(api.service.url) as client,
+        pytest.raises(Refused, match=r"One class only\. Bring two\.") as caught,
+    ):
+        client.datasets.add("pets", folder)
+    client_side = caught.value.dataset
+    assert client_side["status"] == "refused"
+
+
+def test_an_upload_goes_on_where_the_connection_broke(api: Api, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 20_000  # five pieces
+    file = tmp_path / "data.zip"
+    file.write_bytes(content)
+    broken: list[int] = []
+
+    def break_once(done: int, _total: int) -> None:
+        if len(broken) < 3 and done not in broken:
+            broken.append(done)
+            raise httpx.WriteError("the cable was pulled")
+
+    with Client(api.service.url) as client:
+        made = client.datasets.make("cables")
+        sent = client.datasets.send(made["id"], file, break_once)
+        assert len(broken) == 3
+        assert sent["status"] == "queued"
+        assert sent["content"]["bytes"] == len(content)
+        client.datasets.delete(made["id"])
+
+
+def test_an_empty_file_is_refused_by_the_service(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "empty.zip").touch()
+    with Client(api.service.url) as client:
+        made = client.datasets.make("empty")
+        with pytest.raises(Exception, match="empty"):
+            client.datasets.send(made["id"], tmp_path / "empty.zip")
+
+
+def test_a_wrong_size_is_said_before_anything_is_sent(api: Api, folder: Path) -> None:
+    told = traind(api, "data", "add", "pets", str(folder), "--size", "big", code=2)
+    assert "HEIGHTxWIDTH" in told
