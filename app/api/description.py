@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from app.api.problems import JSON, PROBLEM_JSON, is_of_protocol
 from app.jobspec import JobSpec
+from app.store.keys import Scope
 
 PROTOCOL_ERROR = {
     "type": "object",
@@ -24,16 +25,21 @@ def describe(app: FastAPI) -> None:
         description = plain()
         if fresh:
             for path, operations in description["paths"].items():
-                for operation in operations.values():
+                for method, operation in operations.items():
                     _describe(operation["responses"], is_of_protocol(path))
+                    operation["security"] = _needed(app.state.scopes[method.upper(), path])
             schemas = description["components"]["schemas"]
             description["components"]["schemas"] = _schemas_of(JobSpec) | schemas
             schemes = description["components"].setdefault("securitySchemes", {})
             schemes["key"] = {"type": "http", "scheme": "bearer"}
-            description["security"] = [{"key": []}, {}]  # none is asked for until one is made
         return description
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _needed(scope: Scope | None) -> list[dict[str, list[str]]]:
+    """A key with this scope, or none: no key is asked for until one is made."""
+    return [] if scope is None else [{"key": [scope]}, {}]
 
 
 def _schemas_of(body: type[BaseModel]) -> dict[str, Any]:

@@ -13,3 +13,12 @@ def test_the_schemas_of_a_specification_are_not_those_of_an_answer() -> None:
     for name, section in sections["$defs"].items():
         assert schemas[name]["properties"].keys() == section["properties"].keys(), name
     assert schemas["JobSpec"]["properties"].keys() == sections["properties"].keys()
+
+
+def test_every_operation_says_the_scope_that_its_key_needs() -> None:
+    app = create_app()
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            scope = app.state.scopes[method.upper(), path]
+            told = operation["security"]
+            assert told == ([] if scope is None else [{"key": [scope]}, {}]), (method, path)
