@@ -19,7 +19,7 @@ from unittest import mock
 
 import psutil
 
-from app.jobspec import JobSpec
+from app.jobspec import BUILT_IN_DATASETS, JobSpec
 from benchmarks import machine, readme
 from worker import datasets
 from worker.messages import Epoch, Log, Report
@@ -67,7 +67,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         for name in ("digits", "mnist"):
             datasets.decode(name, Path(home), source)
-        found = {name: load(Path(home) / name) for name in ("digits", "mnist")}
+        found = {
+            name: load(Path(home) / name, BUILT_IN_DATASETS[name]) for name in ("digits", "mnist")
+        }
         for name, fields in JOBS.items():
             lines.append(row(name, fields, found, arguments.rounds))
             print(lines[-1], flush=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.jobspec import BUILT_IN_DATASETS
 from worker import datasets
 from worker.training.dataset import Dataset, load
 
@@ -25,7 +26,7 @@ def datasets_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def digits(datasets_home: Path) -> Dataset:
     datasets.decode("digits", datasets_home, None)
-    return load(datasets_home / "digits")
+    return load(datasets_home / "digits", BUILT_IN_DATASETS["digits"])
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def mnist_source() -> Path:
 @pytest.fixture(scope="session")
 def mnist(datasets_home: Path, mnist_source: Path) -> Dataset:
     datasets.decode("mnist", datasets_home, mnist_source)
-    return load(datasets_home / "mnist")
+    return load(datasets_home / "mnist", BUILT_IN_DATASETS["mnist"])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -109,7 +109,7 @@ def made_up() -> Dataset:
     images = chance.integers(0, 256, (60_000, 1, 28, 28), dtype=np.uint8)
     labels = chance.integers(0, 10, 60_000, dtype=np.uint8)
     classes = [str(digit) for digit in range(10)]
-    description = Description("made up", (1, 28, 28), classes, (0, 255), 0.5, 0.3, "")
+    description = Description("made up", (1, 28, 28), classes, (0, 255), [0.5], [0.3], "")
     return Dataset(description, images, labels, images[:100], labels[:100])
 
 

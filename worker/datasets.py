@@ -79,7 +79,7 @@ def decode(name: str, home: Path, source: Path | None) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / f"{name}.lock"):
         with contextlib.suppress(NotDecoded):
-            load(folder)
+            load(folder, BUILT_IN_DATASETS[name])
             return
         shutil.rmtree(folder, ignore_errors=True)
         for abandoned in home.glob(f"{name}.partial-*"):  # of a process that was killed
@@ -111,8 +111,8 @@ def _describe(name: str, arrays: dict[str, Array], classes: list[str], highest: 
         input_shape=(channels, rows, columns),
         classes=classes,
         pixel_range=(0, highest),
-        mean=float(train.mean(dtype=np.float64) / highest),
-        std=float(train.std(dtype=np.float64) / highest),
+        mean=[float(train[:, each].mean(dtype=np.float64) / highest) for each in range(channels)],
+        std=[float(train[:, each].std(dtype=np.float64) / highest) for each in range(channels)],
         sha256=digest.hexdigest(),
     )
 

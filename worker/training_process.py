@@ -14,11 +14,12 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import torch
 
-from app import lifeline
+from app import jobspec, lifeline
 from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from worker import memory
@@ -80,7 +81,7 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     """Runs the order; returns how it ended. Whatever goes wrong is put in words."""
     try:
         spec = JobSpec.stored(listener.order.spec)
-        dataset = open_dataset(spec.dataset.name, listener.order)
+        dataset = open_dataset(spec.dataset, listener.order)
         run = Run(spec, dataset, report, listener.stop_requested)
         return run.run(listener.order.checkpoint)
     except Stopping as stopping:
@@ -112,22 +113,39 @@ class DatasetUnavailable(Exception):
         self.advice = advice
 
 
-def open_dataset(name: str, order: Order) -> Dataset:
+def open_dataset(wanted: jobspec.Dataset, order: Order) -> Dataset:
     """Maps a decoded dataset; one that is missing or damaged is decoded first, in another process.
 
     Raises:
         DatasetUnavailable: it cannot be had.
     """
-    home = Path(order.datasets_home)
+    home, facts = Path(order.datasets_home), wanted.facts
+    folder = home / (facts.id or wanted.name)
     with contextlib.suppress(NotDecoded):
-        return load(home / name)
-    source = [order.datasets_source] if order.datasets_source else []
-    command = [sys.executable, "-P", "-m", "worker.datasets", name, str(home), *source]
+        return load(folder, facts)
+    if facts.id is None:
+        _decode_built_in(wanted.name, home, order.datasets_source)
+    else:
+        _decode_own(wanted, folder)
+    return load(folder, facts)
+
+
+def _decode_own(wanted: jobspec.Dataset, folder: Path) -> NoReturn:
+    """The place to decode a dataset of one's own again from its file."""
+    name = f"{wanted.name}@{wanted.facts.version}"
+    raise DatasetUnavailable(
+        f"The arrays of the dataset {name} are missing or damaged: {folder}.",
+        "Put them back from a backup, or upload its file again and train on the new version.",
+    )
+
+
+def _decode_built_in(name: str, home: Path, source: str | None) -> None:
+    command = [sys.executable, "-P", "-m", "worker.datasets", name, str(home)]
+    command += [source] if source else []
     with lifeline.Process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as decoding:
         output, errors = decoding.communicate()
     if decoding.returncode:
         raise DatasetUnavailable(*_reason(name, output, errors, decoding.returncode))
-    return load(home / name)
 
 
 def _reason(name: str, output: bytes, errors: bytes, code: int) -> tuple[str, str]:

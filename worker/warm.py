@@ -20,7 +20,7 @@ from worker.training.dataset import Description
 # has stopped them, and it ends when the worker does.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 torch.set_num_threads(1)
-digits = Description("digits", (1, 8, 8), [str(n) for n in range(10)], (0, 16), 0.3, 0.4, "")
+digits = Description("digits", (1, 8, 8), [str(n) for n in range(10)], (0, 16), [0.3], [0.4], "")
 try:
     export.onnx(networks.build(JobSpec.model_validate({"dataset": {"name": "digits"}})), digits)
     labels, probabilities = np.zeros(2, np.int64), np.eye(2, 10, dtype=np.float32)

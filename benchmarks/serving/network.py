@@ -16,7 +16,7 @@ from worker.training import export, networks
 from worker.training.dataset import Description
 
 DESCRIPTION = Description(
-    "mnist", (1, 28, 28), [str(digit) for digit in range(10)], (0, 255), 0.1307, 0.3081, ""
+    "mnist", (1, 28, 28), [str(digit) for digit in range(10)], (0, 255), [0.1307], [0.3081], ""
 )
 
 

@@ -18,6 +18,7 @@ import pytest
 from scipy.stats import binom
 
 from app.codes import FindingCode
+from app.jobspec import BUILT_IN_DATASETS
 from app.jobspec.patch import corrected
 from tests.diagnosis.draws import spec_of
 from tests.diagnosis.faults import NEEDS_MNIST, PLANTS, code_of, planted
@@ -55,7 +56,11 @@ class Outcome(NamedTuple):
 def examine(patient: Patient) -> Outcome:
     """Trains the planted spec, and, where a spec can cure it, the suggested and the sound one."""
     homes = {home.name: home for home in patient.decoded.iterdir() if home.is_dir()}
-    found = {name: load(homes[name]) for name in ("digits", "mnist") if name in homes}
+    found = {
+        name: load(homes[name], BUILT_IN_DATASETS[name])
+        for name in ("digits", "mnist")
+        if name in homes
+    }
     plant = planted(SET, patient.fault, patient.number, mnist="mnist" in found)
     ill: Seen = train(plant, found)
     if not plant.curable:

@@ -28,6 +28,8 @@ def files(
     probabilities = np.full((len(labels), 10), (1 - CONFIDENCE) / 9, np.float32)
     probabilities[np.arange(len(labels)), predicted] = CONFIDENCE
     images = np.zeros((len(labels), *shape), np.uint8)
-    description = Description("made up", shape, classes, (0, 255), 0.5, 0.25, "")
+    description = Description(
+        "made up", shape, classes, (0, 255), [0.5] * shape[0], [0.25] * shape[0], ""
+    )
     found = report(labels, probabilities, images, description)
     return {"report": msgspec.json.encode(found), "answers": predictions(labels, probabilities)}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.codes import StopReason
-from app.jobspec import JobSpec
+from app.jobspec import BUILT_IN_DATASETS, JobSpec
 from worker import datasets
 from worker.messages import Checkpoint, Report
 from worker.training import export
@@ -140,7 +140,7 @@ def cut(spec: JobSpec, dataset: Dataset, at: int) -> bytes | None:
 def cut_all(folder: Path, cuts: int, every: int, seed: int) -> None:
     """The first process: digests of whole runs, and checkpoints of cut ones."""
     chance = random.Random(seed)
-    dataset = load(folder / "digits")
+    dataset = load(folder / "digits", BUILT_IN_DATASETS["digits"])
     for name, fields in list(configurations().items())[seed % every :: every]:
         spec = JobSpec.model_validate(fields)
         whole = digest(spec, dataset)
@@ -153,7 +153,7 @@ def cut_all(folder: Path, cuts: int, every: int, seed: int) -> None:
 
 def resume_all(folder: Path) -> None:
     """The second process: resumes each and says whether the digest is that of the whole run."""
-    dataset = load(folder / "digits")
+    dataset = load(folder / "digits", BUILT_IN_DATASETS["digits"])
     for kept in sorted(folder.glob("*.cut")):
         fields, whole = json.loads(kept.with_suffix(".json").read_text())
         resumed = digest(JobSpec.model_validate(fields), dataset, kept.read_bytes())

@@ -14,6 +14,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
+from app import jobspec
 from app.jobspec import BUILT_IN_DATASETS
 from tests.unit.test_idx import FACTS, sound_files
 from worker import datasets
@@ -23,6 +24,8 @@ from worker.messages import Order
 from worker.training.dataset import Dataset, NotDecoded, load
 from worker.training_process import DatasetUnavailable as Reported
 from worker.training_process import open_dataset
+
+DIGITS = BUILT_IN_DATASETS["digits"]
 
 
 def test_digits_are_split_as_described(digits: Dataset) -> None:
@@ -38,15 +41,15 @@ def test_mnist_is_the_real_one(mnist: Dataset) -> None:
     assert mnist.train_images.shape == (60000, 1, 28, 28)
     assert mnist.test_images.shape == (10000, 1, 28, 28)
     assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert mnist.description.mean == pytest.approx(0.1307, abs=1e-4)
-    assert mnist.description.std == pytest.approx(0.3081, abs=1e-4)
+    assert mnist.description.mean == [pytest.approx(0.1307, abs=1e-4)]
+    assert mnist.description.std == [pytest.approx(0.3081, abs=1e-4)]
 
 
 def test_a_dataset_is_decoded_once(datasets_home: Path, digits: Dataset) -> None:
     before = (datasets_home / "digits" / "train_images.npy").stat().st_mtime_ns
     datasets.decode("digits", datasets_home, None)
     assert (datasets_home / "digits" / "train_images.npy").stat().st_mtime_ns == before
-    assert load(datasets_home / "digits").description == digits.description
+    assert load(datasets_home / "digits", DIGITS).description == digits.description
 
 
 KILLED_BETWEEN_TWO_ARRAYS = """
@@ -73,7 +76,7 @@ def test_a_killed_decoder_leaves_nothing_half_and_the_next_one_finishes(tmp_path
     assert not (tmp_path / "digits").exists()
 
     datasets.decode("digits", tmp_path, None)
-    assert len(load(tmp_path / "digits").train_labels) == 1437
+    assert len(load(tmp_path / "digits", DIGITS).train_labels) == 1437
     assert not list(tmp_path.glob("*.partial-*"))
 
 
@@ -112,7 +115,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def decode_kmnist(tmp_path: Path) -> Dataset:
     datasets.decode("kmnist", tmp_path / "home", tmp_path / "source")
-    return load(tmp_path / "home" / "kmnist")
+    return load(tmp_path / "home" / "kmnist", FACTS)
 
 
 @pytest.mark.usefixtures("offline")
@@ -177,13 +180,13 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_decode_is_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     datasets.decode("digits", tmp_path, None)
-    before = load(tmp_path / "digits")
+    before = load(tmp_path / "digits", DIGITS)
     labels = before.train_labels.copy()
     damage(tmp_path / "digits")
     with pytest.raises(NotDecoded):
-        load(tmp_path / "digits")
+        load(tmp_path / "digits", DIGITS)
     datasets.decode("digits", tmp_path, None)
-    after = load(tmp_path / "digits")
+    after = load(tmp_path / "digits", DIGITS)
     assert after.description == before.description
     assert np.array_equal(after.train_labels, labels)
 
@@ -192,7 +195,9 @@ def test_a_run_decodes_a_damaged_dataset_anew(tmp_path: Path) -> None:
     datasets.decode("digits", tmp_path, None)
     swap_labels(tmp_path / "digits")
     order = Order(spec={}, datasets_home=str(tmp_path), datasets_source=None)
-    assert len(open_dataset("digits", order).train_labels) == 1437
+    assert (
+        len(open_dataset(jobspec.Dataset(name="digits", facts=DIGITS), order).train_labels) == 1437
+    )
 
 
 @pytest.mark.parametrize("name", datasets.TORCHVISION)
@@ -231,4 +236,4 @@ def test_a_fault_of_the_decoder_reaches_the_job_in_words(tmp_path: Path) -> None
     (tmp_path / "file").write_text("not a folder")
     order = Order(spec={}, datasets_home=str(tmp_path / "file" / "home"), datasets_source=None)
     with pytest.raises(Reported, match=r"Decoding digits failed: .*Not a directory"):
-        open_dataset("digits", order)
+        open_dataset(jobspec.Dataset(name="digits", facts=DIGITS), order)

@@ -5,6 +5,7 @@ measurable. The order of an epoch depends on the seed and the epoch alone, so a 
 batch of any epoch. No choice made here touches the generator that training draws from.
 """
 
+import warnings
 from collections.abc import Iterator
 from copy import copy
 from math import ceil
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from worker.training.augmentation import Augmentation
-from worker.training.dataset import Description
+from worker.training.dataset import Array, Description
 
 
 class Images:
@@ -26,9 +27,12 @@ class Images:
         self._images = images.to(device)
         self._highest = highest = description.pixel_range[1]
         self._labels = labels.to(device)
-        # (pixel / highest - mean) / std, as one multiplication and one addition
-        self._scale = 1.0 / (highest * description.std)
-        self._shift = -description.mean / description.std
+        # (pixel / highest - mean) / std, as one multiplication and one addition by channel
+        scales = [1.0 / (highest * std) for std in description.std]
+        self._scale = _by_channel(scales, device)
+        self._scale_of_unit = _by_channel([scale * highest for scale in scales], device)
+        pairs = zip(description.mean, description.std, strict=True)
+        self._shift = _by_channel([-mean / std for mean, std in pairs], device)
 
     @property
     def labels(self) -> Tensor:
@@ -82,8 +86,20 @@ class Images:
     ) -> tuple[Tensor, Tensor]:
         pixels = self._images.index_select(0, indices).to(torch.float32).div_(self._highest)
         images = augmentation(pixels, generator)
-        scale, shift = self._scale * self._highest, self._shift
-        return images.mul(scale).add_(shift), self._labels.index_select(0, indices)
+        normalized = images.mul(self._scale_of_unit).add_(self._shift)
+        return normalized, self._labels.index_select(0, indices)
+
+
+def mapped(images: Array) -> Tensor:
+    """Images in a file, mapped for reading, as a tensor that must not be written to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns that they cannot be written to
+        return torch.from_numpy(images)
+
+
+def _by_channel(values: list[float], device: torch.device) -> Tensor:
+    """(C, 1, 1). Also for one channel: measured, a tensor takes half the time of a number."""
+    return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def generator(*numbers: int) -> torch.Generator:

@@ -8,10 +8,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from app.jobspec import BUILT_IN_DATASETS
+from app.jobspec import DatasetFacts
 
 Array = npt.NDArray[Any]
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+VALIDATION_ARRAYS = ("validation_images", "validation_labels")
+"""Only where the dataset brings a validation part with it."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -24,67 +26,89 @@ class Description(msgspec.Struct, frozen=True):
     """Name of each label, from 0."""
     pixel_range: tuple[int, int]
     """Least and greatest pixel that an image may have."""
-    mean: float
-    """Mean of the training pixels, scaled to 0..1."""
-    std: float
-    """Standard deviation of the training pixels, scaled to 0..1."""
+    mean: list[float]
+    """Mean of the training pixels of each channel, scaled to 0..1."""
+    std: list[float]
+    """Standard deviation of the training pixels of each channel, scaled to 0..1; 1 for a constant
+    channel."""
     sha256: str
-    """Digest of the four arrays."""
+    """Digest of the bytes of the arrays, in the order of ARRAYS and VALIDATION_ARRAYS."""
+    preparation: dict[str, Any] | None = None
+    """How the pictures of a dataset of one's own were brought to one shape, as
+    `app.images.preparation.Preparation.from_json` reads it; None for a built-in dataset."""
 
     def normalized(self, how: Literal["standard", "unit", "none"]) -> "Description":
         """With the mean and deviation that give pixels as a spec wants the network to see them."""
         if how == "standard":
             return self
         # (pixel / highest - mean) / std is the pixel itself for the second
+        channels = self.input_shape[0]
         std = 1.0 if how == "unit" else 1.0 / self.pixel_range[1]
-        return msgspec.structs.replace(self, mean=0.0, std=std)
+        return msgspec.structs.replace(self, mean=[0.0] * channels, std=[std] * channels)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images are uint8 of shape (N, C, H, W), labels uint8 of shape (N,)."""
+    """Images are uint8 of shape (N, C, H, W), labels uint8 or uint16 of shape (N,).
+
+    The validation arrays are there only if the dataset brings a validation part with it.
+    """
 
     description: Description
     train_images: Array
     train_labels: Array
     test_images: Array
     test_labels: Array
+    validation_images: Array | None = None
+    validation_labels: Array | None = None
 
 
 class NotDecoded(Exception):
     """A folder does not hold a whole decoded dataset."""
 
 
-def load(folder: Path) -> Dataset:
-    """Maps a decoded dataset; of the arrays only the labels are read.
+def load(folder: Path, facts: DatasetFacts) -> Dataset:
+    """Maps a decoded dataset for reading; of the arrays only the labels are read.
 
     Raises:
-        NotDecoded: the folder is missing, damaged, or holds arrays that do not fit together.
+        NotDecoded: the folder is missing, damaged, or holds something else than `facts` say.
     """
+    names = (*ARRAYS, *VALIDATION_ARRAYS) if facts.validation_images else ARRAYS
     try:
         description = msgspec.json.decode((folder / "dataset.json").read_bytes(), type=Description)
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
+        # "r": a private mapping that could be written to ("c") would count as memory of the run
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
     except (OSError, EOFError, ValueError, msgspec.MsgspecError) as error:
         raise NotDecoded(f"{folder}: {error}") from error
     dataset = Dataset(description, **arrays)
-    if not _fits_together(dataset):
+    if not _describes(description, facts) or not _is_whole(dataset, facts):
         raise NotDecoded(f"{folder}: images, labels and dataset.json do not fit together")
     return dataset
 
 
-def _fits_together(dataset: Dataset) -> bool:
-    """Whether each image has one label, of a class that exists, and no image is missing."""
-    description = dataset.description
-    for images, labels in (
-        (dataset.train_images, dataset.train_labels),
-        (dataset.test_images, dataset.test_labels),
-    ):
-        if images.shape != (len(labels), *description.input_shape) or not len(labels):
-            return False
-        if labels.max() >= len(description.classes):
-            return False
-    facts = BUILT_IN_DATASETS.get(description.name)
-    if facts is None or description.std <= 0:
+def _describes(description: Description, facts: DatasetFacts) -> bool:
+    """Whether dataset.json and the facts speak of the same dataset."""
+    if description.input_shape != facts.input_shape or len(description.classes) != facts.classes:
         return False
-    counts = len(dataset.train_labels), len(dataset.test_labels)
-    return counts == (facts.train_images, facts.test_images)
+    if facts.id is not None and description.sha256 != facts.sha256:
+        return False
+    channels = facts.input_shape[0]
+    if not len(description.mean) == len(description.std) == channels:
+        return False
+    return min(description.std) > 0
+
+
+def _is_whole(dataset: Dataset, facts: DatasetFacts) -> bool:
+    """Whether each image has one label, of a class that exists, and no image is missing."""
+    for images, labels, count in (
+        (dataset.train_images, dataset.train_labels, facts.train_images),
+        (dataset.test_images, dataset.test_labels, facts.test_images),
+        (dataset.validation_images, dataset.validation_labels, facts.validation_images),
+    ):
+        if images is None or labels is None:
+            continue
+        if images.dtype != np.uint8 or images.shape != (count, *facts.input_shape):
+            return False
+        if labels.shape != (count,) or labels.max() >= facts.classes:
+            return False
+    return True

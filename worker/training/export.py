@@ -18,12 +18,13 @@ class Pixels(nn.Module):
     def __init__(self, description: Description) -> None:
         super().__init__()
         self._highest = description.pixel_range[1]
-        self._mean = description.mean
-        self._std = description.std
+        self._mean = torch.tensor(description.mean).view(-1, 1, 1)
+        self._std = torch.tensor(description.std).view(-1, 1, 1)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """float32 (B, C, H, W) in the dataset's pixel range to the same shape, normalized."""
-        return (pixels / self._highest - self._mean) / self._std
+        normalized: Tensor = (pixels / self._highest - self._mean) / self._std
+        return normalized
 
 
 def onnx(net: nn.Module, description: Description) -> bytes:

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from app.jobspec import JobSpec
-from worker.training.batches import Images, generator
+from worker.training.batches import Images, generator, mapped
 from worker.training.dataset import Array, Dataset
 
 _SPLIT = 2**32 - 1
@@ -31,12 +32,12 @@ def split(spec: JobSpec, dataset: Dataset, device: torch.device) -> Splits:
     labels = _tensor(dataset.train_labels)
     chosen = stratified_order(labels, seed)[: spec.dataset.limit]
     order = chosen[stratified_order(labels[chosen], seed)]
-    pixels = torch.from_numpy(dataset.train_images)
+    pixels = mapped(dataset.train_images)
     training, validation = (
         Images(pixels[part], labels[part], dataset.description, device)
         for part in (order[held_out:].sort().values, order[:held_out].sort().values)
     )
-    test_pixels, test_labels = torch.from_numpy(dataset.test_images), _tensor(dataset.test_labels)
+    test_pixels, test_labels = mapped(dataset.test_images), _tensor(dataset.test_labels)
     test = Images(test_pixels, test_labels, dataset.description, device)
     return Splits(training, validation, test)
 
@@ -55,4 +56,4 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
 
 
 def _tensor(labels: Array) -> Tensor:
-    return torch.from_numpy(labels).to(torch.int64)
+    return torch.from_numpy(labels.astype(np.int64))

@@ -25,7 +25,7 @@ def described(
     classes: int, shape: tuple[int, int, int] = (1, 2, 2), highest: int = 16
 ) -> Description:
     names = [f"class {number}" for number in range(classes)]
-    return Description("made up", shape, names, (0, highest), 0.5, 0.25, "")
+    return Description("made up", shape, names, (0, highest), [0.5], [0.25], "")
 
 
 def certain(predicted: list[int], classes: int, confidence: float = 0.75) -> Any:
