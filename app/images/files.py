@@ -7,17 +7,27 @@ by band, so that beside the decoded image only a small copy is made.
 import io
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from app.images import InvalidInput
+from app.images import InvalidInput, tiff
+from app.images.metered import Metered
 
 Colour = tuple[int, int, int]
 """Red, green and blue, from 0 to 255."""
 
-FORMATS = ("PNG", "JPEG")
-"""Decoders that a client can reach."""
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""Decoders that a client can reach. Of several pictures in a file, the first counts."""
+MEDIA_TYPES = {
+    **{f"image/{name.lower()}": name for name in FORMATS},
+    "image/jpg": "JPEG",
+    "image/pjpeg": "JPEG",
+    "image/x-png": "PNG",
+    "image/x-ms-bmp": "BMP",
+}
+"""Format of each media type: those of the formats, and wrong ones that are common."""
 MAX_SIDE = 8192
 """Largest width and height of an image file, in pixels, known before it is decoded."""
 MAX_PIXELS = 2**26
@@ -31,6 +41,14 @@ BAND_PIXELS = 2**19
 
 MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
 """Bytes that Pillow keeps for a pixel, by its mode; 4 in all others."""
+FORMAT_BYTES = {"WEBP": 13, "BMP": 3}
+"""Bytes more for a pixel while it is decoded: libwebp keeps two frames and copies one, and a
+compressed BMP is decoded to bytes first."""
+GIF_HEAD_BYTES = 2**16
+"""Most bytes of a GIF before its first picture: colours, comments."""
+MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B"}
+"""Pillow's modes whose values are known to run from black to white. A TIFF may hold numbers of 32
+bits in any range, or Lab."""
 COEFFICIENT_BYTES = 2
 """Bytes of a sample's coefficient. Of a JPEG in several scans, libjpeg keeps all coefficients."""
 UPRIGHT = {
@@ -52,11 +70,13 @@ def open_file(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image
     Raises:
         InvalidInput: empty, of another format, or too large.
     """
-    kinds = " or ".join(formats)
+    kinds = _listed(formats)
     if not content:
         raise InvalidInput(f"is empty; expected a {kinds} image")
     try:
-        image = Image.open(io.BytesIO(content), formats=formats)
+        image = _opened(content, formats)
+    except InvalidInput:
+        raise
     except UnidentifiedImageError as error:
         raise InvalidInput(f"is not a {kinds} image") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -69,6 +89,9 @@ def open_file(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image
         raise InvalidInput(
             f"has {image.width} x {image.height} pixels; at most {MAX_SIDE} x {MAX_SIDE} are taken"
         )
+    if image.mode not in MODES:
+        raise InvalidInput(f"has pixels of the kind {image.mode}; save it in grey or RGB")
+    tiff.check_compression(image)
     return image
 
 
@@ -95,7 +118,8 @@ def draft(image: Image.Image) -> int:
     if max(image.size) > REDUCED_SIDE:
         image.draft(None, (REDUCED_SIDE // 2, REDUCED_SIDE // 2))
     pixels = image.width * image.height
-    size = pixels * MODE_BYTES.get(image.mode, 4) + samples * COEFFICIENT_BYTES
+    pixel_bytes = MODE_BYTES.get(image.mode, 4) + FORMAT_BYTES.get(image.format or "", 0)
+    size = pixels * pixel_bytes + samples * COEFFICIENT_BYTES + tiff.buffer_bytes(image)
     if size > MAX_DECODED_BYTES:
         raise InvalidInput(
             f"takes {size // 2**20} MiB to decode; at most {MAX_DECODED_BYTES // 2**20} are given; "
@@ -108,14 +132,17 @@ def decoded(image: Image.Image, ground: Colour | None = None) -> Image.Image:
     """The whole image: upright, at most REDUCED_SIDE a side, in mode L, RGB, or F from 0 to 255.
 
     Mode F is for greys of 16 bits. What is transparent shows the ground; without one, the opposite
-    of what is drawn.
+    of what is drawn. A large JPEG is drafted, so that it gives the same pixels to all who ask.
 
     Raises:
         InvalidInput: corrupt or cut off.
     """
+    draft(image)  # changes nothing where it was called before
     try:
         image.load()
         orientation = image.getexif().get(ORIENTATION)
+    except InvalidInput:
+        raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error...
         raise InvalidInput(f"is a damaged or cut off {image.format} image") from error
     image = _averaged(image, _simple_mode(image))
@@ -124,6 +151,22 @@ def decoded(image: Image.Image, ground: Colour | None = None) -> Image.Image:
     if image.mode != "RGBA":
         return image
     return _on_ground(image, ground or _opposite(image))
+
+
+def _listed(formats: tuple[str, ...]) -> str:
+    """Names for a sentence: PNG, JPEG or GIF."""
+    *others, last = formats
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _opened(content: bytes, formats: tuple[str, ...]) -> Image.Image:
+    file = io.BytesIO(content)
+    if not content.startswith(b"GIF"):
+        return Image.open(file, formats=formats)
+    metered: Any = Metered(file, GIF_HEAD_BYTES, "comments; save it without")
+    image = Image.open(metered, formats=formats)
+    metered.release()
+    return image
 
 
 def _samples(image: Image.Image) -> int:

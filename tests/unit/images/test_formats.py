@@ -1,0 +1,167 @@
+"""Every format that is taken gives the same pixels; what costs more than it shows is refused."""
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.images import InvalidInput
+from app.images.files import (
+    FORMATS,
+    MAX_DECODED_BYTES,
+    MEDIA_TYPES,
+    ORIENTATION,
+    decoded,
+    draft,
+    open_file,
+)
+from app.images.preparation import Preparation
+
+SHAPE = (3, 20, 24)
+NOISE = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+LOSSLESS: dict[str, Any] = {"WEBP": {"lossless": True}}
+TILE_SIDES = 322, 323
+DIRECTORY_HEAD = 8
+"""Bytes of a TIFF before its first directory."""
+
+
+def file(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **(LOSSLESS.get(kind, {}) | options))
+    return buffer.getvalue()
+
+
+def prepared(content: bytes) -> NDArray[np.uint8]:
+    return Preparation().prepare(open_file(content), SHAPE)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind not in {"JPEG", "GIF"}])
+def test_lossless_formats_give_the_same_pixels(kind: str) -> None:
+    assert np.array_equal(prepared(file(Image.fromarray(NOISE), kind)), NOISE.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("compression", ["raw", "packbits", "tiff_lzw", "tiff_adobe_deflate"])
+def test_common_compressions_of_tiff_are_taken(compression: str) -> None:
+    content = file(Image.fromarray(NOISE), "TIFF", compression=compression)
+    assert np.array_equal(prepared(content), NOISE.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_several_pictures_the_first_counts(kind: str) -> None:
+    red, blue = (Image.new("RGB", (24, 20), colour) for colour in ("red", "blue"))
+    content = file(red, kind, save_all=True, append_images=[blue, red])
+    assert (prepared(content) == np.array([255, 0, 0])[:, None, None]).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_transparency_shows_the_ground_in_every_format(kind: str) -> None:
+    clear = Image.new("RGBA", (24, 20), (9, 9, 9, 0))
+    pixels = Preparation("crop", (1, 2, 3)).prepare(open_file(file(clear, kind)), SHAPE)
+    assert (pixels == np.array([1, 2, 3])[:, None, None]).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF", "PNG"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_orientation_is_applied_once_in_every_format(kind: str, orientation: int) -> None:
+    halves = Image.new("RGB", (20, 20), "white")
+    halves.paste("black", (0, 0, 20, 10))
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    pixels = np.asarray(decoded(open_file(file(halves, kind, exif=exif))).convert("L"))
+    black = pixels[-5] if orientation == 3 else pixels[:, -5]  # was above
+    white = pixels[5] if orientation == 3 else pixels[:, 5]
+    assert (black.max(), white.min()) == (0, 255)
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_greys_of_16_bits_keep_their_brightness_in_either_order(order: str) -> None:
+    deep = Image.frombytes(
+        "I;16" if order == "<u2" else "I;16B", (24, 20), (NOISE[..., 0] * 257.0).astype(order)
+    )
+    pixels = np.asarray(decoded(open_file(file(deep, "TIFF"))))
+    np.testing.assert_allclose(pixels, NOISE[..., 0], atol=0.01)
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_numbers_of_an_unknown_range_are_refused(mode: str) -> None:
+    with pytest.raises(InvalidInput, match=f"pixels of the kind {mode}"):
+        open_file(file(Image.new(mode, (24, 20)), "TIFF"))
+
+
+def test_rare_compressions_of_tiff_reach_no_decoder() -> None:
+    with pytest.raises(InvalidInput, match="TIFF with zstd compression"):
+        open_file(file(Image.fromarray(NOISE), "TIFF", compression="zstd"))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_must_be_of_the_format_that_it_is_sent_as(kind: str) -> None:
+    content = file(Image.fromarray(NOISE), kind)
+    assert MEDIA_TYPES[f"image/{kind.lower()}"] == kind
+    assert open_file(content, (kind,)).size == (24, 20)
+    others = tuple(other for other in FORMATS if other != kind)
+    with pytest.raises(InvalidInput, match="is not a "):
+        open_file(content, others)
+
+
+def test_a_large_jpeg_gives_the_same_pixels_whether_its_memory_was_asked_for_or_not() -> None:
+    photo = Image.fromarray(NOISE).resize((4000, 3000), Image.Resampling.BICUBIC)
+    content = file(photo, "JPEG")
+    asked = open_file(content)
+    draft(asked)
+    assert max(asked.size) == 2000
+    assert np.array_equal(Preparation().prepare(asked, SHAPE), prepared(content))
+
+
+def directory(entries: int, size: int) -> bytes:
+    """A directory whose entries all name the first `size` bytes."""
+    rows = b"".join(struct.pack("<HHII", 1000 + tag, 7, size, 0) for tag in range(entries))
+    head = b"II*\0" + struct.pack("<IH", DIRECTORY_HEAD, entries)
+    return head + rows + bytes(4)
+
+
+BOMB = directory(2000, 20_000)
+"""24 KB that become 40 MB when they are read."""
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_directory_that_names_its_bytes_many_times_is_refused(kind: str) -> None:
+    content = BOMB
+    if kind != "TIFF":
+        content = file(Image.fromarray(NOISE), kind, exif=b"Exif\0\0" + BOMB)
+    with pytest.raises(InvalidInput, match="2048 KiB of metadata"):
+        prepared(content)
+
+
+def test_a_gif_with_endless_comments_is_refused_soon() -> None:
+    content = file(Image.fromarray(NOISE).convert("P"), "GIF")
+    start = 13 + 3 * 256  # behind the colours
+    few, many = (b"!\xfe" + b"\x01a" * count + b"\0" for count in (1000, 8_000_000))
+    open_file(content[:start] + few + content[start:]).load()
+    with pytest.raises(InvalidInput, match="64 KiB of comments"):
+        open_file(content[:start] + many + content[start:])
+
+
+def test_what_is_behind_the_head_of_a_gif_is_read_whole() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (400, 400), np.uint8)
+    content = file(Image.fromarray(noise), "GIF")
+    assert len(content) > 2 * 2**16
+    assert np.array_equal(np.asarray(decoded(open_file(content))), noise)
+
+
+def test_a_tile_larger_than_its_picture_is_counted() -> None:
+    content = bytearray(file(Image.fromarray(NOISE), "TIFF", compression="tiff_lzw"))
+    image = open_file(bytes(content))
+    assert draft(image) < 10_000
+    image.tag_v2[TILE_SIDES[0]] = image.tag_v2[TILE_SIDES[1]] = 16_384
+    with pytest.raises(InvalidInput, match="takes 1024 MiB to decode"):
+        draft(image)
+
+
+def test_webp_counts_the_frames_of_its_decoder() -> None:
+    size = draft(open_file(file(Image.new("RGB", (100, 100)), "WEBP")))
+    assert size == 17 * 100 * 100  # measured: 16.6 to 17.0 bytes a pixel
+    assert draft(open_file(file(Image.new("RGB", (4000, 3000)), "WEBP"))) < MAX_DECODED_BYTES
