@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from app.images import InvalidInput, tiff
 from app.images.metered import Metered
@@ -91,7 +92,6 @@ def open_file(content: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image
         )
     if image.mode not in MODES:
         raise InvalidInput(f"has pixels of the kind {image.mode}; save it in grey or RGB")
-    tiff.check_compression(image)
     return image
 
 
@@ -119,7 +119,9 @@ def draft(image: Image.Image) -> int:
         image.draft(None, (REDUCED_SIDE // 2, REDUCED_SIDE // 2))
     pixels = image.width * image.height
     pixel_bytes = MODE_BYTES.get(image.mode, 4) + FORMAT_BYTES.get(image.format or "", 0)
-    size = pixels * pixel_bytes + samples * COEFFICIENT_BYTES + tiff.buffer_bytes(image)
+    size = pixels * pixel_bytes + samples * COEFFICIENT_BYTES
+    if isinstance(image, TiffImageFile):
+        size += tiff.buffer_bytes(image)
     if size > MAX_DECODED_BYTES:
         raise InvalidInput(
             f"takes {size // 2**20} MiB to decode; at most {MAX_DECODED_BYTES // 2**20} are given; "
@@ -161,11 +163,14 @@ def _listed(formats: tuple[str, ...]) -> str:
 
 def _opened(content: bytes, formats: tuple[str, ...]) -> Image.Image:
     file = io.BytesIO(content)
-    if not content.startswith(b"GIF"):
-        return Image.open(file, formats=formats)
-    metered: Any = Metered(file, GIF_HEAD_BYTES, "comments; save it without")
-    image = Image.open(metered, formats=formats)
-    metered.release()
+    if content.startswith(b"GIF"):
+        metered: Any = Metered(file, GIF_HEAD_BYTES, "comments; save it without")
+        image = Image.open(metered, formats=formats)
+        metered.release()
+        return image
+    image = Image.open(file, formats=formats)
+    if isinstance(image, TiffImageFile):
+        tiff.check(image, content)
     return image
 
 

@@ -1,15 +1,9 @@
-"""What a TIFF needs beside its pixels while it is decoded; other formats need little."""
+"""What of a TIFF is decoded, and what that needs beside its pixels; other formats need little."""
 
+import struct
 from math import ceil
 
-from PIL import Image
-from PIL.TiffImagePlugin import (
-    BITSPERSAMPLE,
-    ROWSPERSTRIP,
-    TILELENGTH,
-    TILEWIDTH,
-    TiffImageFile,
-)
+from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH, TILEWIDTH, TiffImageFile
 
 from app.images import InvalidInput
 
@@ -25,28 +19,47 @@ COMPRESSIONS = {
     "group4",
 }
 """Compressions that are decoded. The others are rare, and some bring decoders without bounds."""
+LARGEST = 2**16
+"""Above every side of a strip or tile, and every number of bits, that is taken."""
 RGBA_BYTES = 4
 """libtiff decodes JPEG inside of a TIFF to RGBA."""
 
 
-def check_compression(image: Image.Image) -> None:
-    """Refuses a TIFF of a compression that is not taken.
+def check(image: TiffImageFile, content: bytes) -> None:
+    """Refuses an opened TIFF that Pillow and libtiff may read differently, or cannot bound.
+
+    A tag that is there twice counts by its last place for Pillow, and by its first for libtiff.
 
     Raises:
-        InvalidInput: it has one.
+        InvalidInput: BigTIFF, a tag more than once, or a compression that is not taken.
     """
     compression = image.info.get("compression")
-    if isinstance(image, TiffImageFile) and compression not in COMPRESSIONS:
+    if compression not in COMPRESSIONS:
         raise InvalidInput(f"is a TIFF with {compression} compression; save it with LZW or as PNG")
+    order = "<" if content.startswith(b"II") else ">"
+    version, offset = struct.unpack_from(f"{order}2xHI", content)
+    if version != 42:
+        raise InvalidInput("is a BigTIFF; save it as TIFF or PNG")
+    (entries,) = struct.unpack_from(f"{order}H", content, offset)
+    if entries != len(image.tag_v2):
+        raise InvalidInput("is a TIFF with tags that are there twice or unknown; save it as PNG")
+    buffer_bytes(image)
 
 
-def buffer_bytes(image: Image.Image) -> int:
-    """Bytes of the strip or tile that libtiff holds; a tile may be larger than the picture."""
-    if not isinstance(image, TiffImageFile):
-        return 0
+def buffer_bytes(image: TiffImageFile) -> int:
+    """Bytes of the strip or tile that libtiff holds; a tile may be larger than the picture.
+
+    Raises:
+        InvalidInput: a size is no number that it could be.
+    """
     tags = image.tag_v2
     longest = max(image.size)  # the sides are exchanged where the orientation says so
     width = tags.get(TILEWIDTH, longest)
-    rows = tags.get(TILELENGTH) or min(tags.get(ROWSPERSTRIP, longest), longest)
-    sample_bytes = ceil(sum(tags.get(BITSPERSAMPLE, (1,))) / 8)
-    return int(width * rows * max(RGBA_BYTES, sample_bytes))
+    rows = tags.get(TILELENGTH, tags.get(ROWSPERSTRIP, longest))
+    bits = tags.get(BITSPERSAMPLE, (1,))
+    if TILELENGTH not in tags and isinstance(rows, int):
+        rows = min(rows, longest)  # 2**32 - 1 is usual for a single strip
+    numbers = (width, rows, *bits)
+    if not all(isinstance(each, int) and 0 < each < LARGEST for each in numbers):
+        raise InvalidInput("is a damaged TIFF image")
+    return int(width * rows * max(RGBA_BYTES, ceil(sum(bits) / 8)))

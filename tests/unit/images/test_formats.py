@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from app.images.preparation import Preparation
 SHAPE = (3, 20, 24)
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
 LOSSLESS: dict[str, Any] = {"WEBP": {"lossless": True}}
-TILE_SIDES = 322, 323
+TILE_WIDTH, TILE_LENGTH = 322, 323
 DIRECTORY_HEAD = 8
 """Bytes of a TIFF before its first directory."""
 
@@ -152,13 +153,41 @@ def test_what_is_behind_the_head_of_a_gif_is_read_whole() -> None:
     assert np.array_equal(np.asarray(decoded(open_file(content))), noise)
 
 
+def tiled(side: int, *others: tuple[int, int], bits: int = 8) -> bytes:
+    """A grey TIFF of 64 x 64 pixels in one tile of this side, with more tags behind its own."""
+    tile = zlib.compress(bytes(side * side))
+    tags = [(256, 64), (257, 64), (258, bits), (259, 8), (262, 1), (277, 1)]
+    tags += [(TILE_WIDTH, side), (TILE_LENGTH, side), *others]
+    count = len(tags) + 2
+    behind = DIRECTORY_HEAD + 2 + 12 * count + 4
+    tags += [(324, behind), (325, len(tile))]
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", DIRECTORY_HEAD, count) + rows + bytes(4) + tile
+
+
 def test_a_tile_larger_than_its_picture_is_counted() -> None:
-    content = bytearray(file(Image.fromarray(NOISE), "TIFF", compression="tiff_lzw"))
-    image = open_file(bytes(content))
-    assert draft(image) < 10_000
-    image.tag_v2[TILE_SIDES[0]] = image.tag_v2[TILE_SIDES[1]] = 16_384
+    assert draft(open_file(tiled(64))) == 64 * 64 * (1 + 4)
+    assert draft(open_file(tiled(1024))) == 64 * 64 + 1024 * 1024 * 4
     with pytest.raises(InvalidInput, match="takes 1024 MiB to decode"):
-        draft(image)
+        draft(open_file(tiled(16_384)))
+
+
+def test_a_tag_that_is_there_twice_hides_no_larger_tile() -> None:
+    with pytest.raises(InvalidInput, match="tags that are there twice"):
+        open_file(tiled(16_384, (TILE_WIDTH, 64), (TILE_LENGTH, 64)))
+
+
+def test_sides_of_a_tile_that_cannot_be_are_refused() -> None:
+    for side in (0, 2**32 - 1):
+        good, wrong = (struct.pack("<HHII", TILE_WIDTH, 4, 1, number) for number in (64, side))
+        content = tiled(64).replace(good, wrong)
+        with pytest.raises(InvalidInput, match="is a damaged"):
+            open_file(content)
+
+
+def test_bigtiff_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="BigTIFF"):
+        open_file(file(Image.fromarray(NOISE), "TIFF", big_tiff=True))
 
 
 def test_webp_counts_the_frames_of_its_decoder() -> None:
