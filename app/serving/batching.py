@@ -13,8 +13,12 @@ from app.serving.signature import Pixels
 
 MAX_BATCH = 1024
 """Most images in a batch, unless a single request brings more."""
+MAX_BATCH_PIXELS = 2**20
+"""Most pixels in a batch of several requests; those of MAX_BATCH images of MNIST are fewer."""
 MAX_WAITING = 16 * MAX_BATCH
 """Most images that wait; beyond it requests are refused, and come back later."""
+MAX_WAITING_BYTES = 2**28
+"""Most bytes of images that wait: 1,780 pictures of 3x224x224 as bytes, or 445 as float32."""
 INLINE_SECONDS = 0.002
 """A batch that takes less runs on the event loop: a thread costs more than a small network."""
 
@@ -101,6 +105,7 @@ class Batcher:
         self._busy = False
         self.waiting = 0
         """Images that wait."""
+        self._waiting_bytes = 0
 
     async def predict(self, pixels: Pixels) -> Predicted:
         """The model's predictions for images (n, C, H, W).
@@ -109,12 +114,13 @@ class Batcher:
             Overloaded: too many images wait already.
             NotFinite: a probability is not a number.
         """
-        if self.waiting > MAX_WAITING:
+        if self.waiting > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             raise Overloaded(self.waiting)
         loop = asyncio.get_running_loop()
         request = _Request(pixels, loop.create_future())
         self._queue.append(request)
         self.waiting += len(pixels)
+        self._waiting_bytes += pixels.nbytes
         if not self._busy:
             self._busy = True
             # Behind the requests that this round of the loop has read but not yet brought here.
@@ -140,13 +146,18 @@ class Batcher:
     def _take(self) -> list[_Request]:
         """The oldest requests, as many as a batch holds, without those whose clients have gone."""
         batch: list[_Request] = []
-        images = 0
-        while self._queue and (not batch or images + len(self._queue[0].pixels) <= MAX_BATCH):
+        images = pixels = 0
+        while self._queue:
+            asked = self._queue[0].pixels
+            is_full = images + len(asked) > MAX_BATCH or pixels + asked.size > MAX_BATCH_PIXELS
+            if batch and is_full:
+                break
             request = self._queue.popleft()
-            self.waiting -= len(request.pixels)
+            self.waiting -= len(asked)
+            self._waiting_bytes -= asked.nbytes
             if not request.predicted.done():
                 batch.append(request)
-                images += len(request.pixels)
+                images, pixels = images + len(asked), pixels + asked.size
         return batch
 
     def _deliver_from_thread(

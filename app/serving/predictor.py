@@ -1,6 +1,7 @@
 """Runs a model's graph: pixels in, probabilities out."""
 
 import time
+from math import prod
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,9 @@ ERROR = 3
 """ONNX Runtime's log level: its warnings are about graphs, and ours come from our own export."""
 TRIAL = 8
 """Images in the trial run that times a new graph."""
+
+MAX_PIXELS = 2**20
+"""Most pixels that a graph is given at once: the memory of its layers grows with them."""
 
 Probabilities = NDArray[np.float32]
 
@@ -33,6 +37,7 @@ class Predictor:
             graph, options, providers=["CPUExecutionProvider"]
         )
         self.bytes = len(graph)
+        self._most = max(1, MAX_PIXELS // prod(input_shape))
         trial = np.zeros((TRIAL, *input_shape), np.float32)
         self.probabilities(trial)  # the first run allocates
         began = time.perf_counter()
@@ -41,6 +46,11 @@ class Predictor:
 
     def probabilities(self, pixels: Pixels) -> Probabilities:
         """A row of class probabilities for each image."""
+        starts = range(0, len(pixels), self._most)
+        rows = [self._run(pixels[start : start + self._most]) for start in starts]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+    def _run(self, pixels: Pixels) -> Probabilities:
         answer: Probabilities
         numbers = pixels.astype(np.float32, copy=False)
         (answer,) = self._session.run(["probabilities"], {"pixels": numbers})

@@ -113,6 +113,39 @@ def test_batches_are_bounded_and_a_larger_request_goes_alone() -> None:
     run(work())
 
 
+def test_batches_of_large_images_are_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "MAX_BATCH_PIXELS", 4)
+
+    async def work() -> None:
+        hold = threading.Event()
+        model = Doubler(1.0, hold)
+        queue = batcher(model)
+        tasks = [asyncio.create_task(queue.predict(images(*[1.0] * n))) for n in (1, 2, 1, 2, 9, 1)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        hold.set()
+        await asyncio.gather(*tasks)
+        assert model.batches == [4, 2, 9, 1]
+
+    run(work())
+
+
+def test_large_images_that_wait_are_counted_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "MAX_WAITING_BYTES", 8)
+
+    async def work() -> None:
+        hold = threading.Event()
+        queue = batcher(Doubler(1.0, hold))
+        tasks = [asyncio.create_task(queue.predict(images(1.0))) for _ in range(4)]
+        await asyncio.sleep(0)  # a number takes four bytes: three wait, and the fourth finds 12
+        hold.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(each) for each in found] == [Predicted, Predicted, Predicted, Overloaded]
+        assert (await queue.predict(images(4))).rows == [[8]]
+
+    run(work())
+
+
 def test_a_client_that_has_gone_is_not_answered_and_takes_nobody_with_it() -> None:
     async def work() -> None:
         hold = threading.Event()
