@@ -54,6 +54,8 @@ def finish(
         "pixel_range": description.pixel_range,
         "classes": description.classes,
     }
+    if description.preparation is not None:  # pictures of one's own
+        signature["preparation"] = description.preparation
     metadata = {"spec": spec.model_dump(mode="json"), **signature}
     metadata |= {"mean": description.mean, "std": description.std}
     measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()

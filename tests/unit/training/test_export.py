@@ -1,7 +1,10 @@
 """The exported files hold the trained network and need no PyTorch."""
 
+import dataclasses
 import json
+from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
@@ -54,3 +57,15 @@ def test_the_weights_say_what_they_are(finished: Finished) -> None:
         "3.bias",
         "3.weight",
     ]
+
+
+@pytest.mark.parametrize("preparation", [None, {"fit": "pad", "ground": [1, 2, 3]}])
+def test_the_signature_says_how_pictures_were_prepared(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch, preparation: dict[str, Any] | None
+) -> None:
+    monkeypatch.setattr(export, "onnx", lambda *_: b"")
+    described = msgspec.structs.replace(digits.description, preparation=preparation)
+    dataset = dataclasses.replace(digits, description=described)
+    signature = run(digits_spec(epochs=1), dataset)[0].signature
+    assert signature.get("preparation") == preparation
+    assert set(signature) - {"preparation"} == {"input_shape", "pixel_range", "classes"}
