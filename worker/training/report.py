@@ -20,6 +20,8 @@ BINS = 15
 """Bins of the calibration, as many as Guo et al. use."""
 WORST_MISTAKES = 20
 """How many wrong predictions are shown, the most confident first."""
+SHOWN_SIDE = 128
+"""Longest side of a shown image, in pixels: twenty of 512 x 512 would make a report of 15 MB."""
 LEVEL = 0.95
 """Confidence level of the accuracy's interval."""
 
@@ -153,10 +155,15 @@ def _worst_mistakes(
 
 
 def _data_url(image: Pixels, pixel_range: tuple[int, int]) -> str:
-    """An image (C, H, W) as a PNG: in colour if it has three channels, else their mean in grey."""
+    """An image (C, H, W) as a PNG: in colour if it has three channels, else their mean in grey.
+
+    Images above SHOWN_SIDE are made smaller.
+    """
     low, high = pixel_range
     scaled = ((image.astype(np.float64) - low) * (255 / (high - low))).clip(0, 255)
     drawn = scaled.transpose(1, 2, 0) if len(scaled) == 3 else scaled.mean(axis=0)
     buffer = io.BytesIO()
-    Image.fromarray(drawn.round().astype(np.uint8)).save(buffer, "PNG")
+    picture = Image.fromarray(drawn.round().astype(np.uint8))
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    picture.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

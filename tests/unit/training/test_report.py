@@ -195,6 +195,17 @@ def test_a_mistakes_picture_is_its_image_stretched_to_255(shape: tuple[int, int,
     assert (drawn[0, 0] == 255).all()
 
 
+def test_the_picture_of_a_large_image_is_smaller_and_keeps_its_colours() -> None:
+    images = np.zeros((1, 3, 256, 512), np.uint8)
+    images[:, 0, :, :256] = images[:, 2, :, 256:] = 255  # red on the left, blue on the right
+    found = report(np.array([1]), certain([0], 2), images, described(2, (3, 256, 512), 255))
+    content = found["worst_mistakes"][0]["image"].partition(",")[2]
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    assert drawn.shape == (64, 128, 3)
+    assert drawn[32, 5].tolist() == [255, 0, 0]
+    assert drawn[32, -5].tolist() == [0, 0, 255]
+
+
 def test_the_report_is_json_and_the_answers_are_those_of_each_image(noisy: tuple[Any, Any]) -> None:
     labels, probabilities = noisy
     found = report(labels, probabilities, np.zeros((3000, 1, 2, 2), np.uint8), described(7))
