@@ -173,6 +173,7 @@ MODEL = {
     "input_shape": [1, 28, 28],
     "pixel_range": [0, 255],
     "classes": [str(digit) for digit in range(10)],
+    "preparation": None,
     "metrics": {"test_loss": 0.0631, "test_accuracy": 0.9817},
     "confusion_matrix": [[980 if a == b else 0 for b in range(10)] for a in range(10)],
     "weights_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

@@ -12,6 +12,7 @@ from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheDatabase
+from app.images.preparation import Fit
 from app.jobspec import Text
 from app.store import trained_models
 from app.store.database import Database
@@ -34,6 +35,17 @@ class File(BaseModel):
     """SHA-256 of the file, in hexadecimal; its ETag."""
     bytes: int
     """Size in bytes."""
+
+
+class Preparation(BaseModel):
+    """How pictures of any size become an input."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    fit: Fit
+    """`crop` cuts off what is beyond the middle, `pad` adds ground, `stretch` stretches."""
+    ground: Annotated[list[int], Field(min_length=3, max_length=3)]
+    """Red, green and blue of what shows behind transparent pixels and around a padded picture."""
 
 
 class TrainedModel(BaseModel):
@@ -59,6 +71,8 @@ class TrainedModel(BaseModel):
     """Darkest and brightest value of a pixel in arrays sent to /predict."""
     classes: list[str]
     """Name of each class, in the order of the probabilities."""
+    preparation: Preparation | None = None
+    """How image files are prepared, as at the import of its dataset; null for built-in datasets."""
     metrics: dict[str, float | None]
     """Results on the test images. Losses are in nats, accuracies run from 0 to 1."""
     confusion_matrix: list[list[int]]
@@ -88,6 +102,7 @@ class TrainedModel(BaseModel):
             aliases=model.aliases,
             created_at=rfc3339(model.created_at),
             **{name: model.signature[name] for name in ("input_shape", "pixel_range", "classes")},
+            preparation=model.signature.get("preparation"),
             metrics=scalars,
             confusion_matrix=model.metrics.get("confusion_matrix", []),
             weights_sha256=model.weights_sha256,

@@ -1,6 +1,7 @@
 """Reads the body of POST /predict: pixel lists go from bytes to floats without a detour."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from typing import Annotated, Any, NamedTuple
@@ -22,6 +23,8 @@ from app.serving.signature import Pixels, Range, Signature, check_range
 
 MAX_INPUTS = 1024
 """Most inputs of one request."""
+MAX_PIXELS = 2**25
+"""Most pixels of a request's inputs as the model takes them: 128 MiB of numbers."""
 
 INLINE_BYTES = 2**18
 """Numbers in up to this many bytes are read on the event loop; a thread costs more than they do."""
@@ -63,6 +66,11 @@ _nested: dict[int, msgspec.json.Decoder[Any]] = {
 }
 _opening = re.compile(rb"[\s\[]*")
 _place = re.compile(r" - at `\$(.*)`$")
+
+
+def most_inputs(signature: Signature) -> int:
+    """Most inputs of one request to a model: fewer where they are large."""
+    return max(1, min(MAX_INPUTS, MAX_PIXELS // prod(signature.input_shape)))
 
 
 def read(body: bytes) -> PredictBody:
@@ -109,6 +117,22 @@ async def model_inputs(
         parsed = reader()
     if isinstance(parsed, np.ndarray):
         return ModelInputs(parsed, pixel_arrays.find_warnings(parsed, signature, given))
+    return await decoded_inputs(parsed, signature, given, preprocess, decoding)
+
+
+async def decoded_inputs(
+    parsed: Sequence[Pixels | Image.Image],
+    signature: Signature,
+    given: Range | None,
+    preprocess: Preprocess,
+    decoding: DecodingPool,
+) -> ModelInputs:
+    """The model's input for each of several, pixels or opened images.
+
+    Raises:
+        InvalidInput: with the index of the input that is wrong.
+        Overloaded: too many requests wait to be read already.
+    """
     rows: list[Pixels] = []
     warnings: dict[int, list[InputWarning]] = {}
     for index, each in enumerate(parsed):
@@ -123,7 +147,8 @@ async def model_inputs(
         rows.append(row)
         if found:
             warnings[index] = found
-    return ModelInputs(np.stack(rows, dtype=np.float32), warnings)
+    stacked: Any = np.stack(rows)  # bytes stay bytes where all are
+    return ModelInputs(stacked, warnings)
 
 
 def _parsed(
@@ -138,8 +163,9 @@ def _parsed(
     if rows is not None:
         return rows
     many = _separate(content, signature)
-    if not 1 <= len(many) <= MAX_INPUTS:
-        raise InvalidBody(f"inputs has {len(many)} items; send 1 to {MAX_INPUTS}.", "/inputs")
+    most = most_inputs(signature)
+    if not 1 <= len(many) <= most:
+        raise InvalidBody(f"inputs has {len(many)} items; send 1 to {most}.", "/inputs")
     opened = [_open(each, index, signature, given) for index, each in enumerate(many)]
     files.check_sizes([each for each in opened if isinstance(each, Image.Image)])
     return opened
@@ -153,7 +179,7 @@ def _flat_rows(content: bytes, signature: Signature, given: Range | None) -> Pix
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     size = prod(signature.input_shape)
-    if not 1 <= len(rows) <= MAX_INPUTS or any(len(row) != size for row in rows):
+    if not 1 <= len(rows) <= most_inputs(signature) or any(len(row) != size for row in rows):
         return None
     try:
         return pixel_arrays.from_bytes(flat, signature, given)

@@ -1,113 +1,34 @@
 """POST /predict: which class is it, and how surely?"""
 
 from functools import lru_cache, partial
-from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from app.api import examples, predict_body
+from app.api import predict_body
 from app.api.body import read_body
 from app.api.headers import media_type
 from app.api.hot_routes import Answer
-from app.api.predict_body import MAX_CLASSES, MAX_INPUTS, ModelInputs
-from app.api.problem_kinds import InvalidBody, documented
+from app.api.predict_body import ModelInputs, most_inputs
+from app.api.prediction_schemas import ANSWERS, BODY, IMAGES, QUERY, RAW, REF, Asked
+from app.api.problem_kinds import InvalidBody
 from app.api.routes import Route, needs
-from app.api.schemas import described
 from app.api.strict_json import is_json
 from app.images import InvalidInput, files
-from app.jobspec import Text
-from app.serving import pixel_arrays
-from app.serving.batching import NotFinite, Overloaded, Predicted
+from app.images.files import MEDIA_TYPES
+from app.serving import image_inputs, pixel_arrays
+from app.serving.batching import Predicted
 from app.serving.catalog import Catalog, Served
 from app.serving.decoding import DecodingPool
-from app.serving.image_inputs import Preprocess
-from app.serving.input_warnings import BLANK_PICTURE, Code, InputWarning
-from app.serving.signature import Range, check_range
-from app.store.aliases import LATEST
+from app.serving.input_warnings import BLANK_PICTURE, InputWarning
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
 
 router = APIRouter(tags=["predictions"], route_class=Route)
 """Hot routes: each takes the request and nothing else (see hot_routes.py)."""
-
-RAW = "application/octet-stream"
-IMAGES = {"image/png": ("PNG",), "image/jpeg": ("JPEG",), "image/jpg": ("JPEG",)}
-"""Image files as bodies, and the only decoder that each may reach; `image/jpg` is common."""
-
-
-class Ranked(BaseModel):
-    """A class and how sure the model is of it."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    label: str
-    """Name of the class."""
-    index: int
-    """Place of the class in the model's classes, from 0."""
-    confidence: float
-    """Probability of the class, 0 to 1."""
-
-
-class PredictionWarning(BaseModel):
-    """Why a prediction may not be trusted."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    code: Code
-    """`blank`, `faint`, `several_objects`, `dark_frame` (cut off), or `pixel_range`."""
-    detail: str
-    """What was found in the input, and what to do."""
-
-
-class Prediction(Ranked):
-    """The most probable class of one input, and the probabilities of all."""
-
-    probabilities: list[float]
-    """Probability of each class, in the order of the model's classes; they sum to 1."""
-    top: list[Ranked] | None = None
-    """The most probable classes, best first; only where top_k was given."""
-    warnings: list[PredictionWarning] | None = None
-    """What is doubtful about the input; left out where nothing is."""
-
-
-class Predictions(BaseModel):
-    """A prediction for each input, in their order."""
-
-    model_config = described(examples.PREDICTIONS)
-
-    model: str
-    """Id of the model that answered."""
-    predictions: list[Prediction]
-    """One for each input."""
-
-
-class Asked(BaseModel):
-    """The query; a JSON body may say the same, and counts more."""
-
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-    model: Annotated[str, Field(min_length=1, max_length=64), Text] | None = None
-    """Id or alias of the model; production if that is set, or else latest."""
-    top_k: Annotated[int, Field(ge=1, le=MAX_CLASSES)] | None = None
-    """How many of the most probable classes to list in `top`."""
-    preprocess: Preprocess = "auto"
-    """`mnist` brings an image file to the model's input the way MNIST was made (grey, inverted
-    where the ground is light, cropped, centred); `none` only makes it grey and scales it; `auto` is
-    `mnist` for models of digits, and leaves alone what looks like their training images."""
-    pixel_range: (
-        Annotated[
-            Range,
-            BeforeValidator(lambda text: text.split(",") if isinstance(text, str) else text),
-            AfterValidator(check_range),
-        ]
-        | None
-    ) = None
-    """Darkest and brightest value of the pixels sent as numbers or bytes, such as `0,1`; the
-    model's own `pixel_range` if left out."""
 
 
 class _Ranked(msgspec.Struct, gc=False):
@@ -130,65 +51,12 @@ class _Predictions(msgspec.Struct, gc=False):
 _encoder = msgspec.json.Encoder()
 # The same as Predictions; to validate what was just made would take longer than to make it.
 
-_BINARY = {"type": "string", "format": "binary"}
-_PIXELS: dict[str, Any] = {
-    "description": "One input or a list of them. An input is a list of pixels ([C][H][W], [H][W] "
-    "for one channel, or all in a row), or a PNG or JPEG in base64.",
-    "oneOf": [{"type": "array", "items": {}, "maxItems": MAX_INPUTS}, {"type": "string"}],
-}
-_FIELDS = Asked.model_json_schema()["properties"]
-_FIELDS["pixel_range"] |= {"default": None}
-_JSON_BODY = {
-    "schema": {
-        "type": "object",
-        "required": ["inputs"],
-        "additionalProperties": False,
-        "properties": {"inputs": _PIXELS, **_FIELDS},
-    },
-    "examples": {
-        "image": {
-            "summary": "A PNG in base64",
-            "value": {"inputs": [examples.PNG_BASE64], "top_k": 3},
-        },
-        "pixels": {"summary": "Pixels in a row (28x28, blank)", "value": {"inputs": [[0] * 784]}},
-        "fractions": {
-            "summary": "Pixels from 0 to 1",
-            "value": {"inputs": [[0.5] * 784], "pixel_range": [0, 1]},
-        },
-    },
-}
-_QUERY = [
-    {"name": name, "in": "query", "required": False, "schema": schema}
-    | ({"style": "form", "explode": False} if name == "pixel_range" else {})
-    for name, schema in _FIELDS.items()
-]
-_BODY = {
-    "required": True,
-    "content": {
-        "application/json": _JSON_BODY,
-        RAW: {"schema": _BINARY | {"description": "One byte a pixel, image after image."}},
-        **{kind: {"schema": _BINARY | {"description": "An image file."}} for kind in IMAGES},
-    },
-}
-_REF = {
-    "name": "ref",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "examples": [LATEST, examples.MODEL_ID]},
-    "description": "Id or alias of the model.",
-}
-_ANSWERS: dict[str, Any] = {
-    "response_model": Predictions,
-    "response_model_exclude_none": True,
-    "responses": documented(ModelNotFound, 413, 415, InvalidInput, Overloaded, NotFinite),
-}
-
 
 @router.post(
     "/predict",
     summary="Classify images",
-    openapi_extra={"parameters": _QUERY, "requestBody": _BODY},
-    **_ANSWERS,
+    openapi_extra={"parameters": QUERY, "requestBody": BODY},
+    **ANSWERS,
 )
 @needs(Scope.PREDICT)
 async def predict(request: Request) -> Response:
@@ -200,10 +68,10 @@ async def predict(request: Request) -> Response:
     "/models/{ref}/predict",
     summary="Classify images with one model",
     openapi_extra={
-        "parameters": [_REF, *(each for each in _QUERY if each["name"] != "model")],
-        "requestBody": _BODY,
+        "parameters": [REF, *(each for each in QUERY if each["name"] != "model")],
+        "requestBody": BODY,
     },
-    **_ANSWERS,
+    **ANSWERS,
 )
 @needs(Scope.PREDICT)
 async def predict_with(request: Request) -> Response:
@@ -220,16 +88,18 @@ async def _answer(request: Request, ref: str | None) -> Response:
     kind = media_type(request)
     asked = _asked(request.scope["query_string"])
     body = await read_body(request)
-    if kind == RAW or kind in IMAGES:
+    if kind == RAW or kind in MEDIA_TYPES:
         served = await catalog.find(ref or asked.model)
+        _check_preprocess(asked, served, None)
         if kind == RAW:
             inputs = _from_bytes(body, served, asked)
         else:
-            inputs = await _from_file(body, IMAGES[kind], served, asked, decoding)
+            inputs = await _from_file(body, MEDIA_TYPES[kind], served, asked, decoding)
     elif is_json(kind):
         sent = predict_body.read(body)
         asked = _combined(asked, sent, ref)
         served = await catalog.find(ref or asked.model)
+        _check_preprocess(asked, served, sent)
         inputs = await predict_body.model_inputs(
             sent.inputs, served.signature, asked.pixel_range, asked.preprocess, decoding
         )
@@ -263,18 +133,30 @@ def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> 
     return asked.model_copy(update=said) if said else asked
 
 
+def _check_preprocess(asked: Asked, served: Served, sent: predict_body.PredictBody | None) -> None:
+    """Refuses a `preprocess` that the model does not take, where it was said."""
+    refusal = image_inputs.refusal(served.signature, asked.preprocess)
+    if refusal is None:
+        return
+    if sent is not None and sent.preprocess is not None:
+        raise InvalidBody(f"preprocess: {refusal}.", "/preprocess")
+    error = {"type": "value_error", "loc": ("query", "preprocess"), "msg": refusal}
+    raise RequestValidationError([error])
+
+
 def _from_bytes(body: bytes, served: Served, asked: Asked) -> ModelInputs:
     pixels = pixel_arrays.from_bytes(body, served.signature, asked.pixel_range)
-    if len(pixels) > MAX_INPUTS:
-        raise InvalidInput(f"has {len(pixels)} images; at most {MAX_INPUTS} are taken")
+    most = most_inputs(served.signature)
+    if len(pixels) > most:
+        raise InvalidInput(f"has {len(pixels)} images; at most {most} are taken")
     warnings = pixel_arrays.find_warnings(pixels, served.signature, asked.pixel_range)
     return ModelInputs(pixels, warnings)
 
 
 async def _from_file(
-    body: bytes, formats: tuple[str, ...], served: Served, asked: Asked, decoding: DecodingPool
+    body: bytes, form: str, served: Served, asked: Asked, decoding: DecodingPool
 ) -> ModelInputs:
-    image = await decoding.run(len(body), partial(files.open_file, body, formats))
+    image = await decoding.run(len(body), partial(files.open_file, body, (form,)))
     pixels, warnings = await decoding.decode(image, served.signature, asked.preprocess)
     return ModelInputs(pixels[None], {0: warnings} if warnings else {})
 

@@ -19,6 +19,7 @@ from app.api.report_schemas import (
 from app.api.routes import Route, needs
 from app.api.schemas import rfc3339
 from app.api.state import TheDatabase
+from app.images.preparation import Fit
 from app.jobspec import Text
 from app.serving.comparison import Comparison, Predictions, compare
 from app.store import trained_models
@@ -32,6 +33,12 @@ router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 
 LARGEST_MATRIX = 50
 """Most classes of a confusion matrix that a page shows."""
+FITS: dict[Fit, str] = {
+    "crop": "scaled and cropped to the middle",
+    "pad": "scaled whole and padded",
+    "stretch": "stretched",
+}
+"""What a card says of how pictures were brought to one shape."""
 OtherRef = Annotated[str, Query(description="Id or alias of a model.", max_length=128), Text]
 
 
@@ -100,6 +107,8 @@ def card(ref: ModelRef, database: TheDatabase) -> Response:
         model=model,
         created_at=rfc3339(model.created_at),
         report=found,
+        preparation=model.signature.get("preparation"),
+        fits=FITS,
         weakest=min((each for each in found.classes if each.images), key=lambda each: each.recall),
     )
 

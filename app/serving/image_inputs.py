@@ -1,4 +1,4 @@
-"""From an opened PNG or JPEG to a model's input."""
+"""From an opened image file to a model's input."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -8,6 +8,8 @@ from PIL import Image
 
 from app.images import InvalidInput
 from app.images.files import decoded
+from app.images.preparation import Preparation
+from app.serving import pixel_arrays
 from app.serving.input_warnings import BLANK_PICTURE, BLANK_PIXELS, InputWarning
 from app.serving.preprocessing import has_light_ground, like_mnist
 from app.serving.signature import Pixels, Signature
@@ -16,12 +18,14 @@ Preprocess = Literal["auto", "mnist", "none"]
 """`mnist` brings an image file to the model's input the way MNIST was made; `none` only makes it
 grey and scales it; `auto` is `mnist` where the model's training images were made like that and
 the file is not one of that kind already."""
+FILE_RANGE = (0.0, 255.0)
+"""Darkest and brightest value of a prepared file's pixels."""
 FILL = {"mnist": 20 / 28, "digits": 1.0}
 """Datasets of centred bright strokes on black, and the fraction of a side that a digit fills."""
 
 
 class ImageInput(NamedTuple):
-    """An image as the model takes it, float32 (C, H, W), and the doubts about it."""
+    """An image as the model takes it, (C, H, W), and the doubts about it."""
 
     pixels: Pixels
     warnings: list[InputWarning]
@@ -37,9 +41,14 @@ def from_image(
 ) -> ImageInput:
     """An opened image, decoded, in the model's size and range.
 
+    A model of pictures of one's own sees them as its import has prepared them; `preprocess` is for
+    the others.
+
     Raises:
         InvalidInput: corrupt or cut off, or the model takes neither grey nor RGB.
     """
+    if signature.preparation is not None:
+        return _prepared(image, signature, signature.preparation)
     channels, height, width = signature.input_shape
     if channels not in (1, 3):
         raise InvalidInput(f"the model takes images of {channels} channels; send pixel arrays")
@@ -56,6 +65,23 @@ def from_image(
     values = np.broadcast_to(values, signature.input_shape)  # greys of 16 bits, to three channels
     is_blank = np.min(values) == np.max(values)
     return ImageInput(_in_range(values, signature), [BLANK_PIXELS] if is_blank else [])
+
+
+def _prepared(image: Image.Image, signature: Signature, preparation: Preparation) -> ImageInput:
+    prepared = preparation.prepare(image, signature.input_shape)
+    is_blank = prepared.min() == prepared.max()
+    pixels = pixel_arrays.in_range(prepared, signature, FILE_RANGE)
+    return ImageInput(pixels, [BLANK_PIXELS] if is_blank else [])
+
+
+def refusal(signature: Signature, preprocess: Preprocess) -> str | None:
+    """Why a model does not take this `preprocess`; None if it does."""
+    if signature.preparation is None or preprocess == "auto":
+        return None
+    return (
+        f"{preprocess} is for models of built-in datasets; this one's image files are always "
+        "prepared as at the import of its dataset. Leave preprocess out"
+    )
 
 
 def _is_to_be_like_mnist(

@@ -18,7 +18,8 @@ Digits run to 16, MNIST to 255; an image of theirs whose brightest pixel is 1 is
 
 
 def from_numbers(numbers: list[Any], signature: Signature, given: Range | None = None) -> Pixels:
-    """Pixels (C, H, W) from nested lists: [C][H][W], [H][W] of one channel, or all in a row.
+    """Pixels (C, H, W) from nested lists: [C][H][W], [H][W] of one channel, [H][W][C] of several,
+    or all in a row.
 
     Raises:
         InvalidInput: ragged, of another shape, or outside of the range `given`, which is the
@@ -30,11 +31,25 @@ def from_numbers(numbers: list[Any], signature: Signature, given: Range | None =
     except ValueError as error:
         message = f"its rows differ in length; expected {_expected(shape)}"
         raise InvalidInput(message) from error
-    shapes = {shape, (prod(shape),)} | ({shape[1:]} if shape[0] == 1 else set())
-    if array.shape not in shapes:
+    if array.shape not in shapes(shape):
         message = f"has shape {list(array.shape)}; expected {_expected(shape)}"
         raise InvalidInput(message)
-    return in_range(array.reshape(shape), signature, given)
+    return in_range(arranged(array[None], shape)[0], signature, given)
+
+
+def shapes(shape: tuple[int, int, int]) -> list[tuple[int, ...]]:
+    """Shapes that one image of a model may have; none of them means two things."""
+    channels, height, width = shape
+    other = (height, width) if channels == 1 else (height, width, channels)
+    return list(dict.fromkeys((shape, other, (prod(shape),))))
+
+
+def arranged(images: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Images (n, ...), each of one of the `shapes`, as (n, C, H, W)."""
+    channels, height, width = shape
+    if images.shape[1:] == (height, width, channels) != shape:
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    return images.reshape(-1, *shape)
 
 
 def from_bytes(content: bytes, signature: Signature, given: Range | None = None) -> Pixels:
@@ -93,5 +108,5 @@ def _is_usual(image: bytes) -> bool:
 
 
 def _expected(shape: tuple[int, int, int]) -> str:
-    nested = [list(shape)] + ([list(shape[1:])] if shape[0] == 1 else [])
+    nested = [list(each) for each in shapes(shape) if len(each) > 1]
     return f"{' or '.join(map(str, nested))}, or {prod(shape)} numbers in a row"

@@ -6,6 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images.preparation import Preparation
+
 Pixels = NDArray[np.float32] | NDArray[np.uint8]
 """Pixels in the model's own range. Bytes stay bytes until their batch is made."""
 Range = tuple[float, float]
@@ -24,13 +26,18 @@ class Signature:
     pixel_range: Range
     classes: list[str]
     dataset: str = ""
+    preparation: Preparation | None = None
+    """How image files were prepared for a dataset of one's own; None for a built-in one."""
 
     @classmethod
     def from_json(cls, stored: dict[str, Any], dataset: str = "") -> Self:
         """The signature as a model's row keeps it, and the dataset that it was trained on."""
         channels, height, width = stored["input_shape"]
         low, high = stored["pixel_range"]
-        return cls((channels, height, width), (low, high), list(stored["classes"]), dataset)
+        kept = stored.get("preparation")
+        preparation = Preparation.from_json(kept) if kept else None
+        classes = list(stored["classes"])
+        return cls((channels, height, width), (low, high), classes, dataset, preparation)
 
 
 def check_range(given: Range) -> Range:

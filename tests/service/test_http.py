@@ -85,7 +85,10 @@ def test_every_route_is_described_with_examples_and_problems(api: Api) -> None:
         "application/octet-stream",
         "image/png",
         "image/jpeg",
-        "image/jpg",
+        "image/webp",
+        "image/gif",
+        "image/bmp",
+        "image/tiff",
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.images.files import FORMATS
 from tests.service.conftest import Api, band, banded_graph, problem_of
 
 JSON = {"Content-Type": "application/json"}
@@ -57,6 +58,10 @@ ONE = {
     "data URL": "data:image/png;base64," + text(image(7)),
     "JPEG": text(image(7, "JPEG")),
     "data URL of a .jpg": "data:image/jpg;charset=utf-8;base64," + text(image(7, "JPEG")),
+    "data URL of a WebP": "data:image/webp;base64," + text(image(7, "WEBP")),
+    "GIF": text(image(7, "GIF")),
+    "BMP": text(image(7, "BMP")),
+    "data URL of a TIFF": "data:image/tiff;base64," + text(image(7, "TIFF")),
     "another size": text(image(7, size=(300, 150))),
     "colour": text(image(7, mode="RGB")),
     "wrapped": "\n".join(text(image(7))[i : i + 20] for i in range(0, len(text(image(7))), 20)),
@@ -106,7 +111,11 @@ def test_answers_come_in_the_order_of_the_inputs_and_equal_those_of_one_at_a_tim
 
 @pytest.mark.parametrize(
     ("kind", "content_type"),
-    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("JPEG", "image/jpg; charset=binary")],
+    [
+        *((name, f"image/{name.lower()}") for name in FORMATS),
+        ("JPEG", "image/jpg; charset=binary"),
+        ("BMP", "image/x-ms-bmp"),
+    ],
 )
 def test_an_image_as_the_body(api: Api, model: str, kind: str, content_type: str) -> None:
     answer = api.http.post(
@@ -190,7 +199,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("corrupt PNG", json.dumps({"inputs": [text(b"\x89PNG\r\n\x1a\n" + bytes(50))]}),
      "invalid_input", "/inputs/0"),
     ("cut PNG", json.dumps({"inputs": [text(CUT)]}), "invalid_input", "/inputs/0"),
-    ("GIF", json.dumps({"inputs": [text(image(1, "GIF"))]}), "invalid_input", "/inputs/0"),
+    ("TGA", json.dumps({"inputs": [text(image(1, "TGA"))]}), "invalid_input", "/inputs/0"),
     ("mislabelled", json.dumps({"inputs": ["data:image/png;base64," + text(image(1, "JPEG"))]}),
      "invalid_input", "/inputs/0"),
     ("no base64", json.dumps({"inputs": [GOOD, "äöü"]}), "invalid_input", "/inputs/1"),
@@ -264,7 +273,9 @@ def test_a_wrong_image_body_is_refused(
     assert advice in problem_of(answer, 422, "invalid_input")["detail"]
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "image/gif", "multipart/form-data; boundary=x", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "image/svg+xml", "multipart/form-data; boundary=x", ""]
+)
 def test_another_kind_of_body_is_refused(api: Api, kind: str) -> None:
     answer = api.http.post("/predict", content=b"x", headers={"Content-Type": kind})
     assert "image/png" in problem_of(answer, 415, "unsupported_media_type")["detail"]
