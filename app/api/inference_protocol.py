@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.api.body import without_byte_order_mark
-from app.api.predict_body import MAX_INPUTS
+from app.api.predict_body import most_inputs
 from app.api.problem_kinds import InvalidBody
 from app.serving import pixel_arrays
 from app.serving.input_warnings import InputWarning
@@ -124,17 +124,43 @@ def pixel_range(request: InferRequest) -> Range | None:
     Raises:
         InvalidBody: it is no range.
     """
-    carriers = [request.parameters, *(tensor.parameters for tensor in request.inputs)]
-    given = [
-        each["pixel_range"] for each in carriers if each and each.get("pixel_range") is not None
-    ]
-    if not given:
+    given = parameter(request, "pixel_range")
+    if given is None:
         return None
-    ends = given[-1].split(",") if isinstance(given[-1], str) else given[-1]
+    ends = given.split(",") if isinstance(given, str) else given
     try:
         return check_range(msgspec.convert(ends, Range, strict=False))
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidBody(f"pixel_range: {error}.") from error
+
+
+def parameter(request: InferRequest, name: str) -> Any:
+    """A parameter of the request or its tensor, which counts more; None if there is none."""
+    carriers = [request.parameters, *(tensor.parameters for tensor in request.inputs)]
+    given = [each[name] for each in carriers if each and each.get(name) is not None]
+    return given[-1] if given else None
+
+
+def only_input(request: InferRequest) -> InputTensor:
+    """The one input.
+
+    Raises:
+        InvalidBody: there are others, or none.
+    """
+    if [tensor.name for tensor in request.inputs] != [INPUT]:
+        raise InvalidBody(f"Send one input, named {INPUT}.")
+    return request.inputs[0]
+
+
+def check_count(tensor: InputTensor, signature: Signature) -> None:
+    """Refuses a tensor of no images, or of more than a request may bring.
+
+    Raises:
+        InvalidBody: it is one.
+    """
+    most, count = most_inputs(signature), tensor.shape[0] if tensor.shape else 0
+    if not 1 <= count <= most:
+        raise InvalidBody(f"{INPUT}: send 1 to {most} images, not {count}.")
 
 
 def pixels(
@@ -146,26 +172,30 @@ def pixels(
         InvalidBody: other tensors, another shape or datatype, or too few or too many numbers.
         InvalidInput: a pixel is outside of its range.
     """
-    if [tensor.name for tensor in request.inputs] != [INPUT]:
-        raise InvalidBody(f"Send one input, named {INPUT}.")
-    (tensor,) = request.inputs
+    tensor = only_input(request)
     if tensor.datatype not in DATATYPES:
-        raise InvalidBody(f"{INPUT}: datatype must be FP32 or another number.")
+        raise InvalidBody(
+            f"{INPUT}: datatype must be FP32 or another number, or BYTES for image files."
+        )
     shape = signature.input_shape
-    shapes = [list(shape), [prod(shape)]] + ([list(shape[1:])] if shape[0] == 1 else [])
-    if tensor.shape[1:] not in shapes:
+    if tuple(tensor.shape[1:]) not in pixel_arrays.shapes(shape):
         raise InvalidBody(f"{INPUT}: shape must be {[-1, *shape]}, not {tensor.shape}.")
-    if not 1 <= tensor.shape[0] <= MAX_INPUTS:
-        raise InvalidBody(f"{INPUT}: send 1 to {MAX_INPUTS} images, not {tensor.shape[0]}.")
+    check_count(tensor, signature)
     array = _numbers(tensor, binary)
     if array.size != prod(tensor.shape):
         raise InvalidBody(f"{INPUT}: has {array.size} numbers; its shape is {tensor.shape}.")
-    return pixel_arrays.in_range(array.reshape(-1, *shape), signature, given)
+    images = pixel_arrays.arranged(array.reshape(tensor.shape), shape)
+    return pixel_arrays.in_range(images, signature, given)
+
+
+def binary_size(tensor: InputTensor) -> Any:
+    """Bytes of the tensor behind the JSON, as the request says; None if it is in the JSON."""
+    return (tensor.parameters or {}).get("binary_data_size")
 
 
 def _numbers(tensor: InputTensor, binary: bytes) -> NDArray[Any]:
     kind = np.dtype(DATATYPES[tensor.datatype])
-    size = (tensor.parameters or {}).get("binary_data_size")
+    size = binary_size(tensor)
     if size is not None:
         if size != len(binary) or len(binary) % kind.itemsize:
             raise InvalidBody(

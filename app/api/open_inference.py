@@ -6,20 +6,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api import examples, inference_protocol
+from app.api import examples, inference_files, inference_protocol
 from app.api.body import read_body
 from app.api.headers import header
 from app.api.hot_routes import Answer
-from app.api.inference_protocol import INPUT, OUTPUT, InferResponse
+from app.api.inference_protocol import INPUT, OUTPUT, InferRequest, InferResponse
 from app.api.inference_schemas import Live, Metadata, Readiness, Server, Tensor
-from app.api.predict_body import PARSED_BYTES
+from app.api.predict_body import PARSED_BYTES, ModelInputs
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
 from app.jobspec import Text
 from app.serving import pixel_arrays
 from app.serving.batching import NotFinite, Overloaded
-from app.serving.catalog import Catalog
+from app.serving.catalog import Catalog, Served
 from app.serving.decoding import DecodingPool
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
@@ -195,6 +195,9 @@ _ANSWERS: dict[str, Any] = {
 async def infer(request: Request) -> Response:
     """Probabilities of a batch of images, `pixels` in the model's own range.
 
+    A tensor of BYTES, of shape `[-1]` or `[-1, 1]`, brings image files instead of numbers: in JSON
+    as base64 or data URLs, in binary as they are. A parameter `preprocess` is that of `/predict`.
+
     A parameter `pixel_range` of the request or the tensor, such as `"0,1"`, says another one.
     Where inputs are doubtful, the response's parameter `warnings` says which, and why.
     """
@@ -222,23 +225,31 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     how = inference_protocol.wanted(asked)
     served = await catalog.find(name, version)
     request.scope["state"]["model"] = served.model_id
-    given = inference_protocol.pixel_range(asked)
-    reading = (asked, binary, served.signature, given)
-    json_bytes = len(body) - len(binary)
-    if json_bytes > INLINE_BYTES:
-        decoding: DecodingPool = request.scope["state"]["decoding"]
-        reader = partial(inference_protocol.pixels, *reading)
-        pixels = await decoding.run(json_bytes * PARSED_BYTES, reader)
-    else:
-        pixels = inference_protocol.pixels(*reading)
-    warnings = pixel_arrays.find_warnings(pixels, served.signature, given)
-    predicted = await served.batcher.predict(pixels)
-    response = InferResponse(
-        name, served.model_id, [], asked.id, inference_protocol.warning_parameters(warnings)
-    )
+    inputs = await _inputs(request, asked, binary, len(body) - len(binary), served)
+    predicted = await served.batcher.predict(inputs.pixels)
+    parameters = inference_protocol.warning_parameters(inputs.warnings)
+    response = InferResponse(name, served.model_id, [], asked.id, parameters)
+    probabilities = inference_files.with_blanks(predicted.probabilities, inputs.warnings)
     content, length = inference_protocol.encode(
-        response, predicted.probabilities, how, served.signature.classes
+        response, probabilities, how, served.signature.classes
     )
     if not how.binary:
         return Answer(content, b"application/json")
     return Answer(content, b"application/octet-stream", (HEADER_LENGTH, str(length).encode()))
+
+
+async def _inputs(
+    request: Request, asked: InferRequest, binary: bytes, json_bytes: int, served: Served
+) -> ModelInputs:
+    """What the model takes; what takes long is read in threads."""
+    decoding: DecodingPool = request.scope["state"]["decoding"]
+    signature = served.signature
+    if inference_files.has_files(asked):
+        return await inference_files.model_inputs(asked, binary, json_bytes, signature, decoding)
+    given = inference_protocol.pixel_range(asked)
+    reader = partial(inference_protocol.pixels, asked, binary, signature, given)
+    if json_bytes > INLINE_BYTES:
+        pixels = await decoding.run(json_bytes * PARSED_BYTES, reader)
+    else:
+        pixels = reader()
+    return ModelInputs(pixels, pixel_arrays.find_warnings(pixels, signature, given))

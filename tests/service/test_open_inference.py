@@ -161,7 +161,7 @@ def blank(**changes: Any) -> dict[str, Any]:
         ({"inputs": []}, "Send one input"),
         ({"inputs": [blank(name="image")]}, "named pixels"),
         ({"inputs": [blank(), blank()]}, "Send one input"),
-        ({"inputs": [blank(datatype="BYTES")]}, "datatype"),
+        ({"inputs": [blank(datatype="COMPLEX")]}, "datatype"),
         ({"inputs": [blank(shape=[1, 783])]}, "shape must be"),
         ({"inputs": [blank(shape=[])]}, "shape must be"),
         ({"inputs": [blank(shape=[0, 784], data=[])]}, "1 to 1024"),
