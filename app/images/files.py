@@ -175,12 +175,18 @@ def _opened(content: bytes, formats: tuple[str, ...]) -> Image.Image:
 
 
 def _samples(image: Image.Image) -> int:
-    """How many samples a JPEG has in all its components, which may have fewer than pixels."""
+    """How many samples a JPEG has in all its components, which may have fewer than pixels.
+
+    Raises:
+        InvalidInput: a component has none.
+    """
     sampling: list[tuple[int, int]] = [
         (across, down) for _, across, down, _ in getattr(image, "layer", [])
     ]
     if not sampling:
         return 0
+    if not all(across and down for across, down in sampling):
+        raise InvalidInput("is a damaged JPEG image")
     most = max(across for across, _ in sampling) * max(down for _, down in sampling)
     return image.width * image.height * sum(across * down for across, down in sampling) // most
 

@@ -14,11 +14,9 @@ COMPRESSIONS = {
     "tiff_deflate",
     "tiff_adobe_deflate",
     "jpeg",
-    "tiff_ccitt",
-    "group3",
-    "group4",
 }
-"""Compressions that are decoded. The others are rare, and some bring decoders without bounds."""
+"""Compressions that are decoded. The others are rare; some bring decoders without bounds, and those
+of fax machines write a line for each damaged row of pixels to the log."""
 LARGEST = 2**16
 """Above every side of a strip or tile, and every number of bits, that is taken."""
 RGBA_BYTES = 4

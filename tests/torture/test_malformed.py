@@ -13,6 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from app.images.files import FORMATS
 from tests.service.conftest import Api, serving
 
 PATHS = [
@@ -26,6 +27,8 @@ TYPES = [
     "application/octet-stream",
     "image/png",
     "image/jpeg",
+    "image/gif",
+    "image/tiff",
     "application/json; charset=utf-16",
     "application/vnd.x+json",
     "text/plain",
@@ -50,6 +53,14 @@ CORPUS = [
     b"\xff" * 100,
     b"\x89PNG\r\n\x1a\n",
 ]
+FIRST_BYTES = {
+    b"\x89PNG": "png",
+    b"\xff\xd8": "jpeg",
+    b"RIFF": "webp",
+    b"GIF": "gif",
+    b"BM": "bmp",
+    b"II*": "tiff",
+}
 NUMBERS = [0, 1, -1, 255, 256, 2**31, 2**63, 2**64, 10**100, 0.5, -0.0, 1e308, 1e-320]
 MEMORY = 30 * 2**20
 """Most growth of the process, in bytes."""
@@ -117,6 +128,9 @@ class Requests:
             "shape": chance.choice([[1, 1, 28, 28], [1, 784], [-1], [2**40, 2**40], [0], "x"]),
             "data": chance.choice([[0] * 784, [0.5] * 784, [], self._value(3)]),
         }
+        if tensor["datatype"] == "BYTES" and chance.random() < 0.7:
+            file = self._file() if chance.random() < 0.5 else self._mutated(self._file())
+            tensor |= {"shape": [1], "data": [base64.b64encode(file).decode()]}
         if chance.random() < 0.2:
             del tensor[chance.choice(list(tensor))]
         if chance.random() < 0.2:
@@ -146,7 +160,7 @@ class Requests:
         buffer = io.BytesIO()
         side = self._random.choice([1, 8, 28, 200])
         picture = Image.new(self._random.choice(["L", "RGB"]), (side, side), 200)
-        picture.save(buffer, self._random.choice(["PNG", "JPEG", "GIF"]))
+        picture.save(buffer, self._random.choice([*FORMATS, "PPM"]))
         return buffer.getvalue()
 
     def _noise(self) -> bytes:
@@ -171,7 +185,8 @@ class Requests:
     def _fitting(self, content: bytes) -> str:
         if content[:1] in b"{[":
             return "application/json"
-        return "image/png" if content[:4] == b"\x89PNG" else "application/octet-stream"
+        kinds = [kind for first, kind in FIRST_BYTES.items() if content.startswith(first)]
+        return f"image/{kinds[0]}" if kinds else "application/octet-stream"
 
 
 @pytest.mark.timeout(900)

@@ -93,9 +93,11 @@ def test_numbers_of_an_unknown_range_are_refused(mode: str) -> None:
         open_file(file(Image.new(mode, (24, 20)), "TIFF"))
 
 
-def test_rare_compressions_of_tiff_reach_no_decoder() -> None:
-    with pytest.raises(InvalidInput, match="TIFF with zstd compression"):
-        open_file(file(Image.fromarray(NOISE), "TIFF", compression="zstd"))
+@pytest.mark.parametrize("compression", ["zstd", "lzma", "group4"])
+def test_rare_compressions_of_tiff_reach_no_decoder(compression: str) -> None:
+    image = Image.fromarray(NOISE).convert("1")
+    with pytest.raises(InvalidInput, match=f"TIFF with {compression} compression"):
+        open_file(file(image, "TIFF", compression=compression))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -151,6 +153,14 @@ def test_what_is_behind_the_head_of_a_gif_is_read_whole() -> None:
     content = file(Image.fromarray(noise), "GIF")
     assert len(content) > 2 * 2**16
     assert np.array_equal(np.asarray(decoded(open_file(content))), noise)
+
+
+def test_a_jpeg_with_a_component_without_samples_is_refused() -> None:
+    content = bytearray(file(Image.fromarray(NOISE), "JPEG"))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 11] = 0  # the sampling of the first component, behind sizes and its number
+    with pytest.raises(InvalidInput, match="is a damaged JPEG"):
+        draft(open_file(bytes(content)))
 
 
 def tiled(side: int, *others: tuple[int, int], bits: int = 8) -> bytes:
