@@ -1,0 +1,222 @@
+"""Archives that mean harm, and archives that are damaged: refused, or read, and nothing else."""
+
+import os
+import random
+import signal
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.unit.imports.pictures import (
+    as_parquet,
+    encoded,
+    imported,
+    of_classes,
+    picture,
+    started,
+    tarred,
+    zipped,
+)
+from worker.imports import archives
+from worker.imports.messages import Imported
+from worker.imports.refusals import Refusal
+
+PETS = of_classes("cat", "dog", each=6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../evil.png", "/etc/evil.png", "a/../../evil.png", "..\\..\\evil.png", "C:\\evil.png"],
+)
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_names_that_lead_outside_are_refused(
+    tmp_path: Path, name: str, pack: Callable[..., Path]
+) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    source = pack(tmp_path / "archive", PETS | {name: encoded(picture(1, 1))})
+    assert imported(source, inside / "ds").refusal == "unsafe_archive"
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path) -> None:
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+        source = tarred(tmp_path / "a.tar", PETS, "w")
+        with tarfile.open(source, "a") as archive:
+            entry = tarfile.TarInfo("cat/link.png")
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            archive.addfile(entry)
+        assert imported(source, tmp_path / "ds").refusal == "unsafe_archive"
+
+
+def test_links_in_a_zip_are_refused(tmp_path: Path) -> None:
+    source = zipped(tmp_path / "a.zip", PETS)
+    with zipfile.ZipFile(source, "a") as archive:
+        entry = zipfile.ZipInfo("cat/link.png")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(entry, "/etc/passwd")
+    assert imported(source, tmp_path / "ds").refusal == "unsafe_archive"
+
+
+def test_a_name_twice_is_refused(tmp_path: Path) -> None:
+    source = zipped(tmp_path / "a.zip", PETS)
+    with zipfile.ZipFile(source, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("cat/1.png", b"another")
+    assert imported(source, tmp_path / "ds").refusal == "unsafe_archive"
+
+
+def test_encrypted_entries_are_refused(tmp_path: Path) -> None:
+    source = zipped(tmp_path / "a.zip", PETS)
+    content = bytearray(source.read_bytes())
+    at = 0
+    while (at := content.find(b"PK\1\2", at)) >= 0:
+        content[at + 8] |= 1
+        at += 4
+    source.write_bytes(content)
+    assert imported(source, tmp_path / "ds").refusal == "unsafe_archive"
+
+
+def test_bombs_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "ratio.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cat/bomb.png", bytes(2**26))
+    entry = tarfile.TarInfo("cat/huge.png")
+    entry.size = 2**50
+    (tmp_path / "huge.tar").write_bytes(entry.tobuf() + bytes(1024))
+    for bomb in ("ratio.zip", "huge.tar"):
+        assert imported(tmp_path / bomb, tmp_path / "ds").refusal == "unsafe_archive"
+
+
+def test_overlapping_entries_unpack_to_nothing(tmp_path: Path) -> None:
+    """Fifield 2019, "A better zip bomb": many directory entries name one piece of data."""
+    packed = zlib.compress(bytes(2**21), 9)[2:-4]
+    name, count = b"0", 2000
+    local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, 0, 8, 0, 0, 0, len(packed), 2**21, 1, 0)
+    body = local + name + packed
+    entries = b""
+    for number in range(count):
+        called = f"c{number % 2}/{number}.png".encode()
+        entries += struct.pack(
+            "<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, 0, 8, 0, 0, 0, len(packed), 2**21,
+            len(called), 0, 0, 0, 0, 0, 0,
+        ) + called  # fmt: skip
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, len(entries), len(body), 0)
+    (tmp_path / "a.zip").write_bytes(body + entries + end)
+    assert imported(tmp_path / "a.zip", tmp_path / "ds").refusal is not None
+
+
+def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_ENTRIES", 3)
+    checks = archives.Checks()
+    for number in range(3):
+        checks.entry(str(number), 0)
+    with pytest.raises(Refusal, match="more than 3 entries"):
+        checks.entry("3", 0)
+
+
+def test_a_picture_of_too_many_pixels_is_left_out_before_it_is_decoded(tmp_path: Path) -> None:
+    bomb = Image.new("1", (20_000, 20_000))
+    source = zipped(tmp_path / "a.zip", PETS | {"cat/bomb.png": encoded(bomb)})
+    done = imported(source, tmp_path / "ds", memory_mb=700)
+    (left_out,) = done.report["left_out"]["files"]
+    assert "8192" in left_out["reason"]
+
+
+def test_a_pickle_in_an_npz_is_not_loaded(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.system, (f"touch {tmp_path}/evil",)
+
+    np.savez(tmp_path / "a.npz", images=np.array([Evil()]), labels=np.array(["x"]))
+    assert imported(tmp_path / "a.npz", tmp_path / "ds").refusal == "damaged"
+    assert not (tmp_path / "evil").exists()
+
+
+def test_arrays_that_claim_more_than_there_is_are_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000, 64, 64), }\n"
+    array = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(100)
+    source = zipped(tmp_path / "a.npz", {"images.npy": array, "labels.npy": array})
+    assert imported(source, tmp_path / "ds").refusal == "damaged"
+
+
+def test_memory_stays_within_its_limit(tmp_path: Path) -> None:
+    """More pixels than the limit has bytes: they are on the disk."""
+    colours = [
+        encoded(Image.new("RGB", (512, 512), (n % 256, n // 2 % 256, 9))) for n in range(400)
+    ]
+    files = {f"{n % 2}/{n}.png": content for n, content in enumerate(colours)}
+    source = zipped(tmp_path / "a.zip", files)
+    done = imported(source, tmp_path / "ds", image={"size": 512}, memory_mb=250)
+    assert done.facts["train_images"] == 320
+
+
+def test_an_import_that_is_killed_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    source = zipped(tmp_path / "a.zip", of_classes("cat", "dog", each=400))
+    process = started(source, tmp_path / "ds")
+    assert process.stdout is not None
+    process.stdout.readline()  # it is among the pictures
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "ds").exists()
+    assert list(tmp_path.glob("ds.partial-*"))
+    assert imported(source, tmp_path / "ds").facts["train_images"] == 640
+    assert not list(tmp_path.glob("ds.partial-*"))
+
+
+def test_an_import_ends_with_its_parent(tmp_path: Path) -> None:
+    source = zipped(tmp_path / "a.zip", of_classes("cat", "dog", each=400))
+    process = started(source, tmp_path / "ds")
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.timeout(3600)
+def test_damaged_files_are_refused_or_read(
+    tmp_path: Path, seed: int, repeated: Callable[[int], int]
+) -> None:
+    """Bytes are changed, cut and doubled at random places of every container."""
+    chance = random.Random(seed)
+    pixels = np.stack([np.asarray(picture(n, n % 2)) for n in range(12)])
+    np.savez(tmp_path / "a.npz", images=pixels, labels=np.arange(12) % 2)
+    sound = [
+        zipped(tmp_path / "a.zip", PETS).read_bytes(),
+        tarred(tmp_path / "a.tar", PETS, "w").read_bytes(),
+        tarred(tmp_path / "a.tar.gz", PETS).read_bytes(),
+        as_parquet(tmp_path / "a.parquet", PETS).read_bytes(),
+        (tmp_path / "a.npz").read_bytes(),
+    ]
+
+    def one(number: int) -> None:
+        content = bytearray(sound[number % len(sound)])
+        for _ in range(chance.choice((1, 3, 30))):
+            at = chance.randrange(len(content))
+            match chance.choice(("change", "change", "cut", "double", "zero")):
+                case "change":
+                    content[at] = chance.randrange(256)
+                case "cut":
+                    del content[at : at + chance.randrange(1, 50)]
+                case "double":
+                    content[at:at] = content[at : at + chance.randrange(1, 50)]
+                case "zero":
+                    content[at : at + 8] = bytes(8)
+            if len(content) < 16:
+                break
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "source").write_bytes(content)
+        done = imported(folder / "source", folder / "ds", memory_mb=1000)
+        assert done.code == 0, (number, done.errors)
+        expected = {"source", "ds.lock"} | ({"ds"} if isinstance(done.last, Imported) else set())
+        assert {each.name for each in folder.iterdir()} == expected
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, range(repeated(2000, 100))))

@@ -1,0 +1,20 @@
+"""Why an uploaded file cannot be used."""
+
+
+class Refusal(Exception):
+    """The file is refused as a whole; `advice` says what its owner can do."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.advice = advice
+
+
+def unsafe(what: str) -> Refusal:
+    """An archive that no honest program makes of pictures."""
+    return Refusal(
+        "unsafe_archive",
+        f"The archive {what}.",
+        "Pack the pictures anew, as plain files in a folder for each class.",
+    )
