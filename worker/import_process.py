@@ -13,7 +13,7 @@ import msgspec
 
 from app import lifeline
 from app.store.leases import HEARTBEAT_SECONDS
-from worker.imports.messages import Import, LastWord, Progress, decode
+from worker.imports.messages import Import, LastWord, Progress, decode, encode_order
 
 log = logging.getLogger("traind.worker")
 
@@ -56,7 +56,7 @@ class ImportProcess:
         if self._process.stdin is not None:
             # It is less than a pipe holds. A process that has died at once is found out later.
             with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
-                stdin.write(msgspec.json.encode(wanted))
+                stdin.write(encode_order(wanted))
 
     @property
     def is_due(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from app.settings import Settings
-from app.store import imports
+from app.store import datasets, imports
 from app.store.database import Connection, Database
 from app.store.datasets import Dataset
 from app.store.errors import LeaseLost
@@ -65,6 +65,14 @@ class Importer:
         self._process.listen()
         if stopping or self._process.is_due:
             self._relay(self._process, self._lease, stopping=stopping)
+
+    def order_of(self, spec: dict[str, Any]) -> Import | None:
+        """How to import the dataset that a job trains on; None for a built-in one."""
+        pinned = spec.get("dataset", {}).get("facts", {}).get("id")
+        if pinned is None:
+            return None
+        with self._database.read() as connection:
+            return order(self._settings, datasets.get(connection, pinned))
 
     def close(self) -> None:
         """Ends the import that is under way. A lease that could not be given back expires."""

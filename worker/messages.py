@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from app.codes import FailureCode, StopReason
+from worker.imports.messages import Import
 
 
 class Order(msgspec.Struct, tag=True, frozen=True):
@@ -18,6 +19,8 @@ class Order(msgspec.Struct, tag=True, frozen=True):
     """Folder of the decoded datasets."""
     datasets_source: str | None
     """Folder in torchvision's layout to look in before any download."""
+    own_dataset: Import | None = None
+    """How to import the dataset again, if it is one of the owner's and its arrays are not here."""
     checkpoint: bytes | None = None
     """Where to go on from; from the first step if there is none."""
     memory_mb: int | None = None

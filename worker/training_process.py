@@ -7,24 +7,19 @@ lease will run out, and nothing that this process still does can count: it ends 
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn
 
-import msgspec
 import torch
 
-from app import jobspec, lifeline
 from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
-from worker.training.dataset import Dataset, NotDecoded, load
+from worker.open_dataset import DatasetUnavailable, open_dataset
 from worker.training.environment import DeviceUnavailable
 from worker.training.interruptions import Diverged, Stopping
 from worker.training.run import Run
@@ -103,59 +98,6 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
         advice = "This is a fault of traind; please report it with the worker's log."
         message = f"{type(error).__name__}: {error}"
         return Failed(FailureCode.INTERNAL, message, advice, traceback.format_exc())
-
-
-class DatasetUnavailable(Exception):
-    """A dataset cannot be had; `advice` says what its owner can do."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.advice = advice
-
-
-def open_dataset(wanted: jobspec.Dataset, order: Order) -> Dataset:
-    """Maps a decoded dataset; one that is missing or damaged is decoded first, in another process.
-
-    Raises:
-        DatasetUnavailable: it cannot be had.
-    """
-    home, facts = Path(order.datasets_home), wanted.facts
-    folder = home / (facts.id or wanted.name)
-    with contextlib.suppress(NotDecoded):
-        return load(folder, facts)
-    if facts.id is None:
-        _decode_built_in(wanted.name, home, order.datasets_source)
-    else:
-        _decode_own(wanted, folder)
-    return load(folder, facts)
-
-
-def _decode_own(wanted: jobspec.Dataset, folder: Path) -> NoReturn:
-    """The place to decode a dataset of one's own again from its file."""
-    name = f"{wanted.name}@{wanted.facts.version}"
-    raise DatasetUnavailable(
-        f"The arrays of the dataset {name} are missing or damaged: {folder}.",
-        "Put them back from a backup, or upload its file again and train on the new version.",
-    )
-
-
-def _decode_built_in(name: str, home: Path, source: str | None) -> None:
-    command = [sys.executable, "-P", "-m", "worker.datasets", name, str(home)]
-    command += [source] if source else []
-    with lifeline.Process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as decoding:
-        output, errors = decoding.communicate()
-    if decoding.returncode:
-        raise DatasetUnavailable(*_reason(name, output, errors, decoding.returncode))
-
-
-def _reason(name: str, output: bytes, errors: bytes, code: int) -> tuple[str, str]:
-    try:
-        told = msgspec.json.decode(output, type=dict[str, str])
-    except msgspec.DecodeError:
-        lines = errors.decode(errors="replace").strip().splitlines()
-        last = lines[-1] if lines else f"exit code {code}"
-        return f"Decoding {name} failed: {last}.", "The worker needs room for it on its disk."
-    return told["message"], told["advice"]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

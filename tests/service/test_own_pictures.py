@@ -1,182 +1,193 @@
-"""Models of one's own pictures: image files of any size are prepared as at the import."""
+"""A person's own pictures, from a folder to predictions, through the real service."""
 
-import base64
 import io
-import json
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
-from app.images.files import FORMATS
-from tests.service.conftest import Api, problem_of
-from tests.service.pictures import (
-    JSON,
-    KEPT,
-    PNG,
-    RAW,
-    SHAPE,
-    as_text,
-    asked,
-    clear,
-    file,
-    imported,
-    picture,
-    probabilities_of,
-    publish,
-    turned,
-)
+from app.client import Client, Problem, Refused
+from app.local import Service
+from app.settings import Settings
+from tests.waiting import ended
+
+COLOURS = {"red & warm": (200, 60, 40), "grün": (60, 180, 70), "blau": (50, 70, 200)}
+OF_EACH = 40
 
 
 @pytest.fixture(scope="module")
-def model(api: Api) -> str:
-    return publish(api)
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(Settings(home=tmp_path_factory.mktemp("home"), port=0))
+    try:
+        service.start("app", "worker")
+        yield service
+    finally:
+        service.stop()
 
 
-FILES = {
-    **{kind: (kind, file(picture(), kind)) for kind in FORMATS},
-    **{f"turned by {n}": ("JPEG", file(picture(), "JPEG", exif=turned(n))) for n in range(2, 9)},
-    "turned TIFF": ("TIFF", file(picture(), "TIFF", exif=turned(6))),
-    "turned WebP": ("WEBP", file(picture(), "WEBP", exif=turned(8))),
-    "transparent PNG": ("PNG", file(clear())),
-    "transparent grey": ("PNG", file(clear("LA"))),
-    "transparent WebP": ("WEBP", file(clear(), "WEBP")),
-    "transparent GIF": ("GIF", file(clear(), "GIF")),
-    "grey": ("PNG", file(picture().convert("L"))),
-    "two colours": ("PNG", file(picture().convert("1"))),
-    "palette": ("PNG", file(picture().quantize(16))),
-    "CMYK": ("JPEG", file(picture().convert("CMYK"), "JPEG")),
-    "moving GIF": ("GIF", file(picture(), "GIF", save_all=True, append_images=[picture(91, 51)])),
-    "of the shape": ("PNG", file(picture(32, 24))),
-    "one pixel": ("PNG", file(picture(1, 1))),
-    "a line": ("PNG", file(picture(8192, 1))),
-    "12 megapixels": ("JPEG", file(picture(4000, 3000), "JPEG")),
-    "12 megapixels, turned": ("JPEG", file(picture(4000, 3000), "JPEG", exif=turned(6))),
-}
+def picture(colour: tuple[int, int, int], chance: np.random.Generator, side: int) -> Image.Image:
+    noise = chance.normal(colour, 40, (side, side, 3)).clip(0, 255)
+    return Image.fromarray(noise.astype(np.uint8))
 
 
-@pytest.mark.parametrize(("kind", "content"), FILES.values(), ids=FILES.keys())
-def test_a_file_is_seen_as_its_import_would_have_made_it(
-    api: Api, model: str, kind: str, content: bytes
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three colours, some forty noisy pictures of each, of several sizes."""
+    folder = tmp_path_factory.mktemp("colours")
+    chance = np.random.default_rng(1)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for number in range(OF_EACH):
+            picture(colour, chance, 16 + number % 3).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(service: Service, folder: Path) -> dict[str, Any]:
+    with Client(service.url) as client:
+        return client.datasets.add("colours", folder, image={"size": 16})
+
+
+def spec(**dataset: Any) -> dict[str, Any]:
+    return {
+        "dataset": {"name": "colours", **dataset},
+        "model": {"hidden": [16]},
+        "training": {"epochs": 8, "batch_size": 8, "log_every": 5},
+    }
+
+
+def test_a_folder_becomes_a_served_model(client: Client, dataset: dict[str, Any]) -> None:
+    assert dataset["facts"] == {
+        "id": dataset["id"],
+        "version": 1,
+        "input_shape": [3, 16, 16],
+        "classes": 3,
+        "train_images": 96,
+        "test_images": 24,
+        "validation_images": 0,
+        "sha256": dataset["facts"]["sha256"],
+    }
+    report = client.datasets.report("colours")
+    assert [each["name"] for each in report["classes"]] == sorted(COLOURS)
+    job = ended(client, client.submit(spec(augment={"shift": 1})))
+    assert job["status"] == "succeeded", job["failure"]
+    assert job["spec"]["dataset"]["facts"] == dataset["facts"]
+    assert job["metrics"]["test_accuracy"] == 1.0
+    model = client.model(job["model"])
+    assert model["classes"] == sorted(COLOURS)
+    assert model["provenance"]["dataset_sha256"] == dataset["facts"]["sha256"]
+    for name, colour in COLOURS.items():
+        file = io.BytesIO()
+        picture(colour, np.random.default_rng(2), 300).save(file, "JPEG")
+        answer = client._http.post(
+            "/predict", content=file.getvalue(), headers={"Content-Type": "image/jpeg"}
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["predictions"][0]["label"] == name
+
+
+def test_arrays_that_are_lost_are_made_again_from_the_file(
+    client: Client, service: Service, dataset: dict[str, Any]
 ) -> None:
-    expected = probabilities_of(api, model, content)
-    media = f"image/{kind.lower()}"
-    (body,) = asked(api, model, content, {"Content-Type": media})
-    assert body["probabilities"] == expected
-    for text in (as_text(content), f"data:{media};base64,{as_text(content)}"):
-        (listed,) = asked(api, model, json.dumps({"inputs": [text]}), JSON)
-        assert listed["probabilities"] == expected
+    weights = []
+    for lose in (False, True):
+        if lose:
+            shutil.rmtree(service.settings.home / "datasets" / dataset["id"])
+        job = ended(client, client.submit(spec()))
+        assert job["status"] == "succeeded", job["failure"]
+        weights.append(client.model(job["model"])["weights_sha256"])
+    assert weights[0] == weights[1]
 
 
-def test_a_step_of_one_pixel_would_be_seen(api: Api, model: str) -> None:
-    pixels = np.random.default_rng(2).integers(0, 255, SHAPE).astype(np.uint8)
-    (before,) = asked(api, model, pixels.tobytes(), RAW)
-    for place in range(0, pixels.size, 97):
-        changed = pixels.copy()
-        changed.flat[place] += 1
-        (after,) = asked(api, model, changed.tobytes(), RAW)
-        assert after["probabilities"] != before["probabilities"]
-
-
-def test_files_and_pixels_may_be_mixed(api: Api, model: str) -> None:
-    contents = [file(picture()), file(picture(20, 80), "JPEG")]
-    pixels = [imported(content) for content in contents]
-    inputs = [as_text(contents[0]), pixels[1].tolist(), as_text(contents[1]), pixels[0].tolist()]
-    found = asked(api, model, json.dumps({"inputs": inputs}), JSON)
-    rows = [each["probabilities"] for each in found]
-    expected = [probabilities_of(api, model, contents[index]) for index in (0, 1, 1, 0)]
-    np.testing.assert_allclose(rows, expected, atol=2e-6)
-
-
-@pytest.mark.parametrize("preprocess", ["mnist", "none"])
-def test_preprocessing_of_digits_is_refused_where_it_was_said(
-    api: Api, model: str, preprocess: str
+def test_a_dataset_whose_arrays_and_file_are_gone_fails_its_job_with_advice(
+    client: Client, service: Service, folder: Path
 ) -> None:
-    content = file(picture())
-    text = json.dumps({"inputs": [as_text(content)]})
-    for sent, headers in ((content, PNG), (text, JSON), (imported(content).tobytes(), RAW)):
-        url = f"/predict?model={model}&preprocess={preprocess}"
-        answer = api.http.post(url, content=sent, headers=headers)
-        (error,) = problem_of(answer, 422, "invalid_request")["errors"]
-        assert error["parameter"] == "preprocess"
-        assert error["detail"].startswith(f"{preprocess} is for models of built-in datasets")
-        assert "Leave preprocess out" in error["detail"]
-    body = {"inputs": [as_text(content)], "preprocess": preprocess, "model": model}
-    document = problem_of(api.http.post("/predict", json=body), 422, "invalid_body")
-    assert [error["pointer"] for error in document["errors"]] == ["/preprocess"]
+    lost = client.datasets.add("lost", folder, image={"size": 8})
+    shutil.rmtree(service.settings.home / "datasets" / lost["id"])
+    digest = lost["content"]["sha256"]
+    (service.settings.home / "objects" / "sha256" / digest[:2] / digest).unlink()
+    job = ended(client, client.submit({"dataset": {"name": "lost"}}))
+    assert job["failure"]["code"] == "dataset_unavailable"
+    assert "backup" in job["failure"]["advice"]
 
 
-def test_auto_is_what_happens_anyway(api: Api, model: str) -> None:
-    content = file(picture())
-    (said,) = asked(api, model, content, PNG, "&preprocess=auto")
-    assert said["probabilities"] == probabilities_of(api, model, content)
+def test_a_version_that_a_job_names_stays_its_own(
+    client: Client, dataset: dict[str, Any], folder: Path
+) -> None:
+    second = client.datasets.add("colours", folder, image={"size": 8})
+    assert second["version"] == 2
+    newest = client.validate(spec())
+    assert newest["spec"]["dataset"]["facts"]["id"] == second["id"]
+    first = client.validate(spec(name="colours@1"))
+    assert first["spec"]["dataset"]["facts"]["id"] == dataset["id"]
+    client.datasets.delete("colours@2")
+    with pytest.raises(Problem) as refused:
+        client.validate(spec(name="colours@2"))
+    assert refused.value.errors[0]["pointer"] == "/dataset/name"
 
 
-def test_a_range_counts_for_pixels_and_not_for_files(api: Api, model: str) -> None:
-    content = file(picture())
-    body = {"inputs": [as_text(content), (imported(content) / 255).tolist()]}
-    found = asked(api, model, json.dumps(body | {"pixel_range": [0, 1]}), JSON)
-    expected = probabilities_of(api, model, content)
-    for each in found:
-        assert each["probabilities"] == pytest.approx(expected, abs=2e-6)
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"\0" * 1000, "unknown_format"), (b"PK\3\4" + b"\0" * 100, None)],
+)
+def test_a_file_that_cannot_be_used_is_refused(
+    client: Client, tmp_path: Path, content: bytes, code: str | None
+) -> None:
+    (tmp_path / "cats.zip").write_bytes(content)
+    with pytest.raises(Refused) as refused:
+        client.datasets.add("broken", tmp_path / "cats.zip")
+    assert code in (None, refused.value.dataset["refusal"]["code"])
+    with pytest.raises(Problem, match="broken"):
+        client.submit({"dataset": {"name": "broken"}})
 
 
-def test_pixels_may_have_their_channels_first_or_last_or_be_in_a_row(api: Api, model: str) -> None:
-    content = file(picture())
-    pixels = imported(content)
-    expected = probabilities_of(api, model, content)
-    for form in (pixels, pixels.transpose(1, 2, 0), pixels.ravel()):
-        for inputs in (form.tolist(), [form.tolist()], [form.tolist()] * 2):
-            found = asked(api, model, json.dumps({"inputs": inputs}), JSON)
-            for each in found:
-                assert each["probabilities"] == pytest.approx(expected, abs=2e-6)
-    turned_over = pixels.transpose(2, 1, 0).tolist()
-    answer = api.http.post("/predict", json={"inputs": [turned_over], "model": model})
-    detail = problem_of(answer, 422, "invalid_input")["detail"]
-    assert "[3, 24, 32] or [24, 32, 3], or 2304 numbers in a row" in detail
+def test_an_import_that_is_killed_again_and_again_gives_the_same(
+    client: Client,
+    service: Service,
+    dataset: dict[str, Any],
+    folder: Path,
+    chances: tuple[random.Random, int],
+) -> None:
+    chance, kills = chances
+    worker = psutil.Process(service.processes["worker"].pid)
+    archive = shutil.make_archive(str(folder), "zip", folder)
+
+    def importing() -> psutil.Process | None:
+        found = [child for child in worker.children() if "worker.imports" in child.cmdline()]
+        return found[0] if found else None
+
+    while True:
+        made = client.datasets.make("colours", image={"size": 16})["id"]
+        client.datasets.send(made, Path(archive))
+        while (found := settled(client, made)) is None:
+            if kills and (process := importing()):
+                try:
+                    process.wait(chance.random() * 0.5)
+                except psutil.TimeoutExpired:
+                    process.kill()
+                    kills -= 1
+        if found["status"] == "refused":
+            assert found["refusal"]["code"] == "import_lost"
+            client.datasets.retry(made)
+            found = client.datasets.imported(made)
+        assert found["facts"]["sha256"] == dataset["facts"]["sha256"]
+        client.datasets.delete(made)
+        if not kills:
+            return
 
 
-def test_doubts_about_sheets_of_digits_do_not_come(api: Api, model: str) -> None:
-    sheet = Image.new("L", (200, 150), 0)  # a dark table
-    sheet.paste(250, (20, 20, 180, 130))  # with a sheet of faint strokes
-    for left in (50, 120):
-        sheet.paste(240, (left, 40, left + 10, 110))
-    (found,) = asked(api, model, file(sheet), PNG)
-    assert "warnings" not in found
-    (blank,) = asked(api, model, file(Image.new("RGB", (32, 24), "white")), PNG)
-    assert [each["code"] for each in blank["warnings"]] == ["blank"]
-    assert len(set(blank["probabilities"])) > 1  # the model's own answer
+@pytest.fixture
+def chances(seed: int, repeated: Callable[[int], int]) -> tuple[random.Random, int]:
+    """Where an import is killed, and how often."""
+    return random.Random(seed), repeated(20)
 
 
-def test_a_damaged_file_is_refused_with_its_place(api: Api, model: str) -> None:
-    whole = as_text(file(picture()))
-    cut = as_text(file(picture())[:-200])
-    answer = api.http.post("/predict", json={"inputs": [whole, cut], "model": model})
-    (error,) = problem_of(answer, 422, "invalid_input")["errors"]
-    assert error["pointer"] == "/inputs/1"
-
-
-def test_the_model_shows_its_preparation_and_others_have_none(api: Api, model: str) -> None:
-    assert api.http.get(f"/models/{model}").json()["preparation"] == KEPT
-    assert api.http.get(f"/models/{api.publish()}").json()["preparation"] is None
-
-
-def test_the_card_says_how_pictures_are_prepared(api: Api, model: str) -> None:
-    card = api.http.get(f"/models/{model}/card").text
-    assert "scaled whole and padded, transparent pixels on\nrgb\\(10, 200, 30\\)" in card
-    assert "images of 3 x 24 x 32 pixels" in card
-    assert "padded" not in api.http.get(f"/models/{api.publish()}/card").text
-
-
-def test_the_report_shows_pictures_in_colour(api: Api, model: str) -> None:
-    for mistake in api.http.get(f"/models/{model}/report").json()["worst_mistakes"]:
-        content = base64.b64decode(mistake["image"].partition(",")[2])
-        shown = Image.open(io.BytesIO(content))
-        assert (shown.mode, shown.size) == ("RGB", (32, 24))
-
-
-def test_models_of_different_shapes_are_compared_by_their_answers(api: Api, model: str) -> None:
-    grey = api.publish()
-    found = api.http.get(f"/models/compare?a={model}&b={grey}")
-    assert found.status_code == 200, found.text
-    assert found.json()["difference"]["value"] == 0
+def settled(client: Client, dataset_id: str) -> dict[str, Any] | None:
+    found = client.datasets.get(dataset_id)
+    return found if found["status"] in ("ready", "refused") else None

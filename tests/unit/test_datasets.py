@@ -21,9 +21,9 @@ from worker import datasets
 from worker.datasets import DatasetUnavailable
 from worker.idx import FILES
 from worker.messages import Order
+from worker.open_dataset import DatasetUnavailable as Reported
+from worker.open_dataset import open_dataset
 from worker.training.dataset import Dataset, NotDecoded, load
-from worker.training_process import DatasetUnavailable as Reported
-from worker.training_process import open_dataset
 
 DIGITS = BUILT_IN_DATASETS["digits"]
 

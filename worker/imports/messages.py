@@ -54,6 +54,11 @@ class Refused(msgspec.Struct, frozen=True, tag_field="type", tag="refused"):
 LastWord = Imported | Refused
 
 
+def encode_order(order: Import) -> bytes:
+    """What stands on an import's input."""
+    return msgspec.json.encode(order)
+
+
 def decode(line: bytes) -> Progress | LastWord:
     """A line of an import's output.
 
