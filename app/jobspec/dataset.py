@@ -107,7 +107,7 @@ class Dataset(Section):
     """
     validation_fraction: float = Field(default=0.1, ge=0.0, le=0.5)
     """Fraction of the training images held out for validation, the same of each class; never
-    trained on."""
+    trained on. Without effect where the dataset brings a validation part, which is used whole."""
     limit: int | None = Field(default=None, ge=20, le=1_000_000)
     """Use only this many training images, for a quick try. All by default."""
     normalization: Literal["standard", "unit", "none"] = "standard"
@@ -152,14 +152,21 @@ class Dataset(Section):
     @property
     def training_images(self) -> int:
         """How many images each epoch trains on, after the limit and the validation split."""
-        return self._available - self.validation_images
+        return self._available - (0 if self.brings_validation else self.validation_images)
 
     @property
     def validation_images(self) -> int:
-        """How many images are held out for validation."""
+        """How many images validate: the part that the dataset brings, or else those held out."""
+        if self.brings_validation:
+            return self.facts.validation_images
         return round(self._available * self.validation_fraction)
 
     @property
+    def brings_validation(self) -> bool:
+        """Whether the dataset has a validation part, so that none is held out of the training."""
+        return self.facts.validation_images > 0
+
+    @property
     def _available(self) -> int:
-        """How many images there are to train and to validate with."""
+        """How many images of the training part are used, to train or to be held out."""
         return min(self.facts.train_images, self.limit or self.facts.train_images)

@@ -1,14 +1,18 @@
-"""Mini-batches from images in memory, in seeded order, normalized as they are drawn.
+"""Mini-batches in seeded order, from images that stay where they are, normalized as they are drawn.
 
-Images stay uint8, which takes a quarter of the memory of float32; scaling a batch costs nothing
-measurable. The order of an epoch depends on the seed and the epoch alone, so a run can start at any
-batch of any epoch. No choice made here touches the generator that training draws from.
+On a CPU images are never copied as a whole: batches are drawn by row number from the mapped file,
+which, measured, is as fast as from memory once the kernel has read the pages. The kernel drops and
+reads them again as it needs, so that a dataset may be larger than the memory. A GPU gets a copy if
+it is small. Images stay uint8; scaling a batch costs nothing measurable.
+
+The order of an epoch depends on the seed and the epoch alone, so a run can start at any batch of
+any epoch. No choice made here touches the generator that training draws from.
 """
 
 import warnings
 from collections.abc import Iterator
 from copy import copy
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 import torch
@@ -17,16 +21,30 @@ from torch import Tensor
 from worker.training.augmentation import Augmentation
 from worker.training.dataset import Array, Description
 
+HELD_BYTES = 2 * 2**30
+"""Images of a part that a GPU holds at most; more are copied to it batch by batch."""
+BLOCK = 512
+"""Images that are copied to a GPU at a time."""
+
 
 class Images:
-    """Images uint8 (N, C, H, W) with labels int64 (N,), on the device that trains."""
+    """Some rows of images uint8 (N, C, H, W) with labels int64 (N,), for the device that trains."""
 
     def __init__(
-        self, images: Tensor, labels: Tensor, description: Description, device: torch.device
+        self,
+        images: Tensor,
+        labels: Tensor,
+        description: Description,
+        device: torch.device,
+        rows: Tensor | None = None,
     ) -> None:
-        self._images = images.to(device)
+        """Of the images those at `rows`, int64 (n,), in this order; all by default."""
+        self._device = device
+        self._images, self._labels = images, labels
+        self._rows = torch.arange(len(labels)) if rows is None else rows
+        if device.type != "cpu" and len(self._rows) * prod(images.shape[1:]) <= HELD_BYTES:
+            self._copy_to_device()
         self._highest = highest = description.pixel_range[1]
-        self._labels = labels.to(device)
         # (pixel / highest - mean) / std, as one multiplication and one addition by channel
         scales = [1.0 / (highest * std) for std in description.std]
         self._scale = _by_channel(scales, device)
@@ -34,34 +52,47 @@ class Images:
         pairs = zip(description.mean, description.std, strict=True)
         self._shift = _by_channel([-mean / std for mean, std in pairs], device)
 
+    def _copy_to_device(self) -> None:
+        """Block by block, so that the images are nowhere else in memory as a whole."""
+        blocks = self._rows.split(BLOCK)
+        shape = (len(self._rows), *self._images.shape[1:])
+        held = torch.empty(shape, dtype=torch.uint8, device=self._device)
+        for to, block in zip(held.split(BLOCK), blocks, strict=True):
+            to.copy_(self._images.index_select(0, block))
+        self._images, self._labels = held, self._labels[self._rows].to(self._device)
+        self._rows = torch.arange(len(held), device=self._device)
+
     @property
     def labels(self) -> Tensor:
         """int64 (N,)."""
-        return self._labels
+        return self._labels[self._rows].to(self._device)
+
+    @property
+    def pixels(self) -> int:
+        """Rows times columns of an image."""
+        return prod(self._images.shape[2:])
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._rows)
 
     def draw(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """The images at these indices, normalized float32 (B, C, H, W), and their labels (B,)."""
-        images = self._images.index_select(0, indices).to(torch.float32)
-        return images.mul_(self._scale).add_(self._shift), self._labels.index_select(0, indices)
+        return self._normalized(self._rows[indices])
 
     def sample(self, most: int) -> "Images":
         """At most `most` of the images, at equal distances."""
         chosen = copy(self)
-        stride = max(1, -(-len(self) // most))
-        chosen._images, chosen._labels = self._images[::stride], self._labels[::stride]
+        chosen._rows = self._rows[:: max(1, -(-len(self) // most))]
         return chosen
 
     def all(self) -> tuple[Tensor, Tensor]:
         """All images and labels, as from `draw`."""
-        return self.draw(torch.arange(len(self), device=self._labels.device))
+        return self._normalized(self._rows)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every image once, in batches of at most `size`."""
-        for indices in torch.arange(len(self), device=self._labels.device).split(size):
-            yield self.draw(indices)
+        for rows in self._rows.split(size):
+            yield self._normalized(rows)
 
     def shuffled(
         self,
@@ -73,21 +104,31 @@ class Images:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch from the batch `first` on; the last may be smaller."""
         order = torch.randperm(len(self), generator=generator(seed, epoch))
-        order = order.to(self._labels.device)
+        order = self._rows[order.to(self._rows.device)]
         for batch in range(first, ceil(len(self) / size)):
-            indices = order[batch * size : (batch + 1) * size]
+            rows = order[batch * size : (batch + 1) * size]
             if augmentation is None:
-                yield self.draw(indices)
+                yield self._normalized(rows)
             else:
-                yield self._distorted(indices, augmentation, generator(seed, epoch, batch))
+                yield self._distorted(rows, augmentation, generator(seed, epoch, batch))
+
+    def _normalized(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = self._taken(rows)
+        return images.mul_(self._scale).add_(self._shift), labels
 
     def _distorted(
-        self, indices: Tensor, augmentation: Augmentation, generator: torch.Generator
+        self, rows: Tensor, augmentation: Augmentation, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        pixels = self._images.index_select(0, indices).to(torch.float32).div_(self._highest)
-        images = augmentation(pixels, generator)
-        normalized = images.mul(self._scale_of_unit).add_(self._shift)
-        return normalized, self._labels.index_select(0, indices)
+        pixels, labels = self._taken(rows)
+        images = augmentation(pixels.div_(self._highest), generator)
+        return images.mul(self._scale_of_unit).add_(self._shift), labels
+
+    def _taken(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The pixels as float32, a copy, and the labels of some rows."""
+        images, labels = self._images.index_select(0, rows), self._labels.index_select(0, rows)
+        if images.device.type != self._device.type:
+            images, labels = images.to(self._device), labels.to(self._device)
+        return images.to(torch.float32), labels
 
 
 def mapped(images: Array) -> Tensor:

@@ -10,7 +10,9 @@ from worker.training.batches import Images
 from worker.training.loop import Criterion
 
 BATCH = 250
-"""Images that are evaluated together."""
+"""Images that are evaluated together, at most."""
+BATCH_PIXELS = BATCH * 32 * 32
+"""Pixels of the images that are evaluated together, at most: of larger images there are fewer."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def evaluate(net: nn.Module, criterion: Criterion, images: Images, classes: int)
     loss = weight = 0.0
     predictions = []
     counts = torch.zeros(classes * classes, dtype=torch.int64)
-    for batch, labels in images.in_order(BATCH):
+    for batch, labels in images.in_order(max(1, min(BATCH, BATCH_PIXELS // images.pixels))):
         outputs: Tensor = net(batch)
         loss += losses.total(criterion, outputs, labels)
         weight += float(losses.weight(criterion, labels))

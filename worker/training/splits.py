@@ -23,23 +23,30 @@ class Splits(NamedTuple):
 
 
 def split(spec: JobSpec, dataset: Dataset, device: torch.device) -> Splits:
-    """The images that a spec trains on, holds out for validation, and tests with.
+    """The images that a spec trains on, validates with, and tests with.
 
-    Training and validation together are at most `dataset.limit` images. Each has every class in the
-    proportion of the whole. The dataset's description says how images are normalized.
+    Of the training part at most `dataset.limit` images are used. Where the dataset brings no
+    validation part, some of them are held out for it. Each choice has every class in the proportion
+    of the whole. The dataset's description says how images are normalized.
     """
-    seed, held_out = spec.training.seed, spec.dataset.validation_images
-    labels = _tensor(dataset.train_labels)
+    seed, description = spec.training.seed, dataset.description
+    images, labels = mapped(dataset.train_images), _tensor(dataset.train_labels)
     chosen = stratified_order(labels, seed)[: spec.dataset.limit]
     order = chosen[stratified_order(labels[chosen], seed)]
-    pixels = mapped(dataset.train_images)
+    held_out = 0 if spec.dataset.brings_validation else spec.dataset.validation_images
     training, validation = (
-        Images(pixels[part], labels[part], dataset.description, device)
-        for part in (order[held_out:].sort().values, order[:held_out].sort().values)
+        Images(images, labels, description, device, rows.sort().values)
+        for rows in (order[held_out:], order[:held_out])
     )
-    test_pixels, test_labels = mapped(dataset.test_images), _tensor(dataset.test_labels)
-    test = Images(test_pixels, test_labels, dataset.description, device)
-    return Splits(training, validation, test)
+    if dataset.validation_images is not None and dataset.validation_labels is not None:
+        validation = _all(dataset.validation_images, dataset.validation_labels, dataset, device)
+    return Splits(
+        training, validation, _all(dataset.test_images, dataset.test_labels, dataset, device)
+    )
+
+
+def _all(images: Array, labels: Array, dataset: Dataset, device: torch.device) -> Images:
+    return Images(mapped(images), _tensor(labels), dataset.description, device)
 
 
 def stratified_order(labels: Tensor, seed: int) -> Tensor:
@@ -48,10 +55,13 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
     Each class is shuffled, and its k-th of n members stands at the position (k + 1/2) / n.
     """
     shuffled = torch.randperm(len(labels), generator=generator(seed, _SPLIT))
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    counts = labels.bincount()
+    size = counts.repeat_interleave(counts)
+    first = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    member = torch.arange(len(labels)) - first
     position = torch.empty(len(labels), dtype=torch.float64)
-    for label in labels.unique():
-        members = shuffled[labels[shuffled] == label]
-        position[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
+    position[by_class] = (member.to(torch.float64) + 0.5) / size
     return position.argsort(stable=True)
 
 

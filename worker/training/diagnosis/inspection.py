@@ -2,12 +2,17 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from worker.training.batches import Images
+from worker.training.loop import Batch
 from worker.training.measurements import Inspection
 
 TRAINING, OTHERS = 1500, 600
 """Images of each sample."""
+SIDE = 64
+"""Images of more pixels than a square of this side are averaged down to it: larger samples would
+take a GB, and neighbours are no better told by finer detail."""
 NEIGHBOURS = 10
 CONTRADICTION = 0.8
 """Fraction of the neighbours that must agree on another label to contradict an image's own."""
@@ -19,10 +24,10 @@ FEWEST = 40
 
 def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspection:
     """Measures the training images, and compares `others` with them, such as the test images."""
-    images, labels = training.sample(TRAINING).all()
+    images, labels = _sample(training, TRAINING)
     flat = images.flatten(1)
     counts = training.labels.bincount(minlength=classes)
-    samples = {name: found.sample(OTHERS).all() for name, found in others.items() if len(found)}
+    samples = {name: _sample(found, OTHERS) for name, found in others.items() if len(found)}
     votes = _votes(flat, labels, classes)
     right = votes.gather(1, labels[:, None]).squeeze(1)
     wrong = votes.scatter(1, labels[:, None], 0).amax(1)
@@ -53,6 +58,15 @@ def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspec
         },
         pixels=_histograms({"training": images, **{name: s for name, (s, _) in samples.items()}}),
     )
+
+
+def _sample(images: Images, most: int) -> Batch:
+    """Some images, of which large ones are averaged down, and their labels."""
+    chosen = images.sample(most)
+    if images.pixels <= SIDE * SIDE:
+        return chosen.all()
+    parts = [(adaptive_avg_pool2d(each, SIDE), labels) for each, labels in chosen.in_order(32)]
+    return torch.cat([each for each, _ in parts]), torch.cat([labels for _, labels in parts])
 
 
 def _histograms(samples: dict[str, Tensor]) -> dict[str, list[tuple[float, float]]]:

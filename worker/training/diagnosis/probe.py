@@ -10,16 +10,25 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from worker.training.batches import Images
 from worker.training.loop import Batch, Criterion
 from worker.training.measurements import Activation, Layer, Reading
 
 IMAGES = 128
-"""Images of a probe."""
+"""Images of a probe, at most."""
+FEWEST, PIXELS = 16, IMAGES * 48 * 48
+"""Of images above 48x48 pixels a probe takes fewer, as many as have so many pixels together."""
 ROWS = 64
 """Rows of a layer's weights whose change is measured, at most about."""
 FLAT = 0.02
 """Distance from the ends of a sigmoid or tanh within which it is saturated."""
 NOTHING = 1e-30
+
+
+def batch(images: Images) -> Batch:
+    """The training images that a network is measured on."""
+    fitting = max(FEWEST, PIXELS // images.pixels)
+    return images.sample(min(IMAGES, fitting)).all()
 
 
 class Probe:

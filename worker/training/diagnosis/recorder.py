@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.training.batches import Images
+from worker.training.diagnosis import probe
 from worker.training.diagnosis.probe import IMAGES, Probe
 from worker.training.loop import Criterion, Step
 from worker.training.losses import weight
@@ -33,7 +34,7 @@ class Recorder:
     def __init__(self, state: State, criterion: Criterion, images: Images, batch_size: int) -> None:
         self._state = state
         self._criterion = criterion
-        self._batch = images.sample(IMAGES).all()
+        self._batch = probe.batch(images)
         self._probe = Probe(state.net, criterion, self._batch)
         self._step_cost = batch_size + STEP_IMAGES
         self._losses: list[Tensor] = []
