@@ -10,7 +10,7 @@ from app.store import datasets
 from app.store.database import Database
 from app.store.objects import Objects
 
-SWEEP_SECONDS = 3600.0
+SWEEP_SECONDS = 600.0
 """How often it is looked for them."""
 UPLOAD_SECONDS = 7 * 86400.0
 """How long an unfinished upload is kept after its last byte."""
