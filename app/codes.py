@@ -73,6 +73,8 @@ class FindingCode(StrEnum):
     """Some classes are so rare that guessing the others pays."""
     DISTRIBUTION_SHIFT = "distribution_shift"
     """Validation images differ in kind from the training images."""
+    DUPLICATES_ACROSS_PARTS = "duplicates_across_parts"
+    """Training images are in the test or validation part, too, which looks better than it is."""
     BATCH_TOO_SMALL = "batch_too_small"
     """Mini-batches are too noisy for this learning rate."""
     BATCH_TOO_LARGE = "batch_too_large"

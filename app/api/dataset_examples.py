@@ -46,6 +46,7 @@ DATASET = {
         "id": DATASET_ID,
         "version": 1,
         "sha256": "1f" * 32,
+        "duplicates": 0,
     },
     "refusal": None,
 }

@@ -34,6 +34,8 @@ class DatasetFacts(Section):
     """Number of that version."""
     sha256: str | None = None
     """SHA-256 of its arrays."""
+    duplicates: int = 0
+    """Training images that another part has, too, the same pixels or nearly the same."""
 
 
 def _built_in(side: int, train_images: int, test_images: int) -> DatasetFacts:

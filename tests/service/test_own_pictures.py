@@ -71,6 +71,7 @@ def test_a_folder_becomes_a_served_model(client: Client, dataset: dict[str, Any]
         "train_images": 96,
         "test_images": 24,
         "validation_images": 0,
+        "duplicates": 0,
         "sha256": dataset["facts"]["sha256"],
     }
     report = client.datasets.report("colours")

@@ -284,6 +284,7 @@ def test_whoever_waits_hears_that_an_import_has_ended(api: Api, dataset: str) ->
         "version": ready["version"],
         "validation_images": 0,
         "sha256": None,
+        "duplicates": 0,
     }
     assert api.http.get(f"/datasets/{dataset}/report").json() == {"warnings": []}
     plan = api.http.post("/jobs/validate", json={"dataset": {"name": "cats"}}).json()

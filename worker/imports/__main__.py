@@ -111,6 +111,7 @@ def _import(wanted: Import, made: Path, scratch: Path) -> Imported:
         "validation_images": len(divided["validation"]),
         "test_images": len(divided["test"]),
         "sha256": description.sha256,
+        "duplicates": 0 if options.deduplicate else len(twins),
     }
     found = report(
         prepared,

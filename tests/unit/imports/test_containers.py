@@ -70,6 +70,7 @@ def test_every_container_gives_equal_arrays(tmp_path: Path) -> None:
         "train_images": 16,
         "validation_images": 0,
         "test_images": 4,
+        "duplicates": 0,
         "sha256": done[0].facts["sha256"],
     }
     for container, each in zip(containers, done, strict=True):

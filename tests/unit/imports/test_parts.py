@@ -57,10 +57,10 @@ def test_doubles_across_parts_are_reported_and_dropped(tmp_path: Path) -> None:
     ]
     assert (doubles["within_training"], doubles["dropped"]) == (1, 0)
     assert any("deduplicate" in warning for warning in told.report["warnings"])
-    assert told.facts["train_images"] == 21
+    assert (told.facts["train_images"], told.facts["duplicates"]) == (21, 2)
     dropped = imported(source, tmp_path / "dropped", deduplicate=True)
     assert dropped.report["duplicates"]["dropped"] == 3
-    assert dropped.facts["train_images"] == 18
+    assert (dropped.facts["train_images"], dropped.facts["duplicates"]) == (18, 0)
     assert dropped.facts["test_images"] == told.facts["test_images"]
 
 

@@ -23,6 +23,8 @@ SHIFT = 4.0
 """Greatest distance of the mean images, over the distance that chance gives."""
 INPUT = 4.0
 """Greatest root mean square of the inputs; normalized inputs have 1."""
+DUPLICATES = 0.02
+"""Number of training images with a double in another part, over that of the test images."""
 NEGLECTED = 0.1
 """Most by which the rarest class' recall may be below that of the most frequent one."""
 
@@ -181,6 +183,36 @@ def distribution_shift(case: Case) -> Finding | None:
         "those that are to be predicted. A specification cannot cure it."
     )
     return Finding(FindingCode.DISTRIBUTION_SHIFT, Severity.CRITICAL, case.began, evidence, advice)
+
+
+def duplicates_across_parts(case: Case) -> Finding | None:
+    """Training images that measure the network, too, as the import has found them."""
+    facts = case.spec.dataset.facts
+    fraction = facts.duplicates / max(1, facts.test_images + facts.validation_images)
+    if fraction <= DUPLICATES:
+        return None
+    evidence = [
+        Evidence(
+            "training images with a double in another part",
+            fraction,
+            "above",
+            DUPLICATES,
+            f"their number, {facts.duplicates}, over that of the images of the other parts",
+        )
+    ]
+    ref = f"{case.spec.dataset.name}@{facts.version}"
+    advice = (
+        f"GET /datasets/{ref}/report names them. Remove them, or send the file again with "
+        "deduplicate, and train on the new version. A specification cannot cure it."
+    )
+    return Finding(
+        FindingCode.DUPLICATES_ACROSS_PARTS,
+        Severity.WARNING,
+        case.began,
+        evidence,
+        advice,
+        stands_alone=True,
+    )
 
 
 def inputs_not_normalized(case: Case) -> Finding | None:

@@ -48,6 +48,13 @@ ABOUT = {
         "What it has learned from the first does not hold for the others.",
         Picture.INPUTS,
     ),
+    FindingCode.DUPLICATES_ACROSS_PARTS: About(
+        "Training images in another part, too",
+        "Some images that the network is trained on are among those that measure it, the same or "
+        "nearly the same. What it has memorized counts as recognized: on new images it will reach "
+        "less than was measured.",
+        Picture.LABELS,
+    ),
     FindingCode.INPUTS_NOT_NORMALIZED: About(
         "Inputs not normalized",
         "The pixels reach the network as large numbers instead of values around zero. All weighted "

@@ -33,6 +33,7 @@ RULES = (
     duration_rules.stopped_too_early,
     fit_rules.overfitting,
     fit_rules.trained_too_long,
+    data_rules.duplicates_across_parts,
     signal_rules.non_finite,
 )
 """From causes to symptoms: what a rule finds may explain what those below it find."""

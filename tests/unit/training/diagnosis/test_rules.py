@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.jobspec import JobSpec
+from app.jobspec import DatasetFacts, JobSpec
 from app.jobspec.patch import corrected
 from tests.unit.training.diagnosis.test_checkup import last, run, spec_with
 from worker.messages import Epoch, Report
@@ -82,6 +82,32 @@ def judged(fields: dict[str, Any], found: Measurements, *, final: bool = True) -
     spec = JobSpec.model_validate(fields)
     findings = rules.findings(Case(spec, found, 10, final=final))
     return document(spec, findings, found, (10, 1000), final=final)
+
+
+def test_duplicates_across_parts_are_said_beside_any_cause() -> None:
+    """They explain nothing else, and nothing explains them."""
+    facts = DatasetFacts(
+        input_shape=(3, 32, 32),
+        classes=10,
+        train_images=1500,
+        test_images=400,
+        version=2,
+        duplicates=9,
+    )
+    for duplicates, fields, codes in (
+        (8, {}, ["healthy"]),
+        (9, {}, ["duplicates_across_parts"]),
+        (9, {"normalization": "none"}, ["inputs_not_normalized", "duplicates_across_parts"]),
+    ):
+        known = {"pets": facts.model_copy(update={"duplicates": duplicates})}
+        body = {"dataset": {"name": "pets", **fields}}
+        spec = JobSpec.model_validate(body, context=known)
+        found = measured(0.99, 0.99, inspection=inspected(200.0 if fields else 1.0))
+        findings = rules.findings(Case(spec, found, 10, final=True))
+        said = document(spec, findings, found, (10, 1000), final=True)
+        assert [each["code"] for each in said["findings"]] == codes
+        assert all(each["symptom_of"] is None for each in said["findings"])
+    assert "pets@2/report" in said["findings"][1]["advice"]
 
 
 def cause(said: dict[str, Any]) -> str:
