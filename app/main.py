@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -34,13 +35,14 @@ from app.api.auth import Guard
 from app.api.gate import Gate
 from app.api.hot_routes import HotRoutes
 from app.api.origins import Origins
+from app.api.pace import Paces
 from app.api.routes import declared_scopes
 from app.api.state import State
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
 from app.serving.decoding import DecodingPool
 from app.settings import Settings
-from app.store import database, migrations
+from app.store import database, doorbell, migrations
 from app.store.objects import Objects
 
 DESCRIPTION = """\
@@ -59,13 +61,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         opened = database.connect(settings.database)
         migrations.migrate(opened)
-        watcher = Watcher(opened)
+        opened.on_commit = partial(doorbell.ring, opened)
+        paces = Paces(opened)
+        watcher = Watcher(opened, paces.add())
         catalog = Catalog(opened, counted.batch)
         decoding = DecodingPool()
         gc.collect()
         gc.freeze()  # the collector need not look at modules again: 20 us a request
         own_connection = database.connect(settings.database)
-        guard = Guard(own_connection, Origins.of(settings), watcher.dismiss_others)
+        guard = Guard(own_connection, Origins.of(settings), watcher.dismiss_others, paces.add())
         await guard.look()
         loops = [asyncio.create_task(each.run()) for each in (watcher, guard)]
         yield State(
@@ -81,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for loop in loops:
             loop.cancel()
         await asyncio.wait(loops)
+        paces.close()
         guard.close()
         decoding.close()
         catalog.close()

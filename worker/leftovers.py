@@ -10,8 +10,6 @@ from app.store import datasets
 from app.store.database import Database
 from app.store.objects import Objects
 
-SWEEP_SECONDS = 600.0
-"""How often it is looked for them."""
 UPLOAD_SECONDS = 7 * 86400.0
 """How long an unfinished upload is kept after its last byte."""
 OBJECT_SECONDS = 3600.0

@@ -1,21 +1,23 @@
-"""Workers of this machine that are dead, and what they have left behind."""
+"""Workers of this machine that died without a word."""
 
 import os
-import socket
 
 from app.store import recovery, workers
 from app.store.database import Database
 
 
-def bury(database: Database, own_name: str) -> None:
-    """Takes back what dead workers of this machine held, without waiting for their leases."""
-    host = socket.gethostname()
+def bury(database: Database, name: str) -> None:
+    """Takes back what dead workers of this machine held, without waiting for their leases.
+
+    `name` is the caller's own: `host/process id`. A dead worker may have had the same.
+    """
+    host = name.rpartition("/")[0]
     with database.write() as connection:
-        for name in workers.names(connection):
-            where, _, pid = name.rpartition("/")
-            if where == host and (name == own_name or not _exists(int(pid))):
-                recovery.requeue_of(connection, name)
-                workers.leave(connection, name)
+        for other in workers.names(connection):
+            where, _, pid = other.rpartition("/")
+            if where == host and (other == name or not _exists(int(pid))):
+                recovery.requeue_of(connection, other)
+                workers.leave(connection, other)
 
 
 def _exists(pid: int) -> bool:

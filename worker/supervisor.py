@@ -12,35 +12,34 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from multiprocessing.connection import wait
 
 from app.codes import FailureCode, StopReason
 from app.settings import Settings
-from app.store import leases, outbox, outcomes, recovery, retention, workers
+from app.store import leases, outbox, outcomes, recovery, workers
 from app.store.database import Database
 from app.store.errors import DatabaseBusy, LeaseLost, StorageFull
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND, Claim, Lease
-from app.store.retention import Policy
-from worker import follow_ups, leftovers, memory, predecessors, relay
+from worker import follow_ups, memory, predecessors, relay
 from worker.calibrator import Calibrator
 from worker.engines import CannotStart, Engine
 from worker.held import Held
+from worker.housekeeping import Housekeeping
 from worker.importer import Importer
-from worker.leftovers import SWEEP_SECONDS
 from worker.messages import Order
+from worker.wakeup import Wakeup
 
 log = logging.getLogger("traind.worker")
 
 DATABASE_SECONDS = 4.0
 """How long one write waits for the database: several fit into a lease."""
-LOOK_SECONDS = 0.025
-"""How often an idle worker asks whether the database has changed: a claim waits half of it."""
+LOOK_SECONDS = 1.0
+"""How often an idle worker asks whether the database has changed, if nobody rings."""
+POLL_SECONDS = 0.025
+"""How often it asks where there is no doorbell: a claim waits half of it."""
 STANDING_SECONDS = 0.2
 """How often a worker asks what the owners of its jobs want."""
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 """After this long without a heartbeat of its own, a worker does not trust expired leases."""
-PRUNE_SECONDS = 60.0
-"""How often a worker looks for what is to be pruned."""
 REST_SECONDS = 1.0
 """How long a step, or the writes of a run, rest after a failure."""
 LEAVE_SECONDS = 20.0
@@ -65,12 +64,12 @@ class Supervisor:
         self._next_heartbeat = 0.0
         self._heartbeat_at = time.time()
         self._judges_at = 0.0
-        self._next_prune = time.monotonic() + PRUNE_SECONDS
-        self._next_sweep = time.monotonic() + PRUNE_SECONDS
         self._stamp: int | None = None
-        self._policy = Policy(settings.keep_jobs, settings.keep_checkpoints)
+        self._housekeeping = Housekeeping(settings, database)
         self._importer = Importer(settings, database, self._name)
         self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
+        self._wakeup = Wakeup(database)
+        database.on_commit = self._wakeup.ring_others
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, then puts the jobs that it holds back in the queue.
@@ -78,20 +77,26 @@ class Supervisor:
         Raises:
             CannotStart: the engine cannot start any run.
         """
-        self._startup()
-        while not self._is_done():
-            self._wait()
-            self._attempt(self._heartbeat)
-            for held in list(self._held):
-                self._attempt(partial(self._relay, held), held.lease.job_id)
-                self._attempt(self._heartbeat)  # the write before may have waited long
-            self._attempt(self._obey)
-            self._attempt(self._look)
-            self._attempt(self._import)
-            self._attempt(self._prune)
-            self._attempt(self._sweep)
-            self._attempt(self._calibrate)
-        self._shutdown()
+        try:
+            self._startup()
+            while not self._is_done():
+                self._turn()
+            self._shutdown()
+        finally:
+            self._wakeup.close()
+
+    def _turn(self) -> None:
+        self._wait()
+        self._attempt(self._heartbeat)
+        for held in list(self._held):
+            self._attempt(partial(self._relay, held), held.lease.job_id)
+            self._attempt(self._heartbeat)  # the write before may have waited long
+        self._attempt(self._obey)
+        self._attempt(self._look)
+        self._attempt(self._import)
+        self._attempt(self._housekeeping.prune)
+        self._attempt(self._housekeeping.sweep)
+        self._attempt(self._calibrate)
 
     def _startup(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,7 +105,7 @@ class Supervisor:
         self._attempt(partial(predecessors.bury, self._database, self._name), "predecessors")
         # A stop comes first: the signal may have ended what the engine was loading.
         while self._stop_at is None and not self._engine.is_ready():
-            time.sleep(LOOK_SECONDS)
+            self._wakeup.wait([], POLL_SECONDS)
         log.info("worker %s is ready, %d slot(s)", self._name, self._settings.slots)
 
     def _on_signal(self, *_: object) -> None:
@@ -137,19 +142,24 @@ class Supervisor:
         except Exception:
             log.exception("%s failed; it is tried again", name)
         else:
+            self._resting.pop(name, None)
             return
         self._resting[name] = time.monotonic() + REST_SECONDS
 
     def _wait(self) -> None:
-        """Returns when a run has reported or died, or when it is time to look around."""
+        """Returns when a run has reported or died, it rings, or it is time to look around."""
         listening = [held for held in self._held if not held.has_news]
         waitables = [each for held in listening for each in held.run.waitables]
         waitables += self._importer.waitables
-        timeout = LOOK_SECONDS if self._has_room else STANDING_SECONDS / 2
-        if waitables:
-            wait(waitables, timeout)
-        else:
-            time.sleep(timeout)
+        if self._wakeup.wait(waitables, self._longest_wait):
+            self._next_standing = 0.0  # the owner of a job may want something
+
+    @property
+    def _longest_wait(self) -> float:
+        knows_of_work = self._stamp is None or bool(self._resting)
+        if self._has_room and (knows_of_work or not self._wakeup.has_bell):
+            return POLL_SECONDS
+        return STANDING_SECONDS / 2 if self._held else LOOK_SECONDS
 
     @property
     def _has_room(self) -> bool:
@@ -232,11 +242,12 @@ class Supervisor:
             return
         with self._database.read() as connection:
             waiting, due = leases.any_waiting(connection), outbox.any_due(connection)
+        has_work = due or (waiting and self._has_room)
         while due:
             due = follow_ups.work_off(self._database)
         while waiting and self._has_room:
             waiting = self._claim()
-        self._stamp = stamp
+        self._stamp = None if has_work else stamp  # this worker's own work may have made more
 
     def _claim(self) -> bool:
         """Starts the run of the oldest waiting job; returns whether there was one."""
@@ -274,21 +285,6 @@ class Supervisor:
 
     def _import(self) -> None:
         self._importer.turn(stopping=self._stop_at is not None)
-
-    def _prune(self) -> None:
-        """Drops what the policy does not keep, a little at a time."""
-        if time.monotonic() < self._next_prune:
-            return
-        with self._database.write() as connection:
-            pruned = retention.prune(connection, self._policy)
-        self._next_prune = time.monotonic() + (1.0 if pruned else PRUNE_SECONDS)
-
-    def _sweep(self) -> None:
-        if time.monotonic() < self._next_sweep:
-            return
-        if removed := leftovers.sweep(self._settings, self._database):
-            log.info("removed, because no dataset has them any more: %s", ", ".join(removed))
-        self._next_sweep = time.monotonic() + SWEEP_SECONDS
 
     def _calibrate(self) -> None:
         """Has the machine measured while there is nothing to do; jobs come first."""

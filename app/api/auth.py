@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from starlette.types import Scope as Request
 
 from app.api.origins import Origins
+from app.api.pace import Pace
 from app.store import keys
 from app.store.database import Database
 from app.store.errors import DatabaseBusy
@@ -22,8 +23,6 @@ from app.store.keys import Key, Scope
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.1
-"""Time between two looks for new and revoked keys."""
 STALE_SECONDS = 10.0
 """Keys that were read longer ago than this open nothing: one of them may have been revoked."""
 TOUCH_SECONDS = 60
@@ -82,10 +81,12 @@ class Guard:
         database: Database,
         origins: Origins,
         dismiss: Callable[[frozenset[str | None]], None],
+        pace: Pace,
     ) -> None:
         self._database = database
         self._origins = origins
         self._dismiss = dismiss
+        self._pace = pace
         self._thread = ThreadPoolExecutor(1, "keys")
         self._keys: Mapping[str, Key] = {}
         self._asks_for_keys = False
@@ -145,7 +146,7 @@ class Guard:
     async def run(self) -> None:
         """Looks for new and revoked keys until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._pace.next_look()
             try:
                 await self.look()
             except Exception as fault:

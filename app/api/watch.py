@@ -8,13 +8,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.api.pace import Pace
 from app.store import datasets, jobs
 from app.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.1
-"""Between two looks, while anybody watches."""
 RETRY_SECONDS = 1.0
 """After a look that failed."""
 
@@ -67,8 +66,9 @@ class Watch:
 class Watcher:
     """Every watch of this process, and the task that looks on their behalf."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pace: Pace) -> None:
         self._database = database
+        self._pace = pace
         self._watches: set[Watch] = set()
         self._wanted = asyncio.Event()
         self._closed = False
@@ -124,7 +124,7 @@ class Watcher:
             for watch in self._watches:
                 if watch.watched_id in pulses:
                     watch.see(pulses[watch.watched_id])
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._pace.next_look()
 
     def _look(self, ids: set[str]) -> dict[str, Pulse]:
         with self._database.read() as connection:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from app.cli.terminal import console, print_rows, printable
 from app.settings import Settings
-from app.store import database, keys, migrations
+from app.store import database, doorbell, keys, migrations
 from app.store.database import Connection
 from app.store.errors import DatabaseMissing
 from app.store.keys import Key, Limits, Scope
@@ -30,6 +31,7 @@ def _transaction(*, create: bool = False) -> Iterator[Connection]:
         console.print(f"There was no database yet; {printable(str(opened.path))} is new.")
     try:
         migrations.migrate(opened)
+        opened.on_commit = partial(doorbell.ring, opened)  # API processes hear it at once
         with opened.write() as connection:
             yield connection
     finally:

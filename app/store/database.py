@@ -7,7 +7,7 @@ ones lost updates or failed as "locked"), and every acknowledged commit is synce
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,12 +36,16 @@ STAMP_SECONDS = 0.25
 
 
 class Database:
-    """An open database. Shared by threads; never carried across a fork."""
+    """An open database. Shared by threads; never carried across a fork.
+
+    `on_commit` is called after each committed `write()`; it must not raise.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
         self._witness: Any = None
+        self.on_commit: Callable[[], object] = lambda: None
 
     @property
     def dialect(self) -> str:
@@ -70,6 +74,7 @@ class Database:
         """
         with self._writer.connect() as connection, self._begun(connection):
             yield connection
+        self.on_commit()
 
     @contextmanager
     def _begun(self, connection: Connection) -> Iterator[None]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.api import watch
+from app.api import pace, watch
 from app.api.events import EventStream
+from app.api.pace import Paces
 from app.api.watch import Watcher
 from app.jobspec import JobSpec
 from app.store import database, jobs, migrations
@@ -32,11 +33,13 @@ def job_id(store: Database) -> str:
 
 def play(store: Database, scene: Scene) -> None:
     async def played() -> None:
-        watcher = Watcher(store)
+        paces = Paces(store)
+        watcher = Watcher(store, paces.add())
         task = asyncio.create_task(watcher.run())
         await scene(watcher)
         assert not task.done()
         task.cancel()
+        paces.close()
 
     asyncio.run(played())
     store.close()
@@ -83,9 +86,9 @@ def test_a_hundred_readers_cost_one_look_and_none_cost_nothing(
         assert looks[0] == [job_id]
         for context in contexts:
             context.__exit__(None, None, None)
-        await asyncio.sleep(2.5 * watch.LOOK_SECONDS)
+        await asyncio.sleep(2.5 * pace.LOOK_SECONDS)
         done = len(looks)
-        await asyncio.sleep(3 * watch.LOOK_SECONDS)
+        await asyncio.sleep(3 * pace.LOOK_SECONDS)
         assert len(looks) == done
         with watcher.watch(job_id) as again:
             assert await again.changed(1)

@@ -1,0 +1,65 @@
+"""When the API's own loops look at the database again: after a ring, or after a while."""
+
+import asyncio
+
+from app.store import doorbell
+from app.store.database import Database
+
+LOOK_SECONDS = 0.1
+"""Between two looks of one loop, at least; and exactly, where there is no doorbell."""
+QUIET_SECONDS = 0.4
+"""How much longer a loop waits for a ring: not every commit rings (app/store/doorbell.py)."""
+
+
+class Pace:
+    """The pace of one loop."""
+
+    def __init__(self, *, has_bell: bool) -> None:
+        self._has_bell = has_bell
+        self._rung = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Something was committed."""
+        self._rung.set()
+
+    async def next_look(self) -> None:
+        """Returns when it is time to look again."""
+        await asyncio.sleep(LOOK_SECONDS)
+        if self._has_bell:
+            try:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    await self._rung.wait()
+            except TimeoutError:
+                return
+            self._rung.clear()
+
+
+class Paces:
+    """The paces of this process's loops, and the doorbell that hurries them.
+
+    Built, used and closed in one event loop.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._bell = doorbell.hang(database)
+        self._paces: list[Pace] = []
+        if self._bell is not None:
+            asyncio.get_running_loop().add_reader(self._bell.fileno(), self._hear)
+
+    def add(self) -> Pace:
+        """A pace for one more loop."""
+        pace = Pace(has_bell=self._bell is not None)
+        self._paces.append(pace)
+        return pace
+
+    def close(self) -> None:
+        """Gives back the bell; the loops have ended."""
+        if self._bell is not None:
+            asyncio.get_running_loop().remove_reader(self._bell.fileno())
+            self._bell.close()
+
+    def _hear(self) -> None:
+        if self._bell is not None:
+            self._bell.hush()
+        for pace in self._paces:
+            pace.hurry()
