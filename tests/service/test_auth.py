@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from app.local import Service, StartError
 from app.main import create_app
 from app.settings import Settings
 from app.store import keys
+from app.store.doorbell import Bell
 from app.store.keys import Limits, Scope
 from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of, serving
@@ -310,7 +313,9 @@ def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
     with serving(tmp_path) as api:
         headers = {"Authorization": f"Bearer {token}"}
         assert api.http.post("/jobs", json={}, headers=headers).status_code == 201
-        assert "revoked" in traind("revoke", keys.key_id(token))
+        with closing(Bell(api.database)) as bell:  # as every API process has one
+            assert "revoked" in traind("revoke", keys.key_id(token))
+            assert wait([bell.fileno()], 0)
         until(lambda: api.http.get("/jobs", headers=headers).status_code == 401)
     assert token not in traind("list")
 

@@ -5,6 +5,8 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from sqlalchemy import update
 from app.codes import StopReason
 from app.jobspec import JobSpec
 from app.settings import Settings
-from app.store import database, jobs, leases, migrations, outbox, retention, tables
+from app.store import database, doorbell, jobs, leases, migrations, outbox, retention, tables
 from app.store.database import Connection, Database
 from app.store.errors import StorageFull
 from app.store.jobs import Job
@@ -26,15 +28,15 @@ from worker.engines import CannotStart
 from worker.messages import Checkpoint, Measured, Order, Report, Stopped
 from worker.supervisor import Supervisor
 
+HOUR = 3600.0
 SPEC = JobSpec.model_validate({"dataset": {"name": "digits"}}).model_dump(mode="json")
 
 
 class ScriptedRun:
     """Says one thing a turn; what is left of the script is said after it is asked to stop."""
 
-    waitables: tuple[()] = ()
-
     def __init__(self, *script: Report) -> None:
+        self.waitables: list[int] = []
         self._script = list(script)
         self.killed = False
 
@@ -114,13 +116,13 @@ def work(
     """Runs a supervisor until the condition holds, and stops it by a signal."""
     turn = Supervisor._wait
 
-    def wait(worker: Supervisor) -> None:
+    def wait_or_stop(worker: Supervisor) -> None:
         if until():
             os.kill(os.getpid(), signal.SIGTERM)
         turn(worker)
 
     monkeypatch.setattr(supervisor, "REST_SECONDS", 0.01)
-    monkeypatch.setattr(Supervisor, "_wait", wait)
+    monkeypatch.setattr(Supervisor, "_wait", wait_or_stop)
     Supervisor(settings, store, engine).run()
 
 
@@ -255,3 +257,148 @@ def test_a_pause_that_was_taken_back_while_the_run_stopped_is_none(
     work(settings, store, engine, until, monkeypatch)
     assert job(store, resumed).status is Status.QUEUED  # by the shutdown, not paused
     assert asked[0] is StopReason.PAUSE
+
+
+@pytest.fixture
+def caller(store: Database) -> Iterator[Database]:
+    """The database as the API opens it: its commits ring."""
+    assert store.path is not None
+    opened = database.connect(store.path)
+    opened.on_commit = partial(doorbell.ring, opened)
+    yield opened
+    opened.close()
+
+
+def is_idle(worker: Supervisor) -> bool:
+    return worker._longest_wait == supervisor.LOOK_SECONDS
+
+
+def has_looked(worker: Supervisor) -> bool:
+    return worker._stamp is not None
+
+
+def submit_when_idle(
+    settings: Settings,
+    store: Database,
+    caller: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    is_time: Callable[[Supervisor], bool],
+) -> Job:
+    """What becomes of a job that is submitted just before the worker waits, after its look."""
+    submitted: list[str] = []
+    original = Supervisor._wait
+
+    def submit_and_wait(worker: Supervisor) -> None:
+        if not submitted and is_time(worker):
+            submitted.append(submit(caller, "first"))
+        original(worker)
+
+    def until() -> bool:
+        return bool(submitted) and job(store, submitted[0]).status is Status.SUCCEEDED
+
+    monkeypatch.setattr(Supervisor, "_wait", submit_and_wait)
+    engine = ScriptedEngine(first=ScriptedRun(Measured()))
+    work(settings, store, engine, until, monkeypatch)
+    return job(store, submitted[0])
+
+
+def test_a_ring_wakes_an_idle_worker(
+    settings: Settings, store: Database, caller: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", HOUR)
+    found = submit_when_idle(settings, store, caller, monkeypatch, is_idle)
+    assert found.status is Status.SUCCEEDED
+
+
+def test_a_worker_without_a_bell_polls(
+    settings: Settings, store: Database, caller: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", HOUR)
+    (settings.home / "traind.db.bells").touch()
+    found = submit_when_idle(settings, store, caller, monkeypatch, has_looked)
+    assert found.status is Status.SUCCEEDED
+
+
+class WaitedForRun(ScriptedRun):
+    """Says that it has something to report, as a process does."""
+
+    def __init__(self, *script: Report) -> None:
+        super().__init__(*script)
+        ours, self._theirs = os.pipe()
+        self.waitables = [ours]
+
+    def stop(self, reason: StopReason) -> None:
+        super().stop(reason)
+        os.write(self._theirs, b"!")
+
+    def close(self) -> None:
+        for end in (*self.waitables, self._theirs):
+            os.close(end)
+
+
+def test_a_ring_makes_a_cancel_heard_while_the_job_runs(
+    settings: Settings, store: Database, caller: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "STANDING_SECONDS", 2 * HOUR)
+    running = submit(store, "running")
+    asked: list[str] = []
+
+    def until() -> bool:
+        status = job(store, running).status
+        if status is Status.RUNNING and not asked:
+            with caller.write() as connection:
+                asked.append(jobs.request_cancel(connection, running).id)
+        return status is Status.CANCELLED
+
+    settings = settings.model_copy(update={"slots": 1})
+    work(settings, store, ScriptedEngine(running=WaitedForRun()), until, monkeypatch)
+    assert job(store, running).status is Status.CANCELLED
+
+
+def test_what_follows_from_an_end_is_looked_for_without_a_ring(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", HOUR)
+    first = submit(store, "first")
+    submitted: list[str] = []
+
+    def any_due(_connection: Connection) -> bool:
+        return not submitted and job(store, first).status is Status.SUCCEEDED
+
+    def work_off(_database: Database) -> bool:
+        submitted.append(submit(store, "second"))
+        return False
+
+    monkeypatch.setattr(outbox, "any_due", any_due)
+    monkeypatch.setattr(supervisor.follow_ups, "work_off", work_off)
+    runs = {"first": ScriptedRun(Measured()), "second": ScriptedRun(Measured())}
+
+    def until() -> bool:
+        return bool(submitted) and job(store, submitted[0]).status is Status.SUCCEEDED
+
+    work(settings, store, ScriptedEngine(**runs), until, monkeypatch)
+    assert job(store, submitted[0]).status is Status.SUCCEEDED
+
+
+def test_a_worker_rings_when_it_puts_a_job_back_in_the_queue(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = submit(store, "waiting")
+    other = doorbell.Bell(store)
+    rang: list[Status] = []
+    release = leases.release
+
+    def hush_and_release(*given: Any) -> Status:
+        other.hush()
+        return release(*given)
+
+    def leave(*_: object) -> None:  # the next commit, which would ring, too
+        if wait([other.fileno()], 0):
+            rang.append(job(store, waiting).status)
+
+    monkeypatch.setattr(leases, "release", hush_and_release)
+    monkeypatch.setattr(supervisor.workers, "leave", leave)
+    engine = ScriptedEngine(waiting=ScriptedRun())
+    work(settings, store, engine, lambda: job(store, waiting).status is Status.RUNNING, monkeypatch)
+    assert rang == [Status.QUEUED]
+    other.close()

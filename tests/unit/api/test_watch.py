@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from app.api.events import EventStream
 from app.api.pace import Paces
 from app.api.watch import Watcher
 from app.jobspec import JobSpec
-from app.store import database, jobs, migrations
+from app.store import database, doorbell, jobs, migrations
 from app.store.database import Database
 from app.store.jobs import Pulse
+from tests.waiting import HANG_SECONDS
 
 Scene = Callable[[Watcher], Awaitable[None]]
 
@@ -92,6 +94,22 @@ def test_a_hundred_readers_cost_one_look_and_none_cost_nothing(
         assert len(looks) == done
         with watcher.watch(job_id) as again:
             assert await again.changed(1)
+
+    play(store, scene)
+
+
+def test_a_ring_makes_a_reader_see_a_commit(
+    store: Database, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "QUIET_SECONDS", 1e6)
+    store.on_commit = partial(doorbell.ring, store)
+
+    async def scene(watcher: Watcher) -> None:
+        with watcher.watch(job_id) as reader:
+            assert await reader.changed(HANG_SECONDS)
+            with store.write() as connection:
+                jobs.request_cancel(connection, job_id)
+            assert await reader.changed(HANG_SECONDS)
 
     play(store, scene)
 
