@@ -4,6 +4,7 @@ import asyncio
 
 from app.store import doorbell
 from app.store.database import Database
+from app.store.doorbell import Bell
 
 LOOK_SECONDS = 0.1
 """Between two looks of one loop, at least; and exactly, where there is no doorbell."""
@@ -43,8 +44,8 @@ class Paces:
     def __init__(self, database: Database) -> None:
         self._bell = doorbell.hang(database)
         self._paces: list[Pace] = []
-        if self._bell is not None:
-            asyncio.get_running_loop().add_reader(self._bell.fileno(), self._hear)
+        self._deaf: asyncio.TimerHandle | None = None
+        self._listen()
 
     def add(self) -> Pace:
         """A pace for one more loop."""
@@ -54,12 +55,21 @@ class Paces:
 
     def close(self) -> None:
         """Gives back the bell; the loops have ended."""
+        if self._deaf is not None:
+            self._deaf.cancel()
         if self._bell is not None:
             asyncio.get_running_loop().remove_reader(self._bell.fileno())
             self._bell.close()
 
-    def _hear(self) -> None:
+    def _listen(self) -> None:
         if self._bell is not None:
-            self._bell.hush()
+            asyncio.get_running_loop().add_reader(self._bell.fileno(), self._hear, self._bell)
+
+    def _hear(self, bell: Bell) -> None:
+        """Listens no more for a while: no loop looks sooner, and a busy worker rings often."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(bell.fileno())
+        self._deaf = loop.call_later(LOOK_SECONDS, self._listen)
+        bell.hush()
         for pace in self._paces:
             pace.hurry()
