@@ -89,7 +89,8 @@ def ring(database: Database, own: Bell | None = None) -> None:
     with contextlib.suppress(OSError), os.scandir(_folder(database.path)) as entries:
         for entry in entries:
             if entry.name.endswith(".bell") and (own is None or entry.name != own.path.name):
-                _ring(entry.path)
+                with contextlib.suppress(OSError):  # full, or another user's: the others ring
+                    _ring(entry.path)
 
 
 def _ring(fifo: str) -> None:
@@ -97,12 +98,10 @@ def _ring(fifo: str) -> None:
         pipe = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ENXIO:  # its owner died
-            with contextlib.suppress(OSError):
-                os.unlink(fifo)  # noqa: PTH108 (a Path costs as much as the whole ring)
+            os.unlink(fifo)  # noqa: PTH108 (a Path costs as much as the whole ring)
         return
     try:
-        with contextlib.suppress(OSError):  # full: it has been rung often enough
-            os.write(pipe, b"!")
+        os.write(pipe, b"!")
     finally:
         os.close(pipe)
 

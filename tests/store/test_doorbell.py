@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from app.store import doorbell
+from app.store import database, doorbell
 from app.store.database import Database
 from app.store.doorbell import Bell, NoDoorbell
 
@@ -86,31 +85,43 @@ def test_a_ring_removes_the_pipes_of_the_dead_and_no_others(
     alive.close()
 
 
-def test_a_commit_rings_and_a_failed_transaction_does_not(store: Database) -> None:
-    bell = Bell(store)
-    store.on_commit = partial(doorbell.ring, store)
+def test_a_commit_rings_once_it_can_be_seen_and_a_failed_transaction_never(
+    store: Database, url: str
+) -> None:
+    seen: list[int] = []
+    other = database.connect(url)
+
+    def on_commit() -> None:
+        with other.read() as connection:
+            seen.append(connection.execute(text("SELECT count(*) FROM workers")).scalar_one())
+
+    store.on_commit = on_commit
+    insert = text("INSERT INTO workers VALUES ('w', 1, 1, NULL)")
     with pytest.raises(RuntimeError), store.write() as connection:
-        connection.execute(text("INSERT INTO workers VALUES ('w', 1, 1, NULL)"))
+        connection.execute(insert)
         raise RuntimeError
-    assert not rings(bell)
+    assert seen == []
     with store.write() as connection:
-        connection.execute(text("INSERT INTO workers VALUES ('w', 1, 1, NULL)"))
-        assert not rings(bell), "before the commit there is nothing to be seen"
-    assert rings(bell)
-    bell.close()
+        connection.execute(insert)
+    assert seen == [1]
+    other.close()
 
 
-def test_a_ring_into_a_full_pipe_is_one_of_many(store: Database) -> None:
-    bell = Bell(store)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(bell.fileno(), b"!" * 512)
+def test_a_ring_into_a_full_pipe_is_one_of_many_and_the_others_ring(store: Database) -> None:
+    bells = [Bell(store), Bell(store)]
+    for full, other in (bells, reversed(bells)):  # a ring meets one before the other
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(full.fileno(), b"!" * 512)
+        doorbell.ring(store)
+        assert rings(other)
+        for bell in bells:
+            bell.hush()
+            assert not rings(bell)
     doorbell.ring(store)
-    bell.hush()
-    assert not rings(bell)
-    doorbell.ring(store)
-    assert rings(bell)
-    bell.close()
+    for bell in bells:
+        assert rings(bell)
+        bell.close()
 
 
 def test_a_ring_without_a_folder_is_none(store: Database, folder: Path) -> None:
@@ -125,6 +136,7 @@ def test_a_ring_passes_what_it_cannot_open(store: Database, folder: Path) -> Non
     bells.append(Bell(store))
     doorbell.ring(store)
     assert [rings(bell) for bell in bells] == [True, True]
+    assert (folder / "loop.bell").is_symlink(), "only the pipes of the dead are removed"
     for bell in bells:
         bell.close()
 
