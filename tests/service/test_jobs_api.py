@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from multiprocessing.connection import wait
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from app.codes import FailureCode
 from app.store import events
+from app.store.doorbell import Bell
 from app.store.events import NewEvent
 from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of
@@ -31,6 +34,12 @@ def test_an_empty_body_and_empty_json_are_the_reference_job(api: Api) -> None:
         assert job["spec"]["training"]["optimizer"]["momentum"] == 0.9
         assert job["created_at"].endswith("Z")
         assert api.http.get(answer.headers["location"]).json() == job
+
+
+def test_a_submission_has_rung_the_doorbell_when_it_is_answered(api: Api) -> None:
+    with closing(Bell(api.database)) as bell:  # as every worker has one
+        api.submit()
+        assert wait([bell.fileno()], 0)
 
 
 def test_validate_says_what_would_run_and_stores_nothing(api: Api) -> None:
