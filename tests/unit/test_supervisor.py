@@ -284,21 +284,24 @@ def submit_when_idle(
     monkeypatch: pytest.MonkeyPatch,
     is_time: Callable[[Supervisor], bool],
 ) -> Job:
-    """What becomes of a job that is submitted just before the worker waits, after its look."""
+    """What becomes of a job that is submitted just before the worker waits, after its look.
+
+    The worker is stopped when the job has succeeded and it `is_time` again.
+    """
     submitted: list[str] = []
     original = Supervisor._wait
 
-    def submit_and_wait(worker: Supervisor) -> None:
-        if not submitted and is_time(worker):
-            submitted.append(submit(caller, "first"))
+    def wait_or_submit_or_stop(worker: Supervisor) -> None:
+        if is_time(worker):
+            if not submitted:
+                submitted.append(submit(caller, "first"))
+            elif job(store, submitted[0]).status is Status.SUCCEEDED:
+                os.kill(os.getpid(), signal.SIGTERM)
         original(worker)
 
-    def until() -> bool:
-        return bool(submitted) and job(store, submitted[0]).status is Status.SUCCEEDED
-
-    monkeypatch.setattr(Supervisor, "_wait", submit_and_wait)
-    engine = ScriptedEngine(first=ScriptedRun(Measured()))
-    work(settings, store, engine, until, monkeypatch)
+    monkeypatch.setattr(supervisor, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(Supervisor, "_wait", wait_or_submit_or_stop)
+    Supervisor(settings, store, ScriptedEngine(first=ScriptedRun(Measured()))).run()
     return job(store, submitted[0])
 
 
@@ -341,18 +344,43 @@ def test_a_ring_makes_a_cancel_heard_while_the_job_runs(
 ) -> None:
     monkeypatch.setattr(supervisor, "STANDING_SECONDS", 2 * HOUR)
     running = submit(store, "running")
-    asked: list[str] = []
+    turns = 0
 
     def until() -> bool:
+        nonlocal turns
         status = job(store, running).status
-        if status is Status.RUNNING and not asked:
-            with caller.write() as connection:
-                asked.append(jobs.request_cancel(connection, running).id)
+        if status is Status.RUNNING:
+            turns += 1
+            if turns == 1:  # the worker asks for wishes once, and then not for hours
+                doorbell.ring(caller)
+            elif turns == 2:
+                with caller.write() as connection:
+                    jobs.request_cancel(connection, running)
         return status is Status.CANCELLED
 
     settings = settings.model_copy(update={"slots": 1})
     work(settings, store, ScriptedEngine(running=WaitedForRun()), until, monkeypatch)
     assert job(store, running).status is Status.CANCELLED
+
+
+def test_a_look_that_failed_is_repeated_without_a_ring_and_then_the_worker_is_idle_again(
+    settings: Settings, store: Database, caller: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", HOUR)
+    any_waiting = leases.any_waiting
+    broken: list[bool] = []
+
+    def break_when_submitted(connection: Connection) -> bool:
+        found = any_waiting(connection)
+        if found and not broken:
+            broken.append(True)
+            raise RuntimeError("no such table")
+        return found
+
+    monkeypatch.setattr(leases, "any_waiting", break_when_submitted)
+    found = submit_when_idle(settings, store, caller, monkeypatch, is_idle)
+    assert found.status is Status.SUCCEEDED
+    assert broken
 
 
 def test_what_follows_from_an_end_is_looked_for_without_a_ring(

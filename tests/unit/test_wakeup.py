@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def test_a_signal_ends_a_wait_also_if_it_came_just_before(
         sender.start()
         wakeup.wait([], FOREVER)
         sender.join()
+        assert wait([wakeup._signals], 0) == [], "each ends one wait, not every later one"
     assert len(heard) == 2
 
 
