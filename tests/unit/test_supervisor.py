@@ -23,7 +23,7 @@ from app.store.jobs import Job
 from app.store.leases import Lease
 from app.store.reported import Reported
 from app.store.states import Status
-from worker import supervisor
+from worker import housekeeping, supervisor
 from worker.engines import CannotStart
 from worker.messages import Checkpoint, Measured, Order, Report, Stopped
 from worker.supervisor import Supervisor
@@ -166,7 +166,7 @@ def test_a_step_that_fails_holds_up_no_other(
         "prune": (retention, "prune"),
         "follow": (outbox, "any_due"),
     }[broken]
-    monkeypatch.setattr(supervisor, "PRUNE_SECONDS", 0.0)
+    monkeypatch.setattr(housekeeping, "PRUNE_SECONDS", 0.0)
     first = submit(store, "first")
     calls = []
 
