@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format types image-check torture bench bench-peers constraints clean
+.PHONY: help demo serve test quick lint format types image-check torture bench bench-peers constraints clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ serve: $(VENV)/run ## Start the API and a worker, and stay up
 
 test: $(VENV)/dev lint types ## Check style, types and imports, and run the tests
 	$(BIN)/python -m pytest
+
+quick: $(VENV)/dev lint types ## Check style, types and imports, and run the fast tests
+	$(BIN)/python -m pytest tests/unit tests/store
 
 lint: $(VENV)/dev ## Check style and the import rules
 	$(BIN)/ruff check .
@@ -65,7 +68,7 @@ constraints: $(VENV)/dev ## Choose the pinned versions anew
 		--output-file constraints.txt pyproject.toml
 
 clean: ## Remove what the targets made, trained models excepted
-	rm -rf $(VENV) .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-3.* .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
