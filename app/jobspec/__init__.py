@@ -142,7 +142,7 @@ class JobSpec(Section):
             )
         if self.parameters > MAX_PARAMETERS:
             raise refusal(
-                "model.hidden",
+                "model.width" if self.model.kind == "resnet" else "model.hidden",
                 f"the network would have {self.parameters} parameters, the limit is "
                 f"{MAX_PARAMETERS}; use fewer or smaller layers",
             )

@@ -9,7 +9,7 @@ them: its calibration.
 from math import prod
 
 from app.jobspec import JobSpec
-from app.jobspec.layers import BatchNorm, Convolution, Dropout, Linear
+from app.jobspec.layers import BatchNorm, Convolution, Dropout, Linear, operations
 
 Counts = dict[str, float]
 """How many operations there are of each kind."""
@@ -22,7 +22,7 @@ SETUP = "setup"
 
 def step(spec: JobSpec) -> Counts:
     """The operations of one training step."""
-    training, layers = spec.training, spec.layers
+    training, layers = spec.training, list(operations(spec.layers))
     by_hand = spec.has_chain_rule and training.gradient != "autograd"
     mode = "chain_rule" if by_hand else "autograd"
     batch = min(training.batch_size, spec.dataset.training_images)
@@ -77,7 +77,7 @@ def _forward(spec: JobSpec) -> tuple[float, float, float, float]:
     """For one image: multiplications in dense layers and in convolutions; values that go into and
     come out of dense layers; values that come out of convolutions."""
     linear = [layer for layer in spec.layers if isinstance(layer, Linear)]
-    convolutions = [layer for layer in spec.layers if isinstance(layer, Convolution)]
+    convolutions = [each for each in operations(spec.layers) if isinstance(each, Convolution)]
     dense = sum(layer.multiplications for layer in linear)
     convolved = sum(layer.multiplications for layer in convolutions)
     mapped = sum(prod(layer.outputs) for layer in convolutions)

@@ -93,6 +93,15 @@ class Augment(Section):
     """Strength of smooth random bending: standard deviation of the displacement, in pixels."""
     noise: float = Field(default=0.0, ge=0.0, le=1.0)
     """Standard deviation of Gaussian noise, as a fraction of the pixel range."""
+    flip: bool = False
+    """Whether every other image, by chance, is its mirror image, left and right exchanged."""
+    crop: float | None = Field(default=None, gt=0.0, le=1.0)
+    """Least part of an image's area that a random crop keeps; what it keeps is stretched to the
+    whole, by up to 4/3 in one direction. 1 and null crop nothing."""
+    color: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Largest change of brightness, of contrast and of saturation, as a fraction of each."""
+    erase: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Probability with which a random rectangle of an image is replaced by noise."""
 
 
 class Dataset(Section):

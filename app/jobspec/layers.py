@@ -6,6 +6,7 @@ and the chain rule all read this description.
 Shapes leave the batch out: (channels, rows, columns) for images, (units,) for vectors.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -35,17 +36,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class Convolution(Layer):
-    """A convolution with stride 1 and bias, padded so that rows and columns stay the same."""
+    """A convolution, padded so that with stride 1 rows and columns stay the same."""
 
     kernel: int
     """Side of the square window in pixels."""
     feeds: Function
     """The activation that follows: initial weights depend on it."""
+    stride: int = 1
+    """Pixels from one window to the next."""
+    bias: bool = True
+    """Without one where batch normalization follows in any case, which would take it out again."""
 
     @property
     def parameters(self) -> int:
         """Weights and biases."""
-        return self.outputs[0] * (self.inputs[0] * self.kernel**2 + 1)
+        return self.outputs[0] * (self.inputs[0] * self.kernel**2 + self.bias)
 
     @property
     def multiplications(self) -> int:
@@ -97,6 +102,40 @@ class MaxPool(Layer):
 
 
 @dataclass(frozen=True)
+class AveragePool(Layer):
+    """The mean of each square of pixels; what is left over at the edge is dropped."""
+
+    size: int
+    """Side of the square in pixels."""
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool(Layer):
+    """The mean of each channel: an image as a vector."""
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """The sum of what its body makes of a signal and of the signal itself.
+
+    Where the body changes the shape, the shortcut brings the signal to it; else it has no layers.
+    """
+
+    body: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Those of its layers."""
+        return sum(layer.parameters for layer in (*self.body, *self.shortcut))
+
+    @property
+    def multiplications(self) -> int:
+        """Those of its layers."""
+        return sum(layer.multiplications for layer in (*self.body, *self.shortcut))
+
+
+@dataclass(frozen=True)
 class Flatten(Layer):
     """An image as a vector."""
 
@@ -106,6 +145,15 @@ class Dropout(Layer):
     """Sets each value to zero with this probability while training."""
 
     probability: float
+
+
+def operations(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """The layers with those inside residual blocks in their place."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from operations((*layer.body, *layer.shortcut))
+        else:
+            yield layer
 
 
 def is_fully_connected(layers: list[Layer]) -> bool:

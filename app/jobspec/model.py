@@ -5,14 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from app.jobspec import resnet
 from app.jobspec.dataset import DatasetFacts
 from app.jobspec.layers import (
     Activation,
+    AveragePool,
     BatchNorm,
     Convolution,
     Dropout,
     Flatten,
     Function,
+    GlobalAveragePool,
     Layer,
     Linear,
     MaxPool,
@@ -22,6 +25,8 @@ from app.jobspec.section import Section, refuse_unless
 
 POOL = 2
 """Side of the pooling squares: each convolution halves the image."""
+HIDDEN = [500]
+"""Units of the hidden layers where a spec names none; a resnet has no hidden layers."""
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Channels = Annotated[int, Field(ge=1, le=256)]
@@ -30,41 +35,66 @@ Channels = Annotated[int, Field(ge=1, le=256)]
 class Model(Section):
     """The network between the dataset's pixels and its classes."""
 
-    kind: Literal["mlp", "cnn"] = "mlp"
-    """`mlp`: fully connected layers. `cnn`: convolutions before them, as in LeNet."""
+    kind: Literal["mlp", "cnn", "resnet"] = "mlp"
+    """`mlp`: fully connected layers. `cnn`: convolutions before them, as in LeNet. `resnet`: the
+    residual network that He et al. 2016 have for small images, of `blocks` and `width`."""
     channels: list[Channels] | None = Field(default=None, min_length=1, max_length=4)
-    """Channels of each convolution of a cnn, each followed by max pooling that halves the image;
+    """Channels of each convolution of a cnn, each followed by pooling that halves the image;
     [16, 32] by default."""
     kernel: Literal[3, 5, 7] | None = None
     """Side of a convolution's square window in pixels; 5 by default, for a cnn only."""
-    hidden: list[Width] = Field(default=[500], max_length=16)
-    """Units of each fully connected layer before the output; [] has none."""
+    pool: Literal["max", "average", "global"] | None = None
+    """How a cnn halves the image after each convolution: by the maximum or the mean of each square
+    of four pixels. `global` halves by the maximum, and gives the layers behind the convolutions the
+    mean of each channel instead of every pixel. `max` by default, for a cnn only."""
+    blocks: int | None = Field(default=None, ge=1, le=9)
+    """Residual blocks of each of the three stages of a resnet; 1 by default. The network has
+    6 * blocks + 2 layers with weights."""
+    width: int | None = Field(default=None, ge=4, le=128)
+    """Channels of a resnet's first stage, doubled in each of the two others; 16 by default."""
+    hidden: list[Width] = Field(default=HIDDEN, max_length=16)
+    """Units of each fully connected layer before the output; [] has none. A resnet has none."""
     activation: Function = "relu"
     """Function after each hidden layer and each convolution."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Probability with which each hidden unit is set to zero while training."""
+    """Probability with which each hidden unit is set to zero while training; in a resnet each
+    channel's mean before the output."""
     batch_norm: bool = False
     """Whether what goes into each activation is normalized over the batch; needs a hidden layer or
-    a convolution."""
+    a convolution. A resnet always does."""
     initialization: Literal["auto", "he", "glorot", "normal", "constant", "zeros"] = "auto"
     """Weights to start from. `auto` suits the activation, `normal` draws from N(0, 1). `constant`
     and `zeros` show what not to do: units that start equal stay equal."""
     initial_bias: float = Field(default=0.0, ge=-10.0, le=10.0)
     """Bias that each hidden unit starts from."""
 
-    @field_validator("channels", "kernel")
+    @field_validator("channels", "kernel", "pool", "blocks", "width")
     @classmethod
-    def _only_a_cnn_convolves(cls, value: Any, info: ValidationInfo) -> Any:
-        if info.data.get("kind") == "cnn":
-            return CNN_DEFAULTS[str(info.field_name)] if value is None else value
-        refuse_unless(False, value, "only kind cnn takes it")
+    def _fits_the_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        field = str(info.field_name)
+        kind = "cnn" if field in DEFAULTS["cnn"] else "resnet"
+        if info.data.get("kind") == kind:
+            return DEFAULTS[kind][field] if value is None else value
+        refuse_unless(False, value, f"only kind {kind} takes it")
         return None
+
+    @field_validator("hidden")
+    @classmethod
+    def _a_resnet_has_none(cls, hidden: list[int], info: ValidationInfo) -> list[int]:
+        if info.data.get("kind") != "resnet":
+            return hidden
+        given = hidden != HIDDEN and hidden
+        refuse_unless(False, given, "a resnet has no hidden layers but those of its blocks")
+        return []
 
     @field_validator("activation", "dropout", "batch_norm", "initial_bias")
     @classmethod
     def _has_layers_to_act_on(cls, value: Any, info: ValidationInfo) -> Any:
         if "hidden" not in info.data:  # it was refused, so there is nothing to compare with
             return value
+        if info.data.get("kind") == "resnet":
+            refuse_unless(info.field_name != "initial_bias", value, "a resnet has no such biases")
+            return True if info.field_name == "batch_norm" else value
         given = value not in ("relu", "none", 0)
         applies, needed = bool(info.data["hidden"]), "a hidden layer"
         if info.field_name != "dropout":
@@ -79,10 +109,16 @@ class Model(Section):
         """The network from the images of a dataset to one logit for each class, in order."""
         shape: Shape = facts.input_shape
         made: list[Layer] = []
-        for channels in self.channels or []:
-            made += self._convolution(shape, channels)
-            shape = made[-1].outputs
-        made += [Flatten(shape, (prod(shape),))]
+        if self.kind == "resnet":
+            blocks, width = self.blocks or 1, self.width or 1
+            made = resnet.layers(shape, blocks, width, self.activation)
+            made += self._dropout(made[-1].outputs)
+        else:
+            for channels in self.channels or []:
+                made += self._convolution(shape, channels)
+                shape = made[-1].outputs
+            flat = GlobalAveragePool if self.pool == "global" else Flatten
+            made += [flat(shape, shape[:1] if self.pool == "global" else (prod(shape),))]
         for units in self.hidden:
             made += self._hidden(made[-1].outputs, units)
         return [*made, Linear(made[-1].outputs, (facts.classes,), feeds=None)]
@@ -93,16 +129,22 @@ class Model(Section):
         layers: list[Layer] = [Convolution(inputs, full, self.kernel or 1, self.activation)]
         if self.batch_norm:
             layers += [BatchNorm(full, full)]
-        return [*layers, Activation(full, full, self.activation), MaxPool(full, halved, POOL)]
+        pool = AveragePool if self.pool == "average" else MaxPool
+        return [*layers, Activation(full, full, self.activation), pool(full, halved, POOL)]
 
     def _hidden(self, inputs: Shape, width: int) -> list[Layer]:
         units = (width,)
         layers: list[Layer] = [Linear(inputs, units, self.activation)]
         if self.batch_norm:
             layers += [BatchNorm(units, units)]
-        layers += [Activation(units, units, self.activation)]
-        return [*layers, Dropout(units, units, self.dropout)] if self.dropout else layers
+        return [*layers, Activation(units, units, self.activation), *self._dropout(units)]
+
+    def _dropout(self, units: Shape) -> list[Layer]:
+        return [Dropout(units, units, self.dropout)] if self.dropout else []
 
 
-CNN_DEFAULTS: dict[str, Any] = {"channels": [16, 32], "kernel": 5}
-"""A small LeNet (LeCun et al. 1998)."""
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "cnn": {"channels": [16, 32], "kernel": 5, "pool": "max"},
+    "resnet": {"blocks": 1, "width": 16},
+}
+"""The fields that only one kind takes. A small LeNet (LeCun et al. 1998), and ResNet-8."""

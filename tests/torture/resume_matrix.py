@@ -73,6 +73,16 @@ PARTS: dict[str, dict[str, Any]] = {
         "model": {"kind": "cnn", "channels": [4], "batch_norm": True, "dropout": 0.2},
         "training": {"batch_size": 18, "optimizer": {"name": "adamw"}},
     },
+    "pooled by the mean": {
+        "model": {"kind": "cnn", "channels": [4, 8], "kernel": 3, "pool": "average"}
+    },
+    "residual": {
+        "model": {"kind": "resnet", "width": 4, "hidden": [], "dropout": 0.2},
+        "training": {"batch_size": 18, "optimizer": {"name": "adamw"}},
+    },
+    "as pictures": {
+        "dataset": {"augment": {"flip": True, "crop": 0.7, "color": 0.3, "erase": 0.3}}
+    },
     "bfloat16": {"training": {"precision": "bfloat16"}},
     "bfloat16 convolutions": {
         "model": {"kind": "cnn", "channels": [4], "kernel": 3},

@@ -8,13 +8,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.jobspec import Augment
+from worker.training import picture_augmentation
 
 COARSE = 4
 """Points a side of the grid on which elastic bending is drawn; it is smooth between them."""
 
 
 class Augmentation:
-    """Shifts, turns, scales and bends images in one resampling, and adds noise.
+    """Shifts, turns, scales and bends images in one resampling, adds noise, and then does what is
+    usual for pictures.
 
     The bending follows Simard, Steinkraus and Platt 2003: random displacements, smoothed.
     """
@@ -43,6 +45,19 @@ class Augmentation:
         if self._augment.noise:
             noise = torch.randn(images.shape, generator=generator).to(self._device)
             images = (images + noise * self._augment.noise).clamp_(0, 1)
+        return self._as_pictures(images, generator)
+
+    def _as_pictures(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Drawn after all others: specs that do not ask for these give the images as ever."""
+        augment = self._augment
+        if augment.flip:
+            images = picture_augmentation.flip(images, generator)
+        if augment.crop is not None and augment.crop < 1:
+            images = picture_augmentation.crop(images, augment.crop, generator)
+        if augment.color:
+            images = picture_augmentation.color(images, augment.color, generator)
+        if augment.erase:
+            images = picture_augmentation.erase(images, augment.erase, generator)
         return images
 
     def matrices(self, count: int, generator: torch.Generator) -> Tensor:

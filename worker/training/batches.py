@@ -36,10 +36,15 @@ class Images:
         labels: Tensor,
         description: Description,
         device: torch.device,
+        *,
         rows: Tensor | None = None,
+        layout: torch.memory_format = torch.contiguous_format,
     ) -> None:
-        """Of the images those at `rows`, int64 (n,), in this order; all by default."""
-        self._device = device
+        """Of the images those at `rows`, int64 (n,), in this order; all by default.
+
+        Batches lie in memory as `layout` says.
+        """
+        self._device, self._layout = device, layout
         self._images, self._labels = images, labels
         self._rows = torch.arange(len(labels)) if rows is None else rows
         if device.type != "cpu" and len(self._rows) * prod(images.shape[1:]) <= HELD_BYTES:
@@ -114,14 +119,16 @@ class Images:
 
     def _normalized(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         images, labels = self._taken(rows)
-        return images.mul_(self._scale).add_(self._shift), labels
+        normalized = images.mul_(self._scale).add_(self._shift)
+        return normalized.contiguous(memory_format=self._layout), labels
 
     def _distorted(
         self, rows: Tensor, augmentation: Augmentation, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         pixels, labels = self._taken(rows)
         images = augmentation(pixels.div_(self._highest), generator)
-        return images.mul(self._scale_of_unit).add_(self._shift), labels
+        normalized = images.mul(self._scale_of_unit).add_(self._shift)
+        return normalized.contiguous(memory_format=self._layout), labels
 
     def _taken(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The pixels as float32, a copy, and the labels of some rows."""

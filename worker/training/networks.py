@@ -1,6 +1,6 @@
 """The PyTorch network that a spec describes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -8,14 +8,17 @@ from torch import Tensor, nn
 from app.jobspec import JobSpec, Model
 from app.jobspec.layers import (
     Activation,
+    AveragePool,
     BatchNorm,
     Convolution,
     Dropout,
     Flatten,
     Function,
+    GlobalAveragePool,
     Layer,
     Linear,
     MaxPool,
+    Residual,
 )
 
 ACTIVATIONS: dict[Function, Callable[[], nn.Module]] = {
@@ -36,13 +39,49 @@ def build(spec: JobSpec) -> nn.Sequential:
 
     Draws the initial weights from torch's global generator, layer by layer.
     """
-    return nn.Sequential(*(_module(layer, spec.model) for layer in spec.layers))
+    return _sequence(spec.layers, spec.model)
+
+
+class ResidualBlock(nn.Module):
+    """The sum of what a body makes of a signal and of the signal, brought to the same shape."""
+
+    def __init__(self, body: nn.Sequential, shortcut: nn.Sequential) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """(B, C, H, W) to the shape that the body gives."""
+        total: Tensor = self.body(signal) + self.shortcut(signal)
+        return total
+
+
+class GlobalAverage(nn.Module):
+    """The mean of each channel."""
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C)."""
+        return signal.mean((2, 3))
+
+
+Weighted = nn.Linear | nn.Conv2d
+
+
+def weighted(net: nn.Module) -> list[Weighted]:
+    """The layers with weights, those inside residual blocks too, in the order of the signal."""
+    return [module for module in net.modules() if isinstance(module, Weighted)]
+
+
+def _sequence(layers: Iterable[Layer], model: Model) -> nn.Sequential:
+    return nn.Sequential(*(_module(layer, model) for layer in layers))
 
 
 def _module(layer: Layer, model: Model) -> nn.Module:
     match layer:
         case Convolution(inputs=(before, *_), outputs=(after, *_), kernel=kernel):
-            convolution = nn.Conv2d(before, after, kernel, padding=kernel // 2)
+            convolution = nn.Conv2d(
+                before, after, kernel, layer.stride, padding=kernel // 2, bias=layer.bias
+            )
             return _initialized(convolution, model, layer.feeds)
         case Linear(inputs=(before,), outputs=(after,)):
             return _initialized(nn.Linear(before, after), model, layer.feeds)
@@ -54,6 +93,12 @@ def _module(layer: Layer, model: Model) -> nn.Module:
             return ACTIVATIONS[function]()
         case MaxPool(size=size):
             return nn.MaxPool2d(size)
+        case AveragePool(size=size):
+            return nn.AvgPool2d(size)
+        case GlobalAveragePool():
+            return GlobalAverage()
+        case Residual(body=body, shortcut=shortcut):
+            return ResidualBlock(_sequence(body, model), _sequence(shortcut, model))
         case Flatten():
             return nn.Flatten()
         case Dropout(probability=probability):

