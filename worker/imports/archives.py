@@ -1,39 +1,61 @@
-"""Zip and tar files, entry by entry: nothing is ever unpacked by its name.
+"""What holds for every archive, zip or tar: files are read one by one, never unpacked by name.
 
-An archive that holds what no packing of pictures has is refused as a whole: links and devices,
-names that lead out of a folder, a name twice, encrypted entries, and bombs. A bomb is an entry of
-more than `MAX_RATIO` times its packed size, too many entries, or too many bytes in all; what an
-entry really unpacks to is counted, whatever its header says. An entry that is damaged is left out.
+An archive that holds what no packing of pictures has is refused as a whole: links, devices and
+sparse files, absolute names and names with `..`, the same name twice, encrypted entries, and bombs.
+A bomb is an entry that claims more than `MAX_RATIO` times its packed size, more than `MAX_ENTRIES`
+entries, or too many bytes: in one entry, in all, or beyond `MAX_RATIO` times the archive's size.
+What entries claim is checked first, and what they really unpack to is counted as well. A single
+damaged file is left out.
 """
 
+import errno
 import lzma
-import stat
+import re
+import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import BadZipFile
 
 from worker.imports.refusals import Refusal, unsafe
 
-MAX_ENTRIES = 2_000_000
-MAX_ENTRY_BYTES = 2**34
-"""Most bytes of one entry: an npy array in an npz is the largest that is read."""
+MAX_ENTRIES = 1_000_000
+MAX_ENTRY_BYTES = 2**35
+"""Most bytes of one entry: an array in an npz is the largest that is read."""
 MAX_FILE_BYTES = 2**28
-"""Most bytes of a picture or a table that is read into memory."""
-MAX_TOTAL_BYTES = 2**38
+"""Most bytes of a picture or a table; these are read into memory."""
+MAX_TOTAL_BYTES = 2**39
 """Most bytes of all entries, unpacked."""
 MAX_RATIO = 200
+"""Honest pictures hardly shrink; deflate cannot shrink anything by more than 1,032."""
 SMALL = 2**22
-"""Bytes up to which an entry may be packed as well as it likes."""
+"""Up to this many bytes an entry may shrink to any size."""
+SMALL_ARCHIVE = 2**28
+"""Bytes that every archive may unpack to, however small it is."""
 PIECE = 2**20
 
-DAMAGE = (BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-"""What reading a damaged entry may raise."""
+DAMAGE = (
+    BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    IndexError,
+    struct.error,
+    RecursionError,
+)
+"""What the standard library raises when an archive is damaged."""
+FAULTS_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 SKIPPED = {"__macosx", "thumbs.db", "desktop.ini"}
 """What file managers leave behind, in small letters."""
+DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class Damaged(Exception):
@@ -44,10 +66,14 @@ class Archive(Protocol):
     """An opened zip or tar file."""
 
     names: list[str]
-    """Every plain file that somebody put there, in the archive's order."""
+    """Every file that somebody put there, in the archive's order, with `/` between folders."""
 
     def contents(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Damaged]]:
-        """The bytes of the wanted files, in the archive's order, one at a time."""
+        """The bytes of the wanted files, in the archive's order, one at a time.
+
+        Raises:
+            Refusal: the archive is damaged as a whole, or a bomb.
+        """
         ...
 
     def copy(self, name: str, to: Path) -> None:
@@ -55,147 +81,94 @@ class Archive(Protocol):
 
         Raises:
             Damaged: it cannot be read.
+            Refusal: the archive is damaged as a whole, or a bomb.
         """
         ...
 
 
-class Zip:
-    """A zip file."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._zip = ZipFile(path)
-            entries = self._zip.infolist()
-        except (*DAMAGE, ValueError, UnicodeDecodeError) as error:
-            raise Refusal(
-                "damaged", f"The zip file cannot be read: {error}.", "Pack it again and send it."
-            ) from error
-        self._entries: dict[str, ZipInfo] = {}
-        checks = Checks()
-        for entry in entries:
-            mode = entry.external_attr >> 16
-            if entry.flag_bits & 0x1:
-                raise unsafe("is encrypted")
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise unsafe(f"holds a link or a device, {entry.filename[:80]!r}")
-            checks.entry(entry.filename, 0 if entry.is_dir() else entry.file_size)
-            if entry.file_size > max(SMALL, MAX_RATIO * entry.compress_size):
-                raise unsafe(f"unpacks to more than {MAX_RATIO} times its size (a zip bomb)")
-            if not entry.is_dir() and not is_skipped(entry.filename):
-                self._entries[entry.filename] = entry
-        self.names = list(self._entries)
-
-    def contents(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Damaged]]:
-        """See `Archive`."""
-        for name, entry in self._entries.items():
-            if wanted(name):
-                try:
-                    with self._zip.open(entry) as opened:
-                        yield name, read(opened, entry.file_size)
-                except (*DAMAGE, Damaged) as error:
-                    yield name, Damaged(f"it cannot be unpacked ({error})")
-
-    def copy(self, name: str, to: Path) -> None:
-        """See `Archive`."""
-        try:
-            with self._zip.open(self._entries[name]) as opened, to.open("wb") as file:
-                copy(opened, file)
-        except DAMAGE as error:
-            raise Damaged(str(error)) from error
-
-
-class Tar:
-    """A tar file, plain or packed by gzip, bzip2 or xz. It is read from its start each time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        checks, self.names = Checks(), []
-        try:
-            with tarfile.open(path, "r|*") as archive:
-                for entry in archive:
-                    if not (entry.isreg() or entry.isdir()) or entry.issparse():
-                        raise unsafe(f"holds a link or a device, {entry.name[:80]!r}")
-                    checks.entry(entry.name, entry.size)
-                    if entry.isreg() and not is_skipped(entry.name):
-                        self.names.append(entry.name)
-        except (tarfile.TarError, *DAMAGE, ValueError, UnicodeDecodeError) as error:
-            raise Refusal(
-                "damaged", f"The tar file cannot be read: {error}.", "Pack it again and send it."
-            ) from error
-
-    def contents(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Damaged]]:
-        """See `Archive`."""
-        for entry, opened in self._files():
-            if wanted(entry.name):
-                try:
-                    yield entry.name, read(opened, entry.size)
-                except Damaged as error:
-                    yield entry.name, error
-
-    def copy(self, name: str, to: Path) -> None:
-        """See `Archive`."""
-        for entry, opened in self._files():
-            if entry.name == name:
-                with to.open("wb") as file:
-                    copy(opened, file)
-                return
-
-    def _files(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-        try:
-            with tarfile.open(self._path, "r|*") as archive:
-                for entry in archive:
-                    opened = archive.extractfile(entry) if entry.isreg() else None
-                    if opened is not None and not is_skipped(entry.name):
-                        yield entry, opened
-                    archive.members = []  # type: ignore[attr-defined]  # it keeps every header
-        except (tarfile.TarError, *DAMAGE) as error:
-            raise Refusal(
-                "damaged", f"The tar file cannot be read: {error}.", "Pack it again and send it."
-            ) from error
-
-
 class Checks:
-    """What holds for every entry of an archive."""
+    """Checks entries by what their headers say."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
+        self._count = 0
         self._total = 0
 
-    def entry(self, name: str, size: int) -> None:
-        """Notes an entry.
+    def entry(self, name: str, size: int, *, is_folder: bool = False) -> str:
+        """The name of an entry, with `/` between folders. Folders may come twice.
 
         Raises:
             Refusal: its name leads elsewhere or came before, or it is too large, or one too many.
         """
         path = PurePosixPath(name.replace("\\", "/"))
-        outside = path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0])
-        if outside or not name or "\0" in name:
+        if (
+            path.is_absolute()
+            or ".." in path.parts
+            or DRIVE.match(name)
+            or "\0" in name
+            or not name
+        ):
             raise unsafe(f"holds a file whose name leads out of its folder, {name[:80]!r}")
-        key = str(path)
-        if key in self._seen:
-            raise unsafe(f"holds the same name twice, {name[:80]!r}")
-        self._seen.add(key)
+        self._count += 1
         self._total += size
-        if len(self._seen) > MAX_ENTRIES:
+        if self._count > MAX_ENTRIES:
             raise unsafe(f"holds more than {MAX_ENTRIES} entries")
-        if size > MAX_ENTRY_BYTES or self._total > MAX_TOTAL_BYTES:
+        if size < 0 or size > MAX_ENTRY_BYTES or self._total > MAX_TOTAL_BYTES:
             raise unsafe(
                 f"unpacks to more than {MAX_ENTRY_BYTES >> 30} GiB in one entry or "
                 f"{MAX_TOTAL_BYTES >> 30} GiB in all"
             )
+        if not is_folder:
+            if str(path) in self._seen:
+                raise unsafe(f"holds the same name twice, {name[:80]!r}")
+            self._seen.add(str(path))
+        return str(path)
+
+
+class Unpacked:
+    """Counts what an archive of so many bytes really unpacks to, in one pass."""
+
+    def __init__(self, archive_bytes: int) -> None:
+        self._left = SMALL_ARCHIVE + MAX_RATIO * archive_bytes
+
+    def add(self, count: int) -> None:
+        """Counts bytes.
+
+        Raises:
+            Refusal: they are too many for the archive's size.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise unsafe(f"unpacks to more than {MAX_RATIO} times its size (a bomb)")
 
 
 def is_skipped(name: str) -> bool:
     """Whether nobody put it there on purpose: hidden files, and what file managers leave."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
+    parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part.lower() in SKIPPED for part in parts)
+
+
+def raise_fault_of_machine(error: BaseException) -> None:
+    """Raises the error again if the machine is at fault and not the archive: a full disk, say."""
+    if isinstance(error, OSError) and error.errno in FAULTS_OF_THE_MACHINE:
+        raise error
+
+
+def damaged(kind: str, error: Exception) -> Refusal:
+    """The refusal of an archive that cannot be read as a whole."""
+    raise_fault_of_machine(error)
+    return Refusal(
+        "damaged_file",
+        f"The {kind} file cannot be read: {error or type(error).__name__}.",
+        "Pack it again and send it.",
+    )
 
 
 def read(opened: IO[bytes], size: int) -> bytes:
     """All of an entry.
 
     Raises:
-        Damaged: it is larger than a picture may be, or than its header says.
+        Damaged: it is larger than a picture may be, or its size is not `size`.
     """
     if size > MAX_FILE_BYTES:
         raise Damaged(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
@@ -205,15 +178,12 @@ def read(opened: IO[bytes], size: int) -> bytes:
     return content
 
 
-def copy(opened: IO[bytes], to: IO[bytes]) -> None:
-    """Copies an entry piece by piece.
+def copy(opened: IO[bytes], to: IO[bytes], unpacked: Unpacked) -> None:
+    """Copies an entry piece by piece, and counts it.
 
     Raises:
-        Refusal: it unpacks to more than an entry may.
+        Refusal: it unpacks to too much.
     """
-    written = 0
     while piece := opened.read(PIECE):
-        written += len(piece)
-        if written > MAX_ENTRY_BYTES:
-            raise unsafe(f"unpacks to more than {MAX_ENTRY_BYTES >> 30} GiB in one entry")
+        unpacked.add(len(piece))
         to.write(piece)

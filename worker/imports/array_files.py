@@ -8,16 +8,16 @@ import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.idx import FILES, UNSIGNED_BYTES
-from worker.imports.archives import MAX_ENTRY_BYTES, PIECE, Archive, Damaged
+from worker.imports.archives import Archive, Damaged, Unpacked, copy, raise_fault_of_machine
 from worker.imports.examples import Example, LeftOut
 from worker.imports.layout import parts_of
-from worker.imports.refusals import Refusal, unsafe
+from worker.imports.refusals import Refusal
 from worker.imports.tables import text
 
 Array = NDArray[Any]
@@ -32,6 +32,8 @@ NPZ = {
     ("x", "y"): None,
 }
 """Names of pictures and labels in an npz, and the part that they are for."""
+CHANNELS = (1, 3, 4)
+"""Grey, colours, or colours with transparency."""
 IDX = {(FILES[0], FILES[1]): "train", (FILES[2], FILES[3]): "test"}
 
 
@@ -56,7 +58,7 @@ class Arrays:
                 if called:
                     yield Example(name, called, np.asarray(pixels), part)
                 else:
-                    yield LeftOut(name, "it has no label")
+                    yield LeftOut(name, "it has no label", is_damaged=False)
 
 
 def found(archive: Archive, scratch: Path) -> Arrays | None:
@@ -68,7 +70,7 @@ def found(archive: Archive, scratch: Path) -> Arrays | None:
     by_name = {parts_of(name)[-1].lower(): name for name in archive.names}
     if archive.names and all(name.endswith(".npy") for name in by_name):
         return _npz(archive, by_name, scratch)
-    plain = {name.removesuffix(".gz"): name for name in by_name}
+    plain = {name.removesuffix(".gz").replace(".idx", "-idx"): name for name in by_name}
     pairs = [(pair, part) for pair, part in IDX.items() if pair[0] in plain]
     if not pairs:
         return None
@@ -101,10 +103,11 @@ def _npy(archive: Archive, name: str, scratch: Path) -> Array:
     file = scratch / f"array-{len(list(scratch.iterdir()))}.npy"
     try:
         archive.copy(name, file)
-        array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (Damaged, ValueError, EOFError, OSError, SyntaxError, MemoryError) as error:
+        array: Array = np.lib.format.open_memmap(file, mode="r")  # never unpickles
+    except (Damaged, ValueError, EOFError, OSError, SyntaxError, RecursionError) as error:
+        raise_fault_of_machine(error)
         raise Refusal(
-            "damaged", f"{name} cannot be read: {error}.", "Save it again with numpy.savez."
+            "damaged_file", f"{name} cannot be read: {error}.", "Save it again with numpy.savez."
         ) from error
     return array
 
@@ -118,7 +121,10 @@ def _idx(archive: Archive, name: str, scratch: Path) -> Array:
             file = _unpacked(file)
         return _mapped(file)
     except (Damaged, OSError, EOFError, zlib.error) as error:
-        raise Refusal("damaged", f"{name} cannot be read: {error}.", "Send it again.") from error
+        raise_fault_of_machine(error)
+        raise Refusal(
+            "damaged_file", f"{name} cannot be read: {error}.", "Send it again."
+        ) from error
 
 
 def _mapped(file: Path) -> Array:
@@ -134,12 +140,9 @@ def _mapped(file: Path) -> Array:
 
 
 def _unpacked(file: Path) -> Path:
-    unpacked, written = file.with_suffix(".unpacked"), 0
+    unpacked = file.with_suffix(".unpacked")
     with gzip.open(file) as packed, unpacked.open("wb") as to:
-        while piece := packed.read(PIECE):
-            written += to.write(piece)
-            if written > MAX_ENTRY_BYTES:
-                raise unsafe(f"unpacks to more than {MAX_ENTRY_BYTES >> 30} GiB in one entry")
+        copy(cast(IO[bytes], packed), to, Unpacked(file.stat().st_size))
     return unpacked
 
 
@@ -165,14 +168,14 @@ def _fitting(images: Array, labels: Array, names: tuple[str, str]) -> tuple[Arra
             "unfit_arrays",
             f"{wrong}.",
             "Pictures are uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W), with one label "
-            "each: whole numbers or texts.",
+            "each: whole numbers or texts. Fractions become uint8 by (x * 255).astype('uint8').",
         )
     last, turned = _channels_last(images) if images.ndim == 4 else (True, images)
     return (turned if last else images), labels
 
 
 def _channels_last(images: Array) -> tuple[bool, Array]:
-    """Whether the pictures have one channel or three, and their array with the channels last."""
-    if images.shape[3] in (1, 3):
+    """Whether the number of channels is a known one, and the array with the channels last."""
+    if images.shape[3] in CHANNELS:
         return True, images
-    return images.shape[1] in (1, 3), images.transpose(0, 2, 3, 1)
+    return images.shape[1] in CHANNELS, images.transpose(0, 2, 3, 1)

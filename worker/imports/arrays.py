@@ -1,15 +1,22 @@
-"""The arrays that training maps, written in pieces from the pixels that an import has prepared."""
+"""The arrays that training maps, written in pieces from the pixels that an import has prepared.
 
+They are written as plain files: a full disk is then an error with a reason, where writing to a
+mapping would end the process without one.
+"""
+
+import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from worker.imports.pictures import Found, Prepared
-from worker.training.dataset import Description
+from app.images.preparation import Preparation
+from worker.imports.parts import Divided
+from worker.imports.preparing import Found, Pixels
+from worker.training.dataset import Array, Description
 
 PIECE_BYTES = 2**22
 """Bytes of pictures that are copied at once."""
@@ -17,74 +24,106 @@ HIGHEST = 255
 ORDER = ("train", "test", "validation")
 """The parts in the order of their digest."""
 
-Pixels = NDArray[np.uint8]
-
 
 def write(
-    folder: Path, name: str, classes: list[str], parts: dict[str, list[Found]], prepared: Prepared
+    folder: Path,
+    name: str,
+    *,
+    classes: list[str],
+    parts: Divided,
+    pixels: Pixels,
+    preparation: Preparation,
 ) -> Description:
-    """Writes the arrays of each part that has examples, and dataset.json, which describes them."""
-    pixels, preparation = prepared.pixels, prepared.preparation
+    """Writes the arrays of each part that has examples, and dataset.json, which describes them.
+
+    `pixels` are those of all pictures, uint8 (N, C, H, W).
+    """
     number = {label: index for index, label in enumerate(classes)}
     kind = np.uint8 if len(classes) <= 256 else np.uint16
-    digest = sha256()
-    mean, std = [0.0], [1.0]
+    channels, height, width = pixels.shape[1:]
+    digest, moments = sha256(), Moments(channels)
     for part in ORDER:
-        found = parts[part]
-        if not found:
+        if not parts[part]:
             continue
-        shape = (len(found), *pixels.shape[1:])
-        images = np.lib.format.open_memmap(
-            folder / f"{part}_images.npy", mode="w+", dtype=np.uint8, shape=shape
-        )
-        for some in pieces(images):
-            piece = pixels[[each.row for each in found[some]]]
-            images[some] = piece
-            digest.update(piece.tobytes())
-        if part == "train":
-            mean, std = moments(images)
-        images.flush()
-        labels = np.array([number[each.label] for each in found], kind)
-        np.save(folder / f"{part}_labels.npy", labels)
-        digest.update(labels.tobytes())
-    _, channels, rows_, columns = pixels.shape
+        with (folder / f"{part}_images.npy").open("wb") as file:
+            _begin(file, np.dtype(np.uint8), (len(parts[part]), channels, height, width))
+            for piece in pieces(parts[part], pixels):
+                file.write(piece.data)
+                digest.update(piece.data)
+                if part == "train":
+                    moments.add(piece)
+            _to_disk(file)
+        labels = np.array([number[each.label] for each in parts[part]], kind)
+        with (folder / f"{part}_labels.npy").open("wb") as file:
+            _begin(file, labels.dtype, labels.shape)
+            file.write(labels.data)
+            _to_disk(file)
+        digest.update(labels.data)
     description = Description(
         name=name,
-        input_shape=(channels, rows_, columns),
+        input_shape=(channels, height, width),
         classes=classes,
         pixel_range=(0, HIGHEST),
-        mean=mean,
-        std=std,
+        mean=moments.mean(),
+        std=moments.std(),
         sha256=digest.hexdigest(),
         preparation={"fit": preparation.fit, "ground": list(preparation.ground)},
     )
-    (folder / "dataset.json").write_bytes(msgspec.json.encode(description))
+    with (folder / "dataset.json").open("wb") as file:
+        file.write(msgspec.json.encode(description))
+        _to_disk(file)
     return description
 
 
-def pieces(images: Pixels) -> Iterator[slice]:
-    """Slices of pictures that are copied at once."""
-    rows = max(1, PIECE_BYTES // max(1, images[:1].nbytes))
-    for start in range(0, len(images), rows):
-        yield slice(start, start + rows)
+def pieces(found: list[Found], pixels: Pixels) -> Iterator[Pixels]:
+    """The pixels of these pictures, some at a time."""
+    count = max(1, PIECE_BYTES // max(1, pixels[:1].nbytes))
+    for start in range(0, len(found), count):
+        rows = [each.row for each in found[start : start + count]]
+        yield np.ascontiguousarray(pixels[rows])
 
 
-def moments(images: Pixels) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, scaled to 0..1; 1 for one without any spread.
+class Moments:
+    """Mean and standard deviation of each channel, from counts of each value, which are exact."""
 
-    Sums of whole numbers are exact, whatever the pieces.
-    """
-    channels = images.shape[1]
-    total = squares = np.zeros(channels, np.uint64)
-    for some in pieces(images):
-        piece = images[some].astype(np.uint32)
-        total = total + piece.sum(axis=(0, 2, 3), dtype=np.uint64)
-        squares = squares + np.square(piece).sum(axis=(0, 2, 3), dtype=np.uint64)
-    count = images.size // channels
-    mean = [int(each) / count for each in total]
-    variance = [
-        (count * int(square) - int(each) ** 2) / count**2
-        for each, square in zip(total, squares, strict=True)
-    ]
-    std = [each**0.5 / HIGHEST if each > 0 else 1.0 for each in variance]
-    return [each / HIGHEST for each in mean], std
+    def __init__(self, channels: int) -> None:
+        self._counts: Array = np.zeros((channels, HIGHEST + 1), np.int64)
+
+    def add(self, piece: Pixels) -> None:
+        """Counts the pixels of some pictures (N, C, H, W)."""
+        for channel in range(len(self._counts)):
+            self._counts[channel] += np.bincount(piece[:, channel].ravel(), minlength=HIGHEST + 1)
+
+    def mean(self) -> list[float]:
+        """Scaled to 0..1."""
+        return [total / count / HIGHEST for count, total, _ in self._sums()]
+
+    def std(self) -> list[float]:
+        """Scaled to 0..1; 1 for a channel that has one value only."""
+        variances = [squares * count - total**2 for count, total, squares in self._sums()]
+        counts = [count for count, _, _ in self._sums()]
+        return [
+            variance**0.5 / count / HIGHEST if variance else 1.0
+            for variance, count in zip(variances, counts, strict=True)
+        ]
+
+    def _sums(self) -> list[tuple[int, int, int]]:
+        """Of each channel: pixels, their sum, and the sum of their squares."""
+        sums = []
+        for counts in self._counts.tolist():
+            values = list(enumerate(counts))
+            total = sum(value * count for value, count in values)
+            sums.append((sum(counts), total, sum(value**2 * count for value, count in values)))
+        return sums
+
+
+def _begin(file: BinaryIO, kind: np.dtype[np.generic], shape: tuple[int, ...]) -> None:
+    """Writes the header of an npy file."""
+    about = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)
+
+
+def _to_disk(file: BinaryIO) -> None:
+    """The folder gets its name only when its files are on the disk for sure."""
+    file.flush()
+    os.fsync(file.fileno())

@@ -43,6 +43,8 @@ class LeftOut:
 
     name: str
     reason: str
+    is_damaged: bool = True
+    """Whether it should have been an example: too many of these refuse the file."""
 
 
 class Source(Protocol):

@@ -1,10 +1,12 @@
 """Parquet as the Hugging Face Hub has it: a column of pictures, each `{bytes, path}`, and a label.
 
-DuckDB reads it, within a memory limit and with no other file in reach.
+DuckDB reads it, within a memory limit and with no other file in reach. It holds 2,048 rows at a
+time, so that files of large photos may need more than there is; these are refused.
 """
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,30 @@ import duckdb
 from app.jobspec.import_options import ImportOptions
 from worker.imports.examples import Example, LeftOut
 from worker.imports.refusals import Refusal
-from worker.imports.tables import LABEL_COLUMNS, SPLIT_COLUMN, part_named, text
+from worker.imports.tables import Columns, part_named, text
 
 ROWS = 256
-"""Rows that are fetched together."""
-MEMORY = "512MB"
+"""Most rows that are fetched together."""
+FETCHED_BYTES = 2**24
+"""About as many bytes are fetched together."""
+MEMORY_MB = 2048
+"""Most memory that DuckDB may take, in MB; half of the import's limit if that is less."""
+LABELS = {
+    "VARCHAR",
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+}
+"""DuckDB's types of columns that can name classes, beside ENUM."""
+SIGNED_MISSING = -1
+"""The Hub's label of a picture without one."""
 
 
 class Parquet:
@@ -25,44 +46,44 @@ class Parquet:
 
     format = "Parquet"
 
-    def __init__(self, path: Path, options: ImportOptions) -> None:
+    def __init__(self, path: Path, options: ImportOptions, memory_mb: int | None) -> None:
         self._path = str(path)
-        self._database = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY})
-        self._database.execute(f"SET allowed_directories = [{_quoted(str(path.parent))}]")
+        memory = MEMORY_MB if memory_mb is None else min(MEMORY_MB, max(64, memory_mb // 2))
+        limits: dict[str, str | bool | int | float | list[str]] = {
+            "threads": 1,
+            "memory_limit": f"{memory}MB",
+            "temp_directory": "",
+        }
+        self._database = duckdb.connect(config=limits)
+        self._database.execute(f"SET allowed_paths = [{_quoted(self._path)}]")
         self._database.execute("SET enable_external_access = false")
         self._database.execute("SET lock_configuration = true")
-        try:
-            described = self._ask("DESCRIBE SELECT * FROM read_parquet(?)")
-            ((self.total,),) = self._ask("SELECT count(*) FROM read_parquet(?)")
-            told = self._ask("SELECT value FROM parquet_kv_metadata(?) WHERE key = 'huggingface'")
-        except duckdb.Error as error:
-            raise _damaged(error) from error
+        described = self._ask("DESCRIBE SELECT * FROM read_parquet(?)")
+        ((self.total,),) = self._ask("SELECT count(*) FROM read_parquet(?)")
+        told = self._ask("SELECT value FROM parquet_kv_metadata(?) WHERE key = 'huggingface'")
+        row_bytes = path.stat().st_size // max(1, self.total)
+        self._rows = max(1, min(ROWS, FETCHED_BYTES // max(1, row_bytes)))
         types = {name: kind for name, kind, *_ in described}
-        self._image = self._image_column(types, options.file)
-        self._label = self._label_column(types, options.label)
-        self._split = options.parts.split or (SPLIT_COLUMN if SPLIT_COLUMN in types else None)
-        self._group = options.parts.group
-        for column in (self._split, self._group):
-            if column is not None and column not in types:
-                raise _no_column(f"no column {column!r}", types, "parts.split or parts.group")
+        self._image = _image_column(types, options.file)
+        others = [name for name, kind in types.items() if _names_classes(kind)]
+        columns = Columns("The Parquet file", others, _without_file(options))
+        if columns.label is None:
+            raise _no_column("no column that is called as the label usually is", types, "label")
+        self._label, self._split, self._group = columns.label, columns.split, columns.group
         self._names = _class_names(told, self._label)
 
     def __iter__(self) -> Iterator[Example | LeftOut]:
         """See `Source`."""
         columns = [self._image, self._label, self._split, self._group]
         asked = ", ".join("NULL" if each is None else _identifier(each) for each in columns)
-        try:
-            found = self._database.execute(
-                f"SELECT {asked} FROM read_parquet(?)",  # noqa: S608 (quoted)
-                [self._path],
-            )
-            number = 0
-            while some := found.fetchmany(ROWS):
+        question = f"SELECT {asked} FROM read_parquet(?)"  # noqa: S608 (quoted)
+        number = 0
+        with _refusing():
+            found = self._database.execute(question, [self._path])
+            while some := found.fetchmany(self._rows):
                 for image, label, split, group in some:
                     yield self._example(number, image, label, split, group)
                     number += 1
-        except duckdb.Error as error:
-            raise _damaged(error) from error
 
     def _example(
         self, number: int, image: Any, label: Any, split: Any, group: Any
@@ -71,38 +92,65 @@ class Parquet:
         if isinstance(image, dict):
             name = str(image.get("path") or name)
             image = image.get("bytes")
-        if not image:
+        if not isinstance(image, bytes) or not image:
             return LeftOut(name, "it has no bytes")
         called = text(label)
         if self._names is not None and isinstance(label, int):
             called = self._names[label] if 0 <= label < len(self._names) else ""
-        if not called:
-            return LeftOut(name, "it has no label")
-        part = part_named(text(split), f"the column {self._split}")
-        return Example(name, called, bytes(image), part, text(group) if self._group else None)
+        if not called or label == SIGNED_MISSING:
+            return LeftOut(name, "it has no label", is_damaged=False)
+        part = part_named(text(split), "The Parquet file")
+        if part is None and self._split is not None:
+            return LeftOut(name, "the table names no part for it", is_damaged=False)
+        return Example(name, called, image, part, text(group) or None)
 
     def _ask(self, question: str) -> list[tuple[Any, ...]]:
-        return self._database.execute(question, [self._path]).fetchall()
+        with _refusing():
+            return self._database.execute(question, [self._path]).fetchall()
 
-    @staticmethod
-    def _image_column(types: dict[str, str], wanted: str | None) -> str:
-        usable = [
-            name
-            for name, kind in types.items()
-            if kind == "BLOB" or (kind.startswith("STRUCT(") and "bytes BLOB" in kind)
-        ]
-        if wanted is None and usable:
-            return usable[0]
-        if wanted in usable:
-            return wanted
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Refuses the file when DuckDB cannot read it, or not within its memory."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise Refusal(
+            "too_large",
+            "Reading the Parquet file takes more memory than there is for it.",
+            "Parquet is read 2,048 rows at a time: make the pictures smaller, or send them as a "
+            "zip of files, which takes hardly any memory.",
+        ) from error
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        raise Refusal(
+            "damaged_file",
+            f"The Parquet file cannot be read: {(str(error).splitlines() or ['no reason'])[0]}",
+            "Write it again and send it.",
+        ) from error
+
+
+def _names_classes(kind: str) -> bool:
+    return kind in LABELS or kind.startswith("ENUM")
+
+
+def _without_file(options: ImportOptions) -> ImportOptions:
+    """Here `file` names the column of the pictures."""
+    return options.model_copy(update={"file": None})
+
+
+def _image_column(types: dict[str, str], wanted: str | None) -> str:
+    """The column of pictures: the one that is called so, or else the first that may be one."""
+    usable = [
+        name
+        for name, kind in types.items()
+        if kind == "BLOB" or (kind.startswith("STRUCT(") and "bytes BLOB" in kind)
+    ]
+    if wanted is not None:
+        usable = [name for name in usable if name == wanted]
+    usable.sort(key=lambda name: name.lower() not in {"image", "img", "picture"})
+    if not usable:
         raise _no_column("no column of pictures ({bytes, path}, or bytes)", types, "file")
-
-    @staticmethod
-    def _label_column(types: dict[str, str], wanted: str | None) -> str:
-        for name in types:
-            if name == wanted or (wanted is None and name.lower() in LABEL_COLUMNS):
-                return name
-        raise _no_column("no column that is called as the label usually is", types, "label")
+    return usable[0]
 
 
 def _class_names(told: list[tuple[Any, ...]], label: str) -> list[str] | None:
@@ -110,7 +158,7 @@ def _class_names(told: list[tuple[Any, ...]], label: str) -> list[str] | None:
     for (value,) in told:
         try:
             names = json.loads(value)["info"]["features"][label]["names"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
         if isinstance(names, list):
             return [str(name) for name in names]
@@ -123,14 +171,6 @@ def _identifier(name: str) -> str:
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def _damaged(error: Exception) -> Refusal:
-    return Refusal(
-        "damaged",
-        f"The Parquet file cannot be read: {str(error).splitlines()[0]}",
-        "Write it again and send it.",
-    )
 
 
 def _no_column(what: str, types: dict[str, str], option: str) -> Refusal:

@@ -5,38 +5,49 @@ version. Which examples it gets follows from their pixels and the seed alone, so
 pictures are divided equally in whatever file they come.
 """
 
+import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from hashlib import sha256
 
 from app.jobspec.import_options import PartOptions
-from worker.imports.pictures import Found
+from worker.imports.examples import PARTS, LeftOut
+from worker.imports.pictures import no_pictures
+from worker.imports.preparing import Found
 from worker.imports.refusals import Refusal
 
 MIN_EXAMPLES, MIN_CLASSES, MAX_CLASSES = 10, 2, 1000
-MAX_LEFT_OUT = 0.5
-"""Largest fraction of the entries that may be unreadable."""
+MAX_DAMAGED = 0.5
+"""Largest fraction of the examples that may be unreadable."""
+NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+Divided = dict[str, list[Found]]
+"""The examples of each of PARTS, in the order of classes and pixels."""
 
 
-def class_names(found: list[Found]) -> list[str]:
+def class_names(found: Iterable[Found]) -> list[str]:
     """The classes in order: by number where all are whole numbers, else by name."""
     names = {each.label for each in found}
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(NUMBER.fullmatch(name) for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
 
 
-def check(found: list[Found], left_out: int) -> None:
+def check(found: list[Found], left_out: list[LeftOut]) -> None:
     """Refuses what no network can learn from.
 
     Raises:
         Refusal: too few examples or classes, too many classes, or too much that cannot be read.
     """
-    classes = len({each.label for each in found})
-    entries = len(found) + left_out
-    if left_out > MAX_LEFT_OUT * entries:
+    damaged = [each for each in left_out if each.is_damaged]
+    if not found and not damaged:
+        raise no_pictures()
+    entries = len(found) + len(damaged)
+    if len(damaged) > MAX_DAMAGED * entries:
         raise Refusal(
             "unreadable",
-            f"{left_out} of {entries} files cannot be used.",
+            f"{len(damaged)} of {entries} files cannot be read, {len(damaged) / entries:.0%} where "
+            f"{MAX_DAMAGED:.0%} are the most; the first, {damaged[0].name}: {damaged[0].reason}.",
             "Most files must be PNG, JPEG, WebP, GIF, BMP or TIFF, in a folder for each class.",
         )
     if len(found) < MIN_EXAMPLES:
@@ -45,10 +56,11 @@ def check(found: list[Found], left_out: int) -> None:
             f"There are {len(found)} pictures; {MIN_EXAMPLES} are the least.",
             "Bring more: some fifty of each class are a start.",
         )
+    classes = len({each.label for each in found})
     if classes < MIN_CLASSES:
         raise Refusal(
             "too_few_classes",
-            f"All pictures are of one class, {found[0].label!r}.",
+            f"All pictures are of one class, {found[0].label!r}; {MIN_CLASSES} are the least.",
             "Put the pictures of each class into a folder of their own.",
         )
     if classes > MAX_CLASSES:
@@ -59,65 +71,96 @@ def check(found: list[Found], left_out: int) -> None:
         )
 
 
-def divided(found: list[Found], options: PartOptions) -> dict[str, list[Found]]:
-    """The examples of each part, each in the order of classes and pixels.
+def divided(found: list[Found], options: PartOptions) -> Divided:
+    """The examples of each part.
 
     Raises:
         Refusal: a part that is needed has no examples.
     """
     order = {name: number for number, name in enumerate(class_names(found))}
-    ordered = sorted(found, key=lambda each: (order[each.label], each.digest))
-    given = {each.part for each in found}
-    if given == {None} or "test" not in given:
-        test = _grouped(ordered, options) if options.group else _stratified(ordered, options)
-    else:
-        test = {each.row for each in ordered if each.part == "test"}
-    parts: dict[str, list[Found]] = {"train": [], "validation": [], "test": []}
+    ordered = sorted(found, key=lambda each: (order[each.label], each.digest, each.group or ""))
+    test = {each.row for each in ordered if each.part == "test"}
+    if not test:
+        test = _taken([each for each in ordered if each.part != "validation"], options)
+    parts: Divided = {part: [] for part in PARTS}
     for each in ordered:
-        part = "test" if each.row in test else each.part or "train"
-        parts[part].append(each)
+        parts["test" if each.row in test else each.part or "train"].append(each)
+    return parts
+
+
+def check_parts(parts: Divided) -> None:
+    """Refuses parts that do not serve training and testing.
+
+    Raises:
+        Refusal: the training or the test part is empty, or a class has no training pictures.
+    """
     for part in ("train", "test"):
         if not parts[part]:
             raise Refusal(
                 "empty_part",
                 f"The part {part!r} has no pictures.",
-                "Bring some, or give no parts: a test part is then taken from all.",
+                "Bring some, or give no parts: a test part is then taken from all. Where groups "
+                "stay together, there must be two of them.",
             )
-    return parts
+    trained = {each.label for each in parts["train"]}
+    untrained = class_names(
+        each for some in parts.values() for each in some if each.label not in trained
+    )
+    if untrained:
+        raise Refusal(
+            "untrained_class",
+            f"No training picture shows {untrained[0]!r}, which is tested or validated.",
+            "Bring training pictures of each class, or remove the class.",
+        )
 
 
-def _stratified(ordered: list[Found], options: PartOptions) -> set[int]:
-    """Rows of the test part: the same fraction of each class, at least one of two."""
-    of_class = defaultdict(list)
+def _taken(ordered: list[Found], options: PartOptions) -> set[int]:
+    """Rows of a test part: of each class the fraction that is asked for, at least one picture.
+
+    What belongs together is taken together: a group or, without groups, equal pictures of a class.
+    These units come in an order that follows from the seed and the pixels. One is taken if the
+    counts of the classes get nearer to what is wanted: so no class is taken as a whole.
+    """
+    counts = Counter(each.label for each in ordered)
+    missing = {
+        label: max(1, round(options.test_fraction * count)) if count > 1 else 0
+        for label, count in counts.items()
+    }
+    units: dict[tuple[str, str], list[Found]] = defaultdict(list)
     for each in ordered:
-        if each.part in (None, "train"):
-            of_class[each.label].append(each)
+        grouped = options.group is not None and each.group is not None
+        key = ("", each.group or "") if grouped else (each.label, each.digest.hex())
+        units[key].append(each)
+    drawn = sorted(units, key=lambda key: _drawn(options.seed, *key))
     rows: set[int] = set()
-    for members in of_class.values():
-        count = round(options.test_fraction * len(members))
-        count = min(max(count, 1), len(members) - 1)
-        members.sort(key=lambda each: (_drawn(options.seed, each.digest), each.digest))
-        rows |= {each.row for each in members[:count]}
+    for unit in (units[key] for key in drawn):
+        if _gain(unit, missing) > 0:
+            rows |= {each.row for each in unit}
+            for each in unit:
+                missing[each.label] -= 1
+    if not rows and len(units) > 1:  # a few large groups
+        nearest = max((units[key] for key in drawn), key=lambda unit: _gain(unit, missing))
+        rows = {each.row for each in nearest}
     return rows
 
 
-def _grouped(ordered: list[Found], options: PartOptions) -> set[int]:
-    """Rows of the test part: whole groups, in seeded order, until the fraction is reached."""
-    sizes = Counter(each.group or "" for each in ordered if each.part in (None, "train"))
-    wanted = max(1, round(options.test_fraction * sizes.total()))
-    chosen: set[str] = set()
-    count = 0
-    for group in sorted(sizes, key=lambda group: _drawn(options.seed, group)):
-        if count < wanted and len(chosen) < len(sizes) - 1:
-            chosen.add(group)
-            count += sizes[group]
-    return {
-        each.row
-        for each in ordered
-        if each.part in (None, "train") and (each.group or "") in chosen
-    }
+def _gain(unit: list[Found], missing: dict[str, int]) -> int:
+    """By how much the counts of the classes get nearer to what is wanted, if a unit is taken."""
+    counts = Counter(each.label for each in unit)
+    return sum(abs(missing[label]) - abs(missing[label] - count) for label, count in counts.items())
 
 
-def _drawn(seed: int, key: str) -> str:
-    """A number that looks random, and follows from the seed and the key."""
-    return sha256(f"{seed}:{key}".encode(errors="surrogatepass")).hexdigest()
+def _drawn(seed: int, *key: str) -> bytes:
+    """What looks random, and follows from the seed and the key."""
+    return sha256(f"{seed}:{key}".encode(errors="surrogatepass")).digest()
+
+
+def split_groups(parts: Divided) -> list[str]:
+    """Groups that the file's own parts tear apart."""
+    of_part = [{each.group for each in some if each.group} for some in parts.values()]
+    seen: set[str] = set()
+    torn: set[str] = set()
+    for groups in of_part:
+        torn |= seen & groups
+        seen |= groups
+    return sorted(torn)

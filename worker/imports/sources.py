@@ -5,21 +5,24 @@ from pathlib import Path
 
 from app.jobspec.import_options import ImportOptions
 from worker.imports import array_files, tables
-from worker.imports.archives import Archive, Damaged, Tar, Zip
+from worker.imports.archives import Archive, Damaged
+from worker.imports.described import Described
 from worker.imports.examples import Example, LeftOut, Source
-from worker.imports.layout import parts_of, places
+from worker.imports.layout import places
 from worker.imports.parquet import Parquet
 from worker.imports.refusals import Refusal
-from worker.imports.tables import Row
+from worker.imports.tars import OPENERS, Tar
+from worker.imports.zips import Zip
 
 TAR_MAGIC = 257
 """Where a tar file says `ustar`."""
-PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
-"""gzip, bzip2 and xz."""
 
 
-def opened(path: Path, options: ImportOptions, scratch: Path) -> Source:
-    """The examples of a file; `scratch` is a folder for what must be unpacked.
+def opened(
+    path: Path, options: ImportOptions, scratch: Path, memory_mb: int | None = None
+) -> Source:
+    """The examples of a file; `scratch` is a folder for what must be unpacked. `memory_mb` is the
+    import's limit.
 
     Raises:
         Refusal: it is of no known kind, or cannot be used.
@@ -29,8 +32,8 @@ def opened(path: Path, options: ImportOptions, scratch: Path) -> Source:
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return _of_archive(Zip(path), "zip", options, scratch)
     if head[:4] == b"PAR1":
-        return Parquet(path, options)
-    if head[TAR_MAGIC : TAR_MAGIC + 5] == b"ustar" or head.startswith(PACKED):
+        return Parquet(path, options, memory_mb)
+    if head[TAR_MAGIC : TAR_MAGIC + 5] == b"ustar" or head.startswith(tuple(OPENERS)):
         return _of_archive(Tar(path), "tar", options, scratch)
     raise Refusal(
         "unknown_format",
@@ -40,12 +43,18 @@ def opened(path: Path, options: ImportOptions, scratch: Path) -> Source:
 
 
 def _of_archive(archive: Archive, kind: str, options: ImportOptions, scratch: Path) -> Source:
-    if arrays := array_files.found(archive, scratch):
-        return arrays
+    arrays = array_files.found(archive, scratch)
     described = [name for name in archive.names if tables.is_table(name)]
-    if described:
+    if arrays is None and described:
         return Described(archive, kind, described, options)
-    return Folders(archive, kind)
+    named = (options.file, options.label, options.parts.split, options.parts.group)
+    if any(column is not None for column in named):
+        raise Refusal(
+            "no_table",
+            "The options name a column, and there is no table beside the pictures.",
+            "Pack a metadata.csv with the columns file_name and label beside the pictures.",
+        )
+    return arrays or Folders(archive, kind)
 
 
 class Folders:
@@ -61,47 +70,10 @@ class Folders:
         """See `Source`."""
         for name in self._archive.names:
             if name not in self._places:
-                yield LeftOut(name, "it lies in no folder of a class")
+                yield LeftOut(name, "it lies in no folder of a class", is_damaged=False)
         for name, content in self._archive.contents(self._places.__contains__):
             if isinstance(content, Damaged):
                 yield LeftOut(name, str(content))
             else:
                 label, part = self._places[name]
                 yield Example(name, label, content, part)
-
-
-class Described:
-    """Pictures with tables beside them that say what each shows."""
-
-    def __init__(
-        self, archive: Archive, kind: str, described: list[str], options: ImportOptions
-    ) -> None:
-        self._archive = archive
-        self._rows: dict[str, Row] = {}
-        for name, content in archive.contents(described.__contains__):
-            if isinstance(content, Damaged):
-                raise Refusal("damaged_table", f"{name}: {content}.", "Pack it again and send it.")
-            self._rows |= tables.rows(name, content, options)
-        self._tables = set(described)
-        self.format = f"{kind} with {parts_of(described[0])[-1]}"
-        self.total = len(self._rows)
-
-    def __iter__(self) -> Iterator[Example | LeftOut]:
-        """See `Source`."""
-        there = {"/".join(parts_of(name)): name for name in self._archive.names}
-        for name in self._rows:
-            if name not in there:
-                yield LeftOut(name, "the table names it, and it is not there")
-        for name in self._archive.names:
-            if "/".join(parts_of(name)) not in self._rows and name not in self._tables:
-                yield LeftOut(name, "no table names it")
-        for name, content in self._archive.contents(lambda name: name not in self._tables):
-            row = self._rows.get("/".join(parts_of(name)))
-            if row is None:
-                continue
-            if isinstance(content, Damaged):
-                yield LeftOut(name, str(content))
-            elif row.label is None:
-                yield LeftOut(name, "the table gives it no label")
-            else:
-                yield Example(name, row.label, content, row.part, row.group)

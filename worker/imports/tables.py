@@ -7,74 +7,76 @@ is text: a formula of a spreadsheet is a text like any other.
 import csv
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobspec.import_options import ImportOptions
 from worker.imports.examples import PART_NAMES
-from worker.imports.layout import parts_of
 from worker.imports.refusals import Refusal
 
-NAMES = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "labels.csv", "labels.tsv")
+STEMS = ("metadata", "labels", "annotations")
+KINDS = ("csv", "tsv", "jsonl")
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_path", "name", "id")
-LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category", "y")
+LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
+"""Usual names of columns; the first that is there counts."""
 SPLIT_COLUMN = "split"
+DELIMITERS = ",;\t|"
+
+Record = Mapping[Any, Any]
 
 
-@dataclass(frozen=True)
-class Row:
-    """What a table says of a file; None where it says nothing."""
+class Columns:
+    """Which column of a table says what.
 
-    label: str | None
-    part: str | None
-    group: str | None
+    Raises:
+        Refusal: a column is missing that is needed, or that the options name.
+    """
+
+    def __init__(self, name: str, columns: Sequence[str], options: ImportOptions) -> None:
+        self._name, self._columns = name, columns
+        self.file = self._named(options.file) or self._usual(FILE_COLUMNS)
+        self.label = self._named(options.label) or self._usual(LABEL_COLUMNS)
+        self.split = self._named(options.parts.split) or self._usual((SPLIT_COLUMN,))
+        self.group = self._named(options.parts.group)
+
+    def _named(self, wanted: str | None) -> str | None:
+        if wanted is None or wanted in self._columns:
+            return wanted
+        there = some(self._columns)
+        raise Refusal(
+            "no_column",
+            f"{self._name} has no column {wanted!r}; it has {there}.",
+            "Name one of it.",
+        )
+
+    def _usual(self, names: Sequence[str]) -> str | None:
+        lower = {column.strip().lower(): column for column in reversed(self._columns)}
+        return next((lower[name] for name in names if name in lower), None)
+
+
+def some(columns: Sequence[str]) -> str:
+    """The first columns, for people."""
+    return ", ".join(column[:60] for column in columns[:20]) or "none"
 
 
 def is_table(name: str) -> bool:
-    """Whether a file of an archive is a table of the others."""
-    return parts_of(name)[-1].lower() in NAMES
-
-
-def rows(name: str, content: bytes, options: ImportOptions) -> dict[str, Row]:
-    """What a table says of each file, by the file's name in the archive.
-
-    A table names files from its own folder on. One in a folder that is called as a part says what
-    that part's files show.
-
-    Raises:
-        Refusal: it cannot be read, or lacks a column.
-    """
-    records = _records(name, content)
-    columns = list(records[0]) if records else []
-    file = _column(name, columns, options.file, FILE_COLUMNS, "file")
-    label = _column(name, columns, options.label, LABEL_COLUMNS, "label")
-    split = options.parts.split or (SPLIT_COLUMN if SPLIT_COLUMN in columns else None)
-    for wanted in (split, options.parts.group):
-        if wanted is not None and wanted not in columns:
-            raise _missing(name, wanted, columns)
-    folder = PurePosixPath(*parts_of(name)[:-1])
-    of_folder = PART_NAMES.get(folder.name.lower())
-    found = {}
-    for record in records:
-        path = str(folder / text(record.get(file)).replace("\\", "/"))
-        part = of_folder if split is None else part_named(text(record.get(split)), name)
-        group = None if options.parts.group is None else text(record.get(options.parts.group))
-        found[path] = Row(text(record.get(label)) or None, part, group)
-    return found
+    """Whether a file of an archive is a table of the others, by its name."""
+    stem, _, kind = name.rsplit("/", maxsplit=1)[-1].lower().rpartition(".")
+    return stem in STEMS and kind in KINDS
 
 
 def text(value: Any) -> str:
     """A value of a table as a class is called; a whole number has no decimals."""
     if value is None:
         return ""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
 
 
-def part_named(value: str, name: str) -> str | None:
+def part_named(value: str, table: str) -> str | None:
     """The part that a column names; None where it is empty.
 
     Raises:
@@ -85,58 +87,52 @@ def part_named(value: str, name: str) -> str | None:
     if value.lower() not in PART_NAMES:
         raise Refusal(
             "unknown_part",
-            f"{name} names a part {value[:80]!r}.",
+            f"{table} names a part {value[:80]!r}.",
             "Parts are train, validation and test; name the column with parts.split.",
         )
     return PART_NAMES[value.lower()]
 
 
-def _records(name: str, content: bytes) -> list[Mapping[str, Any]]:
+def records(name: str, content: bytes) -> tuple[list[str], list[Record]]:
+    """The columns of a table, and its rows.
+
+    Raises:
+        Refusal: it cannot be read.
+    """
     try:
-        told = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        told = content.decode("latin-1")
-    try:
+        told = _decoded(content)
         if name.lower().endswith(".jsonl"):
-            lines = [json.loads(line) for line in told.splitlines() if line.strip()]
-            return [line for line in lines if isinstance(line, dict)]
-        dialect: Any = "excel-tab" if name.lower().endswith(".tsv") else _dialect(told)
-        return list(csv.DictReader(io.StringIO(told, newline=""), dialect=dialect))
+            return _json_lines(told)
+        head = told.lstrip("\r\n").partition("\n")[0]
+        delimiter = max(DELIMITERS, key=head.count)  # the first of them where there is none
+        rows = csv.DictReader(io.StringIO(told, newline=""), delimiter=delimiter, strict=True)
+        return list(rows.fieldnames or []), list(rows)
     except (csv.Error, ValueError, RecursionError) as error:
         raise Refusal(
-            "damaged_table", f"{name} cannot be read: {error}.", "Save it as CSV with a header."
+            "damaged_table",
+            f"{name} cannot be read: {error}.",
+            "Save it as CSV in UTF-8 with a header.",
         ) from error
 
 
-def _dialect(told: str) -> Any:
+def _decoded(content: bytes) -> str:
+    """The text. Excel writes UTF-16 with a byte-order mark, UTF-8 with one, or Windows' own."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
     try:
-        return csv.Sniffer().sniff(told[:65536], ",;\t|")
-    except csv.Error:  # a single column, or quotes that it does not understand
-        return "excel"
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
-def _column(
-    name: str, columns: list[str], wanted: str | None, usual: tuple[str, ...], what: str
-) -> str:
-    if wanted is not None:
-        if wanted not in columns:
-            raise _missing(name, wanted, columns)
-        return wanted
-    for column in usual:
-        for there in columns:
-            if str(there).strip().lower() == column:
-                return there
-    raise Refusal(
-        "no_column",
-        f"{name} has no column that is called as the {what} usually is; it has "
-        f"{', '.join(map(str, columns[:20])) or 'none'}.",
-        f"Name the column in `{what}`.",
-    )
-
-
-def _missing(name: str, wanted: str, columns: list[str]) -> Refusal:
-    return Refusal(
-        "no_column",
-        f"{name} has no column {wanted!r}; it has {', '.join(map(str, columns[:20])) or 'none'}.",
-        "Name one of these.",
-    )
+def _json_lines(told: str) -> tuple[list[str], list[Record]]:
+    rows: list[Record] = []
+    columns: dict[str, None] = {}
+    for line in told.split("\n"):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("a line holds no object")
+            rows.append(row)
+            columns |= dict.fromkeys(row)
+    return list(columns), rows

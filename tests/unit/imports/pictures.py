@@ -115,7 +115,7 @@ def started(source: Path, target: Path, **options: Any) -> "subprocess.Popen[byt
         name="pets",
         file_name=source.name,
         kind="image",
-        options=ImportOptions.model_validate(options).model_dump(mode="json"),
+        options=ImportOptions.model_validate_json(json.dumps(options)).model_dump(mode="json"),
         memory_mb=memory,
     )
     process = subprocess.Popen(
