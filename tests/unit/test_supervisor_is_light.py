@@ -1,11 +1,16 @@
-"""The supervisor writes to the database and forks; torch is loaded elsewhere."""
+"""The supervisor writes to the database and forks; torch and the readers of own data load elsewhere."""
 
 import subprocess
 import sys
 
+import pytest
 
-def test_the_supervisor_does_not_load_torch() -> None:
-    ask = "import sys, worker.supervisor; print('torch' in sys.modules)"
+
+@pytest.mark.parametrize("library", ["torch", "duckdb", "imagehash", "PIL"])
+def test_the_supervisor_does_not_load(library: str) -> None:
+    ask = (
+        f"import sys, worker.supervisor, worker.imports.messages; print({library!r} in sys.modules)"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True, check=True
     )

@@ -7,6 +7,8 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from PIL import Image
 
 from app.jobspec.import_options import ImportOptions
 from worker.imports.messages import Import, Imported, LastWord, decode
+from worker.training.dataset import ARRAYS, VALIDATION_ARRAYS, Array, Description
 
 Files = dict[str, bytes]
 
@@ -104,6 +107,31 @@ def as_parquet(path: Path, files: Mapping[str, bytes], *, numbers: bool = True) 
 
 def pixels_of(content: bytes) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(content)))
+
+
+@dataclass
+class Loaded:
+    """The arrays of a dataset, and what describes them."""
+
+    description: Description
+    train_images: Array
+    train_labels: Array
+    test_images: Array
+    test_labels: Array
+    validation_images: Array
+    validation_labels: Array
+
+
+def loaded(target: Path) -> Loaded:
+    """What an import has made; a part that it has not is empty."""
+    description = msgspec.json.decode((target / "dataset.json").read_bytes(), type=Description)
+    arrays = {}
+    for name in (*ARRAYS, *VALIDATION_ARRAYS):
+        file = target / f"{name}.npy"
+        arrays[name] = np.load(file) if file.exists() else np.empty(0, np.uint8)
+    whole = sha256(b"".join(arrays[name].tobytes() for name in (*ARRAYS, *VALIDATION_ARRAYS)))
+    assert description.sha256 == whole.hexdigest()
+    return Loaded(description, **arrays)
 
 
 def started(source: Path, target: Path, **options: Any) -> "subprocess.Popen[bytes]":

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import random
 import struct
 from pathlib import Path
@@ -12,25 +13,20 @@ import pytest
 from PIL import Image
 
 from app.images.preparation import Preparation
-from app.jobspec import DatasetFacts
 from tests.unit.imports.pictures import (
     Files,
     as_parquet,
     encoded,
     imported,
+    loaded,
     of_classes,
     picture,
     pixels_of,
     tarred,
     zipped,
 )
-from worker.training.dataset import Dataset, load
 
 PETS = of_classes("cat & co", "dog")
-
-
-def loaded(target: Path, facts: dict[str, Any]) -> Dataset:
-    return load(target, DatasetFacts.stored(facts))
 
 
 def shuffled(files: Files) -> Files:
@@ -75,7 +71,7 @@ def test_every_container_gives_equal_arrays(tmp_path: Path) -> None:
     }
     for container, each in zip(containers, done, strict=True):
         assert each.facts == done[0].facts, container
-    dataset = loaded(tmp_path / "ds_a.zip", done[0].facts)
+    dataset = loaded(tmp_path / "ds_a.zip")
     assert dataset.description.classes == ["cat & co", "dog"]
     assert list(dataset.test_labels) == [0, 0, 1, 1]
     known = {pixels_of(content).transpose(2, 0, 1).tobytes() for content in PETS.values()}
@@ -103,8 +99,7 @@ def test_parts_that_a_file_gives_count(tmp_path: Path) -> None:
     assert done[0].facts == done[1].facts
     counts = [done[0].facts[f"{part}_images"] for part in ("train", "validation", "test")]
     assert counts == [7, 7, 6]
-    dataset = loaded(tmp_path / "a", done[0].facts)
-    assert dataset.validation_images is not None
+    dataset = loaded(tmp_path / "a")
     assert len(dataset.validation_images) == 7
 
 
@@ -147,8 +142,8 @@ def test_pictures_are_prepared_as_for_predictions(tmp_path: Path) -> None:
             wide, kind, **({} if kind == "PNG" else {"exif": exif})
         )
     options = {"size": [24, 16], "fit": "pad", "ground": "#ff8000"}
-    done = imported(zipped(tmp_path / "a.zip", files), tmp_path / "ds", image=options)
-    dataset = loaded(tmp_path / "ds", done.facts)
+    imported(zipped(tmp_path / "a.zip", files), tmp_path / "ds", image=options)
+    dataset = loaded(tmp_path / "ds")
     preparation = Preparation.from_json(dataset.description.preparation or {})
     assert preparation == Preparation("pad", (255, 128, 0))
     made = {bytes(image) for image in [*dataset.train_images, *dataset.test_images]}
@@ -164,8 +159,8 @@ def test_size_and_colours_are_chosen_and_said(tmp_path: Path) -> None:
     }
     large = of_classes("a", "b", each=6, side=300)
     for name, (content, shape) in {
-        "colour": (files, [3, 40, 40]),
-        "grey": (grey, [1, 40, 40]),
+        "colour": (files, [3, 44, 44]),
+        "grey": (grey, [1, 44, 44]),
         "large": (large, [3, 224, 224]),
     }.items():
         done = imported(zipped(tmp_path / f"{name}.zip", content), tmp_path / name)
@@ -178,9 +173,10 @@ def test_size_and_colours_are_chosen_and_said(tmp_path: Path) -> None:
 
 
 def test_real_pictures(tmp_path: Path) -> None:
-    source = Path(__file__).parents[4] / "shared" / "data" / "emoji" / "emoji-32.zip"
+    beside = Path(__file__).parents[4] / "shared" / "data"
+    source = Path(os.environ.get("TRAIND_DATASETS", beside)) / "emoji" / "emoji-32.zip"
     if not source.exists():
-        pytest.skip("the emoji are not here: shared/data/emoji beside the repository")
+        pytest.skip("the emoji are not here: set TRAIND_DATASETS to a folder that holds emoji")
     done = imported(source, tmp_path / "ds")
     assert done.facts["input_shape"] == [3, 32, 32]
     assert (done.facts["train_images"], done.facts["test_images"]) == (1500, 406)

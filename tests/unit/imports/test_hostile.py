@@ -136,7 +136,7 @@ def test_a_pickle_in_an_npz_is_not_loaded(tmp_path: Path) -> None:
             return os.system, (f"touch {tmp_path}/evil",)
 
     np.savez(tmp_path / "a.npz", images=np.array([Evil()]), labels=np.array(["x"]))
-    assert imported(tmp_path / "a.npz", tmp_path / "ds").refusal == "damaged"
+    assert imported(tmp_path / "a.npz", tmp_path / "ds").refusal == "damaged_file"
     assert not (tmp_path / "evil").exists()
 
 
@@ -144,7 +144,7 @@ def test_arrays_that_claim_more_than_there_is_are_refused(tmp_path: Path) -> Non
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000, 64, 64), }\n"
     array = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(100)
     source = zipped(tmp_path / "a.npz", {"images.npy": array, "labels.npy": array})
-    assert imported(source, tmp_path / "ds").refusal == "damaged"
+    assert imported(source, tmp_path / "ds").refusal == "damaged_file"
 
 
 def test_memory_stays_within_its_limit(tmp_path: Path) -> None:
