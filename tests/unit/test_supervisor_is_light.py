@@ -1,4 +1,4 @@
-"""The supervisor writes to the database and forks; torch and the readers of own data load elsewhere."""
+"""The supervisor writes and forks; torch and what reads own data are loaded elsewhere."""
 
 import subprocess
 import sys

@@ -51,7 +51,8 @@ def sides(source: Source, options: ImageOptions, told: Told) -> tuple[int, int]:
     224. So pictures of 28 or 32 pixels stay as they are, and networks can halve the sides twice.
     """
     if options.size is not None:
-        return (options.size, options.size) if isinstance(options.size, int) else options.size
+        height, width = options.size if isinstance(options.size, list) else [options.size] * 2
+        return height, width
     shorter: list[int] = []
     for done, each in enumerate(source, 1):
         told(done, source.total, "headers")
