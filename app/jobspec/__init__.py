@@ -125,8 +125,13 @@ class JobSpec(Section):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Mini-batches in an epoch; the last may be smaller."""
-        return ceil(self.dataset.training_images / self.training.batch_size)
+        """Mini-batches in an epoch; the last may be smaller.
+
+        Batch normalization has no use for a last batch of one image: by chance of the order, each
+        epoch leaves another image out.
+        """
+        images, size = self.dataset.training_images, self.training.batch_size
+        return ceil(images / size) - (self.model.batch_norm and size > 1 and images % size == 1)
 
     @property
     def steps(self) -> int:
@@ -183,11 +188,9 @@ class JobSpec(Section):
             )
         if isinstance(weights, list) and not any(weights):
             raise refusal("training.loss.class_weights", "needs a weight above 0")
-        if self.model.batch_norm and self._smallest_batch == 1:
+        if self.model.batch_norm and training.batch_size == 1:
             raise refusal(
-                "training.batch_size",
-                "batch normalization needs two images in every batch, and the last has one; "
-                "change the batch size",
+                "training.batch_size", "batch normalization needs two images in a batch or more"
             )
         if training.gradient == "chain_rule" and not self.has_chain_rule:
             raise refusal(
@@ -206,9 +209,3 @@ class JobSpec(Section):
             return validate(laid_over(PRESETS[preset].spec, fields))
         except ValidationError as error:
             raise explained(error, preset, fields, cls) from None
-
-    @property
-    def _smallest_batch(self) -> int:
-        images = self.dataset.training_images
-        size = min(self.training.batch_size, images)
-        return images % size or size

@@ -46,6 +46,20 @@ def test_every_part_that_a_job_may_have_is_measured() -> None:
     assert set(cost.step(augmented)) <= measured
 
 
+def test_a_residual_network_is_estimated_from_the_parts_that_are_measured() -> None:
+    residual = JobSpec.model_validate(
+        {"model": {"kind": "resnet", "width": 4}, "dataset": {"augment": {"flip": True}}}
+    )
+    parts = cost.step(residual)
+    measured = {
+        part for fields in calibration.specs() for part in cost.step(JobSpec.model_validate(fields))
+    }
+    assert set(parts) <= measured
+    # 9 convolutions with their normalizations, two of them in shortcuts, and the output layer
+    assert parts["autograd.float32.layer"] == 19
+    assert parts["float32.convolution"] > 3 * 4 * 28 * 28 * 9 * (4 + 2 * 4 * 4)
+
+
 def test_a_kept_calibration_is_not_made_again(tmp_path: Path) -> None:
     file = tmp_path / "calibration.json"
     file.write_text(json.dumps({"setup": 1.0}))

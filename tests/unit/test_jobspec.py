@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobspec import BUILT_IN_DATASETS, JobSpec
+from app.jobspec import BUILT_IN_DATASETS, DatasetFacts, JobSpec
 from app.jobspec.presets import PRESETS
 
 
@@ -49,6 +49,13 @@ ACCEPTED = [
     ("dataset.augment", {"shift": 16, "rotation": 180, "scale": 0.5, "elastic": 8, "noise": 1}),
     ("model.activation", "gelu"),
     ("model", {"kind": "cnn", "channels": [256, 1], "kernel": 7, "hidden": [64]}),
+    ("model", {"kind": "cnn", "pool": "average"}),
+    ("model", {"kind": "cnn", "pool": "global", "hidden": []}),
+    ("model", {"kind": "resnet"}),
+    ("model", {"kind": "resnet", "blocks": 9, "width": 4}),
+    ("model", {"kind": "resnet", "width": 128, "dropout": 0.5, "activation": "gelu"}),
+    ("dataset.augment", {"flip": True, "crop": 1.0, "color": 1.0, "erase": 1.0}),
+    ("dataset.augment", {"crop": 0.01}),
     ("training.loss.name", "mse"),
     ("training.loss.class_weights", "balanced"),
     ("training.loss.class_weights", [1.0] * 10),
@@ -119,7 +126,7 @@ REFUSED = [
     ("dataset.augment", {"scale": 0.6}, "dataset.augment.scale"),
     ("dataset.augment", {"elastic": -1}, "dataset.augment.elastic"),
     ("dataset.augment", {"noise": 1.1}, "dataset.augment.noise"),
-    ("dataset.augment", {"flip": True}, "dataset.augment.flip"),
+    ("dataset.augment", {"mirror": True}, "dataset.augment.mirror"),
     ("model.channels", [8], "model.channels"),
     ("model.kernel", 3, "model.kernel"),
     ("model", {"kind": "cnn", "channels": []}, "model.channels"),
@@ -133,6 +140,20 @@ REFUSED = [
     ("training.optimizer", {"momentum": 0, "nesterov": True}, "training.optimizer.nesterov"),
     ("training.optimizer", {"name": "adagrad", "momentum": 0.9}, "training.optimizer.momentum"),
     ("training.gradient_clipping", 0, "training.gradient_clipping"),
+    ("model.pool", "max", "model.pool"),
+    ("model", {"kind": "cnn", "pool": "median"}, "model.pool"),
+    ("model", {"kind": "resnet", "pool": "global"}, "model.pool"),
+    ("model", {"kind": "resnet", "channels": [8]}, "model.channels"),
+    ("model", {"kind": "resnet", "hidden": [100]}, "model.hidden"),
+    ("model", {"kind": "resnet", "initial_bias": 0.1}, "model.initial_bias"),
+    ("model", {"kind": "resnet", "blocks": 10}, "model.blocks"),
+    ("model", {"kind": "resnet", "width": 129}, "model.width"),
+    ("model", {"kind": "cnn", "width": 16}, "model.width"),
+    ("model.blocks", 1, "model.blocks"),
+    ("dataset.augment", {"crop": 0.0}, "dataset.augment.crop"),
+    ("dataset.augment", {"color": 1.1}, "dataset.augment.color"),
+    ("dataset.augment", {"erase": 1.1}, "dataset.augment.erase"),
+    ("dataset.augment", {"flip": "left"}, "dataset.augment.flip"),
     ("training.schedule", {"name": "exponential"}, "training.schedule.name"),
     ("training.schedule", {"name": "cosine", "factor": 0.5}, "training.schedule.factor"),
     ("training.schedule", {"name": "step", "factor": 1.0}, "training.schedule.factor"),
@@ -212,6 +233,17 @@ DOES_NOT_FIT = [
     (spec("training.loss.class_weights", [0.0] * 10), "training.loss.class_weights", "above 0"),
     (
         spec("model.batch_norm", True) | spec("training.batch_size", 1),
+        "training.batch_size",
+        "two images",
+    ),
+    (spec("model", {"kind": "resnet", "blocks": 9, "width": 128}), "model.width", "the limit is"),
+    (
+        spec("model", {"kind": "resnet"}) | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+    (
+        spec("model", {"kind": "resnet"}) | spec("training.batch_size", 1),
         "training.batch_size",
         "two images",
     ),
@@ -295,6 +327,43 @@ def test_facts_may_be_known_to_the_caller() -> None:
     fields = {"dataset": {"name": "digits"}}
     spec = JobSpec.model_validate(fields, context={"digits": larger})
     assert (spec.dataset.facts, spec.dataset.training_images) == (larger, 4500)
+
+
+def own_facts(side: int = 32, **facts: Any) -> dict[str, DatasetFacts]:
+    known = {"classes": 9, "train_images": 1500, "test_images": 400, "id": "ds_1", "version": 1}
+    return {"my-cats": DatasetFacts(input_shape=(3, side, side), **known | facts)}
+
+
+def test_a_validation_part_that_a_dataset_brings_takes_nothing_from_the_training() -> None:
+    fields = {"dataset": {"name": "my-cats"}, "training": {"early_stopping": {}}}
+    spec = JobSpec.model_validate(fields, context=own_facts(validation_images=200))
+    assert (spec.dataset.training_images, spec.dataset.validation_images) == (1500, 200)
+    fields["dataset"] |= {"validation_fraction": 0, "limit": 100}
+    spec = JobSpec.model_validate(fields, context=own_facts(validation_images=200))
+    assert (spec.dataset.training_images, spec.dataset.validation_images) == (100, 200)
+
+
+@pytest.mark.parametrize("preset", ["images", "images-best"])
+@pytest.mark.parametrize("side", [8, 32, 64, 128, 224])
+def test_the_presets_for_pictures_fit_datasets_of_ones_own(preset: str, side: int) -> None:
+    fields = {"preset": preset, "dataset": {"name": "my-cats"}}
+    for images in (300, 64 * 20 + 1, 50_000):
+        known = own_facts(side, train_images=images)
+        spec = JobSpec.model_validate(fields, context=known)
+        assert spec.dataset.facts.id == "ds_1"
+        assert spec.dataset.augment is not None
+        assert spec.dataset.augment.flip
+        assert JobSpec.model_validate(spec.model_dump(mode="json"), context=known) == spec
+
+
+def test_a_network_becomes_a_resnet_by_one_word() -> None:
+    """Its other fields were filled in by an earlier kind, and a patch sends them back."""
+    stored = JobSpec().model_dump(mode="json")
+    stored["model"]["kind"] = "resnet"
+    spec = JobSpec.model_validate(stored)
+    assert (spec.model.hidden, spec.model.blocks, spec.model.width) == ([], 1, 16)
+    assert spec.model.batch_norm
+    assert JobSpec.model_validate(spec.model_dump(mode="json")) == spec
 
 
 WITHOUT_EFFECT = [

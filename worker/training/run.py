@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NoReturn
 
 import torch
@@ -192,9 +193,10 @@ class Run:
     def _batches(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from the batch `first` on."""
         training = self._spec.training
-        return self._splits.training.shuffled(
+        batches = self._splits.training.shuffled(
             training.batch_size, training.seed, epoch, first, self._augmentation()
         )
+        return islice(batches, self._spec.steps_per_epoch - first)
 
     def _augmentation(self) -> Augmentation | None:
         augment = self._spec.dataset.augment

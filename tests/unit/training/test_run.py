@@ -212,6 +212,17 @@ def test_rates_are_tried_where_a_larger_batch_leaves_one_image_over(digits: Data
     assert of(Diagnosed, reports)[-1].diagnosis["final"]
 
 
+def test_batch_normalization_leaves_a_last_batch_of_one_image_out(digits: Dataset) -> None:
+    fields = {"dataset": {"name": "digits", "limit": 145}}
+    plain = JobSpec.model_validate(fields | {"training": {"epochs": 2, "batch_size": 10}})
+    assert plain.dataset.training_images == 131
+    assert plain.steps_per_epoch == 14
+    normalized = plain.model_copy(update={"model": model(batch_norm=True)})
+    assert normalized.steps_per_epoch == 13
+    _, reports = run(normalized, digits)
+    assert [each.step for each in of(Epoch, reports)] == [13, 26]
+
+
 def test_a_finding_is_said_once_whatever_comes_between(digits: Dataset) -> None:
     reports: list[Report] = []
     spec = digits_spec(epochs=100).model_copy(update={"model": model(initialization="zeros")})
