@@ -1,4 +1,4 @@
-"""The supervisor writes and forks; torch and what reads own data are loaded elsewhere."""
+"""The supervisor writes to the database and forks: torch and what reads own data load elsewhere."""
 
 import subprocess
 import sys

@@ -50,8 +50,8 @@ def imported(wanted: Import, say: Say) -> Imported:
 
 def _import(wanted: Import, made: Path, scratch: Path, told: "Teller") -> Imported:
     options = ImportOptions.stored(wanted.options)
-    source = opened(Path(wanted.source), options, scratch, wanted.memory_mb)
-    prepared = prepare(source, options.image, scratch, told)
+    with opened(Path(wanted.source), options, scratch, wanted.memory_mb) as source:
+        prepared = prepare(source, options.image, scratch, told)
     parts.check(prepared.found, prepared.left_out)
     divided = parts.divided(prepared.found, options.parts)
     parts.check_parts(divided)

@@ -15,10 +15,13 @@ def clean(name: str) -> str:
 
     macOS writes `é` as two characters and others as one; without NFC these would be two classes.
     """
-    sound = "".join(
-        "\ufffd" if unicodedata.category(each) in {"Cc", "Cs"} else each for each in name
-    )
-    return unicodedata.normalize("NFC", sound).strip()
+    return unicodedata.normalize("NFC", "".join(map(_sound, name))).strip()
+
+
+def _sound(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python keeps it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return "\ufffd" if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
 def shown(name: str) -> str:

@@ -48,6 +48,7 @@ class Parquet:
 
     def __init__(self, path: Path, options: ImportOptions, memory_mb: int | None) -> None:
         self._path = str(path)
+        self._options = options
         memory = MEMORY_MB if memory_mb is None else min(MEMORY_MB, max(64, memory_mb // 2))
         limits: dict[str, str | bool | int | float | list[str]] = {
             "threads": 1,
@@ -58,6 +59,19 @@ class Parquet:
         self._database.execute(f"SET allowed_paths = [{_quoted(self._path)}]")
         self._database.execute("SET enable_external_access = false")
         self._database.execute("SET lock_configuration = true")
+        try:
+            self._look(path)
+        except Refusal:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
+
+    def _look(self, path: Path) -> None:
+        """Finds out what the columns are."""
+        options = self._options
         described = self._ask("DESCRIBE SELECT * FROM read_parquet(?)")
         ((self.total,),) = self._ask("SELECT count(*) FROM read_parquet(?)")
         told = self._ask("SELECT value FROM parquet_kv_metadata(?) WHERE key = 'huggingface'")

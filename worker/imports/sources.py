@@ -1,6 +1,7 @@
 """From an uploaded file to its examples. Its first bytes say what it is, not its name."""
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.jobspec.import_options import ImportOptions
@@ -18,9 +19,10 @@ TAR_MAGIC = 257
 """Where a tar file says `ustar`."""
 
 
+@contextmanager
 def opened(
     path: Path, options: ImportOptions, scratch: Path, memory_mb: int | None = None
-) -> Source:
+) -> Iterator[Source]:
     """The examples of a file; `scratch` is a folder for what must be unpacked. `memory_mb` is the
     import's limit.
 
@@ -30,16 +32,20 @@ def opened(
     with path.open("rb") as file:
         head = file.read(512)
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
-        return _of_archive(Zip(path), "zip", options, scratch)
-    if head[:4] == b"PAR1":
-        return Parquet(path, options, memory_mb)
-    if head[TAR_MAGIC : TAR_MAGIC + 5] == b"ustar" or head.startswith(tuple(OPENERS)):
-        return _of_archive(Tar(path), "tar", options, scratch)
-    raise Refusal(
-        "unknown_format",
-        "The file is no zip, tar, Parquet or npz.",
-        "Send a zip or tar of pictures in a folder for each class, Parquet as on the Hub, or npz.",
-    )
+        with closing(Zip(path)) as archive:
+            yield _of_archive(archive, "zip", options, scratch)
+    elif head[:4] == b"PAR1":
+        with closing(Parquet(path, options, memory_mb)) as table:
+            yield table
+    elif head[TAR_MAGIC : TAR_MAGIC + 5] == b"ustar" or head.startswith(tuple(OPENERS)):
+        yield _of_archive(Tar(path), "tar", options, scratch)
+    else:
+        raise Refusal(
+            "unknown_format",
+            "The file is no zip, tar, Parquet or npz.",
+            "Send a zip or tar of pictures in a folder for each class, Parquet as on the Hub, or "
+            "npz.",
+        )
 
 
 def _of_archive(archive: Archive, kind: str, options: ImportOptions, scratch: Path) -> Source:

@@ -106,11 +106,9 @@ class Tar:
             try:
                 with opener(file) if opener else self._path.open("rb") as opened:
                     counted = _Counted(opened, Unpacked(self._bytes))
-                    # what is no Unicode is shown as \\xff, so that two such names stay two
                     with tarfile.open(
                         fileobj=cast(IO[bytes], counted),
                         mode="r|",
-                        errors="backslashreplace",
                     ) as archive:
                         yield _entries(archive, counted)
             except DAMAGE as error:

@@ -48,17 +48,30 @@ class Zip:
 
     def __init__(self, path: Path) -> None:
         self._bytes = path.stat().st_size
+        self._file = _Bounded(path)
         try:
-            self._zip = ZipFile(_Bounded(path))
-        except DAMAGE as error:
-            raise damaged("zip", error) from error
-        self._entries: dict[str, ZipInfo] = {}
+            self._zip = ZipFile(self._file)
+            self._entries = self._checked()
+        except BaseException as error:
+            self._file.close()
+            if isinstance(error, DAMAGE):
+                raise damaged("zip", error) from error
+            raise
+        self.names = list(self._entries)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _checked(self) -> dict[str, ZipInfo]:
+        """The entries that are files, by their names."""
+        entries: dict[str, ZipInfo] = {}
         checks = Checks()
         for entry in self._zip.infolist():
             name = _check(entry, checks)
             if not entry.is_dir() and not is_skipped(name):
-                self._entries[name] = entry
-        self.names = list(self._entries)
+                entries[name] = entry
+        return entries
 
     def contents(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | Damaged]]:
         """See `Archive`."""

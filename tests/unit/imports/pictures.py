@@ -15,10 +15,13 @@ from typing import Any, NamedTuple
 import duckdb
 import msgspec
 import numpy as np
+import pytest
 from PIL import Image
 
 from app.jobspec.import_options import ImportOptions
+from worker.imports import importing
 from worker.imports.messages import Import, Imported, LastWord, decode
+from worker.imports.refusals import Refusal
 from worker.training.dataset import ARRAYS, VALIDATION_ARRAYS, Array, Description
 
 Files = dict[str, bytes]
@@ -167,3 +170,23 @@ def imported(source: Path, target: Path, **options: Any) -> Done:
     last = decode(lines[-1]) if lines else None
     assert last is None or not hasattr(last, "done"), lines[-1]
     return Done(process.returncode, last, errors.decode(errors="replace"))  # type: ignore[arg-type]
+
+
+def here(source: Path, target: Path, **options: Any) -> Imported:
+    """Imports in this process, which is faster.
+
+    Raises:
+        Refusal: the file cannot be used.
+    """
+    read = ImportOptions.model_validate_json(json.dumps(options)).model_dump(mode="json")
+    order = Import(str(source), str(target), "pets", source.name, "image", read)
+    return importing.imported(order, lambda _: None)
+
+
+def refused(source: Path, target: Path, **options: Any) -> Refusal:
+    """Why an import in this process is refused."""
+    with pytest.raises(Refusal) as refusal:
+        here(source, target, **options)
+    assert not target.exists()
+    assert refusal.value.advice
+    return refusal.value

@@ -1,15 +1,17 @@
 """Archives that mean harm, and archives that are damaged: refused, or read, and nothing else."""
 
+import json
 import os
 import random
 import signal
 import stat
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from tests.unit.imports.pictures import (
     as_parquet,
     encoded,
     imported,
+    loaded,
     of_classes,
     picture,
     started,
@@ -27,10 +30,18 @@ from tests.unit.imports.pictures import (
     zipped,
 )
 from worker.imports import archives
-from worker.imports.messages import Imported
 from worker.imports.refusals import Refusal
 
 PETS = of_classes("cat", "dog", each=6)
+TABLE = "\n".join(["file_name,label", *(f"{name},{name[:3]}" for name in PETS)]).encode()
+DESCRIBED = {"metadata.csv": TABLE} | PETS
+
+
+def saved(path: Path) -> Path:
+    pixels = np.stack([np.asarray(picture(n, n % 2)) for n in range(12)])
+    with path.open("wb") as file:
+        np.savez(file, images=pixels, labels=np.arange(12) % 2)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -179,44 +190,67 @@ def test_an_import_ends_with_its_parent(tmp_path: Path) -> None:
     assert process.returncode == -signal.SIGTERM
 
 
+SOUND = {
+    "zip": lambda path: zipped(path, PETS),
+    "described": lambda path: zipped(path, DESCRIBED),
+    "tar": lambda path: tarred(path, PETS, "w"),
+    "tar.gz": lambda path: tarred(path, PETS),
+    "tar.xz": lambda path: tarred(path, PETS, "w:xz"),
+    "parquet": lambda path: as_parquet(path, PETS),
+    "npz": saved,
+}
+AT_ONCE = 100
+"""Files that one process imports."""
+
+
 @pytest.mark.timeout(3600)
 def test_damaged_files_are_refused_or_read(
-    tmp_path: Path, seed: int, repeated: Callable[[int], int]
+    tmp_path: Path, seed: int, repeated: Callable[..., int]
 ) -> None:
     """Bytes are changed, cut and doubled at random places of every container."""
     chance = random.Random(seed)
-    pixels = np.stack([np.asarray(picture(n, n % 2)) for n in range(12)])
-    np.savez(tmp_path / "a.npz", images=pixels, labels=np.arange(12) % 2)
-    sound = [
-        zipped(tmp_path / "a.zip", PETS).read_bytes(),
-        tarred(tmp_path / "a.tar", PETS, "w").read_bytes(),
-        tarred(tmp_path / "a.tar.gz", PETS).read_bytes(),
-        as_parquet(tmp_path / "a.parquet", PETS).read_bytes(),
-        (tmp_path / "a.npz").read_bytes(),
-    ]
-
-    def one(number: int) -> None:
-        content = bytearray(sound[number % len(sound)])
-        for _ in range(chance.choice((1, 3, 30))):
-            at = chance.randrange(len(content))
-            match chance.choice(("change", "change", "cut", "double", "zero")):
-                case "change":
-                    content[at] = chance.randrange(256)
-                case "cut":
-                    del content[at : at + chance.randrange(1, 50)]
-                case "double":
-                    content[at:at] = content[at : at + chance.randrange(1, 50)]
-                case "zero":
-                    content[at : at + 8] = bytes(8)
-            if len(content) < 16:
-                break
-        folder = tmp_path / str(number)
+    sound = [make(tmp_path / name).read_bytes() for name, make in SOUND.items()]
+    folders = []
+    for number in range(repeated(2000, 5)):
+        folder = tmp_path / f"case-{number}"
         folder.mkdir()
-        (folder / "source").write_bytes(content)
-        done = imported(folder / "source", folder / "ds", memory_mb=1000)
-        assert done.code == 0, (number, done.errors)
-        expected = {"source", "ds.lock"} | ({"ds"} if isinstance(done.last, Imported) else set())
-        assert {each.name for each in folder.iterdir()} == expected
+        (folder / "source").write_bytes(mutated(sound[number % len(sound)], chance))
+        folders.append(folder)
+    outcomes: dict[str, str] = {}
+    for start in range(0, len(folders), AT_ONCE):
+        some = [str(folder) for folder in folders[start : start + AT_ONCE]]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.unit.imports.many", *some],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        outcomes |= dict(json.loads(line) for line in done.stdout.splitlines())
+    assert len(outcomes) == len(folders)
+    for folder in folders:
+        how = outcomes[str(folder)]
+        assert "Traceback" not in how, (folder, how)
+        whole = {"ds"} if how == "imported" else set()
+        assert {each.name for each in folder.iterdir()} - {"ds.lock"} == {"source"} | whole
+        if whole:
+            loaded(folder / "ds")
+    assert {"imported", "damaged_file"} < set(outcomes.values())
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(one, range(repeated(2000, 100))))
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 3, 30))):
+        at, count = chance.randrange(len(changed)), chance.randrange(1, 50)
+        match chance.choice(("change", "change", "cut", "double", "zero", "end")):
+            case "change":
+                changed[at] = chance.randrange(256)
+            case "cut":
+                del changed[at : at + count]
+            case "double":
+                changed[at:at] = changed[at : at + count]
+            case "zero":
+                changed[at : at + count] = bytes(count)
+            case "end" if chance.random() < 0.1:
+                del changed[at:]
+        if len(changed) < 16:
+            break
+    return bytes(changed)
