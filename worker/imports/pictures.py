@@ -62,9 +62,7 @@ def sides(source: Source, options: ImageOptions, told: Told) -> tuple[int, int]:
             shorter.append(min(opened(each.content).size))
         except InvalidInput:  # the second pass lists it
             continue
-    if not shorter:
-        raise no_pictures()
-    side = chosen(statistics.median_low(shorter))
+    side = chosen(statistics.median_low(shorter)) if shorter else SMALLEST_CHOSEN
     return side, side
 
 

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.unit.imports.pictures import Files, encoded, imported, of_classes, picture, zipped
+from tests.unit.imports.pictures import (
+    Files,
+    encoded,
+    here,
+    imported,
+    loaded,
+    of_classes,
+    picture,
+    refused,
+    zipped,
+)
+
+PETS = of_classes("a", "b")
 
 
 def test_the_test_part_is_drawn_from_each_class_by_the_seed(tmp_path: Path) -> None:
@@ -109,3 +121,83 @@ def test_what_cannot_be_read_is_listed_by_name_and_reason(tmp_path: Path) -> Non
 def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
     done = imported(zipped(tmp_path / "a.zip", of_classes("10", "9", "-1")), tmp_path / "ds")
     assert [each["name"] for each in done.report["classes"]] == ["-1", "9", "10"]
+
+
+def test_equal_pictures_stay_in_one_part(tmp_path: Path) -> None:
+    """A test part that is taken here never tests what was trained."""
+    files = of_classes("a", "b", each=12)
+    files |= {f"{name[:-4]}-{copy}.png": files[name] for name in files for copy in range(3)}
+    for seed in range(5):
+        report = here(
+            zipped(tmp_path / "a.zip", files), tmp_path / "ds", parts={"seed": seed}
+        ).report
+        assert report["duplicates"]["across_count"] == 0
+        assert [each["test"] for each in report["classes"]] == [8, 8]  # of 48, and 10 are wanted
+
+
+def test_a_group_that_the_files_own_parts_divide_is_warned_of(tmp_path: Path) -> None:
+    files = of_classes("a", "b")
+    rows = [
+        f"{name},{name[0]},{('train', 'test')[number % 2]},p{number // 5}"
+        for number, name in enumerate(files)
+    ]
+    table = "\n".join(["file,label,split,patient", *rows]).encode()
+    source = zipped(tmp_path / "a.zip", {"labels.csv": table} | files)
+    report = here(source, tmp_path / "ds", parts={"group": "patient"}).report
+    assert any("4 groups, p0, p1, p2, p3" in warning for warning in report["warnings"])
+
+
+def test_two_large_groups_are_divided(tmp_path: Path) -> None:
+    files = of_classes("a", "b")
+    for groups, code in ((2, None), (1, "empty_part")):
+        rows = [f"{name},{name[0]},p{number % groups}" for number, name in enumerate(files)]
+        table = "\n".join(["file,label,patient", *rows]).encode()
+        source = zipped(tmp_path / "a.zip", {"labels.csv": table} | files)
+        if code is None:
+            facts = here(source, tmp_path / "ds", parts={"group": "patient"}).facts
+            assert (facts["train_images"], facts["test_images"]) == (10, 10)
+        else:
+            assert refused(source, tmp_path / "no", parts={"group": "patient"}).code == code
+
+
+def test_a_class_without_training_pictures_is_refused(tmp_path: Path) -> None:
+    files = {f"train/{name}": each for name, each in of_classes("a", "b").items()}
+    files |= {f"test/{name}": each for name, each in of_classes("a", "b", "c").items()}
+    source = zipped(tmp_path / "a.zip", files)
+    assert refused(source, tmp_path / "ds").code == "untrained_class"
+
+
+def test_deduplication_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    files = {f"{part}/{name}": each for part in ("train", "test") for name, each in PETS.items()}
+    source = zipped(tmp_path / "a.zip", files)
+    assert here(source, tmp_path / "ds").report["duplicates"]["across_count"] == 20
+    assert refused(source, tmp_path / "no", deduplicate=True).code == "empty_part"
+
+
+def test_the_same_picture_in_two_classes_is_warned_of(tmp_path: Path) -> None:
+    files = PETS | {"b/copy.png": PETS["a/1.png"]}
+    report = here(zipped(tmp_path / "a.zip", files), tmp_path / "ds").report
+    assert any(warning.startswith("2 pictures") for warning in report["warnings"])
+
+
+def test_more_than_256_classes_take_labels_of_16_bits(tmp_path: Path) -> None:
+    files = {f"{n}/{k}.png": encoded(picture(n, k, 8)) for n in range(300) for k in range(2)}
+    done = here(zipped(tmp_path / "a.zip", files), tmp_path / "ds")
+    labels = loaded(tmp_path / "ds").train_labels
+    assert labels.dtype == np.uint16
+    assert labels.tolist() == list(range(300))
+    assert len(done.report["classes"][299]["examples"]) == 1
+
+
+def test_moments_are_those_of_the_training_part(tmp_path: Path) -> None:
+    """Also of a channel with one value only, whose deviation would divide by zero."""
+    files: Files = {}
+    for number in range(20):
+        pixels = np.array(picture(number, 0))
+        pixels[:, :, 1] = 77
+        files[f"{number % 2}/{number}.png"] = encoded(Image.fromarray(pixels))
+    here(zipped(tmp_path / "a.zip", files), tmp_path / "ds")
+    made = loaded(tmp_path / "ds")
+    assert made.description.mean == pytest.approx(made.train_images.mean((0, 2, 3)) / 255)
+    red, _, blue = made.train_images.std((0, 2, 3)) / 255
+    assert made.description.std == pytest.approx([red, 1.0, blue])
