@@ -31,6 +31,9 @@ IN_FLIGHT_BYTES = files.MAX_DECODED_BYTES
 IN_FLIGHT = 64
 """Most pictures that wait for a thread or for those before them."""
 
+BUFFER = 2**20
+"""Bytes of pixels that are written at once."""
+
 Shape = tuple[int, int, int]
 Pixels = NDArray[np.uint8]
 
@@ -86,7 +89,7 @@ def prepare(source: Source, options: ImageOptions, scratch: Path, told: Told) ->
     found: list[Found] = []
     left_out: list[LeftOut] = []
     are_grey = options.color == "auto"
-    with (scratch / "pixels").open("wb") as spool:
+    with (scratch / "pixels").open("wb", buffering=BUFFER) as spool:
         for done, (each, outcome) in enumerate(_made(source, preparation, shape), 1):
             told(done, source.total, "images")
             if isinstance(each, LeftOut):
