@@ -133,19 +133,27 @@ def test_colours_change_by_at_most_what_is_asked() -> None:
     assert (changed.std((1, 2, 3)) < 1e-6).all()  # grey stays grey, whatever the saturation
 
 
-def test_saturation_and_contrast_change_colours_and_differences() -> None:
-    colored = torch.tensor([0.6, 0.4, 0.3]).view(1, 3, 1, 1).expand(500, 3, 8, 8).clone()
+def test_contrast_and_saturation_change_differences_of_brightness_and_of_colour() -> None:
+    """Contrast changes both, and saturation only the second: their ratio tells it apart."""
+    colored = torch.tensor([0.5, 0.4, 0.35]).view(1, 3, 1, 1).expand(500, 3, 8, 8).clone()
     colored[:, :, :4] *= 0.5
-    changed = picture_augmentation.color(colored, 0.5, generator())
-    vivid = (changed[:, 0] - changed[:, 2]).mean((1, 2)) / changed.mean((1, 2, 3))
-    before = (colored[0, 0] - colored[0, 2]).mean() / colored[0].mean()
-    assert vivid.min() < 0.7 * before
-    assert vivid.max() > 1.3 * before
-    rows = changed.mean((1, 3))
-    contrast = (rows[:, -1] - rows[:, 0]) / rows.mean(1)
-    was = colored[0].mean((0, 2))
-    assert contrast.min() < 0.7 * (was[-1] - was[0]) / was.mean()
-    assert contrast.max() > 1.3 * (was[-1] - was[0]) / was.mean()
+
+    def measured(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        grey = (images * torch.tensor(picture_augmentation.LUMA).view(1, 3, 1, 1)).sum(1)
+        brightness = grey[:, -1, 0] - grey[:, 0, 0]
+        return brightness / grey.mean((1, 2)), (images[:, 0] - images[:, 2])[:, -1, 0] / brightness
+
+    contrast, saturation = (
+        after / before
+        for after, before in zip(
+            measured(picture_augmentation.color(colored, 0.5, generator())),
+            measured(colored),
+            strict=True,
+        )
+    )
+    for factor in (contrast, saturation):
+        assert 0.49 < factor.min() < 0.52
+        assert 1.48 < factor.max() < 1.51
     one = images(channels=1)
     assert picture_augmentation.color(one, 0.5, generator()).shape == one.shape
 

@@ -118,12 +118,12 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
 def test_numbers_that_break_in_a_residual_block_are_located(cats: Own) -> None:
     spec = cats.spec(model={"kind": "resnet", "width": 4}, training=TRAINING)
     state = State(spec, CPU)
-    block = [each for each in state.net if isinstance(each, ResidualBlock)][1]
+    block = [each for each in state.net if isinstance(each, ResidualBlock)][2]
     torch.nn.init.constant_(block.body[1].weight, float("inf"))
     training = split(spec, cats.dataset, CPU).training
     criterion = torch.nn.CrossEntropyLoss()
     found = locate(spec, state, criterion, lambda *_: training.shuffled(16, 0, 1), None)
-    assert found.where == "outputs of layer 6"  # the last of the block, which has 4, 5 and 6
+    assert found.where == "outputs of layer 9"  # the last of the block, which has 7, 8 and 9
 
 
 def test_the_chain_rule_trains_fully_connected_networks_on_colours_and_no_others(
@@ -152,6 +152,11 @@ def test_channels_are_normalized_by_themselves(cats: Own) -> None:
     assert len(pixels) == 160
     torch.testing.assert_close(pixels.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(pixels.std((0, 2, 3)), torch.ones(3), atol=1e-3, rtol=0)
+    undistorted = Augmentation(Augment(), (3, 12, 12), CPU)
+    for one, other in zip(
+        training.shuffled(32, 0, 1), training.shuffled(32, 0, 1, 0, undistorted), strict=True
+    ):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_validation_part_that_the_dataset_brings_is_used_whole(tmp_path: Path) -> None:
