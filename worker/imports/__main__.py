@@ -24,6 +24,8 @@ from worker.imports.refusals import Refusal
 
 NICENESS = 10
 """Predictions come first: an import takes what they leave of the processors."""
+LEAST_MEMORY_MB = 256
+"""With less, Python itself may run out where it cannot say so."""
 NO_STORAGE = 74
 """Exit code when the disk is at fault (EX_IOERR of sysexits.h)."""
 
@@ -39,7 +41,7 @@ def main() -> int:
     Image.init()  # once, and not in several threads
     wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=Import)
     if wanted.memory_mb is not None:
-        memory.limit(wanted.memory_mb)
+        memory.limit(max(wanted.memory_mb, LEAST_MEMORY_MB))
     last: LastWord
     try:
         last = imported(wanted, say)

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Barrier
 from typing import NamedTuple
 
 import imagehash
@@ -118,7 +119,11 @@ def _made(
     """Every entry of the source with what it was made to, in the source's order."""
     waiting: deque[tuple[Example | LeftOut, Future[Made | LeftOut] | LeftOut, int]] = deque()
     taken = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        # All start while there is memory: Python waits for ever for a thread that has none to start
+        together = Barrier(threads)
+        list(pool.map(lambda _: together.wait(), range(threads)))
         for each in source:
             if isinstance(each, LeftOut):
                 waiting.append((each, each, 0))

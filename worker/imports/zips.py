@@ -1,10 +1,11 @@
 """Zip files."""
 
+import errno
 import stat
 from collections.abc import Callable, Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from worker.imports.archives import (
@@ -38,6 +39,13 @@ class _Mapped(mmap):
     def seekable(self) -> bool:
         """Zipfile asks; Python's own mmap answers from 3.13 on."""
         return True
+
+    def seek(self, *where: Any) -> None:
+        """Zipfile looks before the start of a short file, and expects a file's error."""
+        try:
+            super().seek(*where)
+        except ValueError as error:
+            raise OSError(errno.EINVAL, str(error)) from error
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most MAX_READ bytes.

@@ -214,7 +214,7 @@ def test_what_takes_more_memory_than_the_limit_is_refused(tmp_path: Path) -> Non
     """A picture of the largest sides takes 200 MB as pixels."""
     large = encoded(Image.new("RGB", (8192, 8192)))
     source = zipped(tmp_path / "a.zip", PETS | {"cat/large.png": large})
-    assert imported(source, tmp_path / "ds", memory_mb=100).refusal == "out_of_memory"
+    assert imported(source, tmp_path / "ds", memory_mb=256).refusal == "out_of_memory"
     assert imported(source, tmp_path / "ds").report["images"] == 13
 
 
