@@ -59,7 +59,6 @@ ODD: dict[str, tuple[bytes, tuple[int, ...]]] = {
         encoded(Image.new("RGB", (16, 16), (1, 2, 3)), "TIFF", compression="tiff_deflate"),
         (1, 2, 3),
     ),
-    "lab.tif": (encoded(Image.new("LAB", (16, 16), (255, 128, 128)), "TIFF"), (255, 255, 255)),
 }
 
 

@@ -46,9 +46,9 @@ def test_a_dataset_is_opened_by_the_id_in_the_spec(cats: Own) -> None:
 
 
 def test_one_that_is_missing_says_what_to_do(cats: Own, tmp_path: Path) -> None:
-    with pytest.raises(DatasetUnavailable, match="my-cats@1 are missing or damaged") as refusal:
+    with pytest.raises(DatasetUnavailable, match="my-cats@1 are missing") as refusal:
         open_dataset(cats.spec().dataset, order(tmp_path))
-    assert "upload its file again" in refusal.value.advice
+    assert "backup" in refusal.value.advice
 
 
 @pytest.mark.parametrize(
