@@ -3,11 +3,16 @@
 `mnist-fast` was chosen among six by validation accuracy (seeds 0, 1 and 2): 98.3%. `mnist-best` and
 `digits` were run once, with seed 0, and not compared with other settings: 99.5% validation accuracy
 in 93 s on two cores, and 96.5% in one second.
+
+`images` was chosen on 1,500 emoji of nine classes, 32x32, by validation accuracy on a held-out 20%
+(seeds 0 and 1, whose mean is uncertain by 1 to 2%). Flips and crops of at least half the area:
+74.2%, and 72.7% in 60 instead of 40 epochs; with colours and erasing as well 73.8%. Flips and shifts
+by 3 pixels: 72.8%; with turns, scaling and erasing as well 71.2%. The differences are within chance.
 """
 
 from typing import Any, Literal, NamedTuple
 
-PresetName = Literal["reference", "mnist-fast", "mnist-best", "digits", "images", "images-best"]
+PresetName = Literal["reference", "mnist-fast", "mnist-best", "digits", "images"]
 
 
 class Preset(NamedTuple):
@@ -68,7 +73,7 @@ PRESETS: dict[str, Preset] = {
         "A sound start for pictures of your own, some hundred to some ten thousand: convolutions.",
         {
             "name": "images",
-            "dataset": {"augment": {"flip": True, "shift": 3}},
+            "dataset": {"augment": {"flip": True, "crop": 0.5}},
             "model": {
                 "kind": "cnn",
                 "channels": [32, 64, 128],
@@ -83,23 +88,6 @@ PRESETS: dict[str, Preset] = {
                 "log_every": 20,
                 "loss": {"label_smoothing": 0.1},
                 "optimizer": {"name": "adamw", "lr": 0.004, "weight_decay": 0.01},
-                "schedule": {"name": "one_cycle"},
-            },
-            "resources": {"threads": 2},
-        },
-    ),
-    "images-best": Preset(
-        "More accurate on pictures of your own, in several times the time: a residual network.",
-        {
-            "name": "images-best",
-            "dataset": {"augment": {"flip": True, "shift": 3, "color": 0.2, "erase": 0.25}},
-            "model": {"kind": "resnet", "blocks": 1, "width": 32, "dropout": 0.2},
-            "training": {
-                "epochs": 80,
-                "batch_size": 64,
-                "log_every": 20,
-                "loss": {"label_smoothing": 0.1},
-                "optimizer": {"name": "adamw", "lr": 0.004, "weight_decay": 0.05},
                 "schedule": {"name": "one_cycle"},
             },
             "resources": {"threads": 2},
