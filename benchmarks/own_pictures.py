@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     source = parser.parse_args().folder / "emoji-32.zip"
-    print(describe())
+    print(describe("torch", "pillow"))
     with (
         tempfile.TemporaryDirectory() as folder,
         running(Settings(home=Path(folder), port=0)) as up,
