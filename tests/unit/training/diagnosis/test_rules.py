@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.jobspec import DatasetFacts, JobSpec
@@ -82,6 +83,29 @@ def judged(fields: dict[str, Any], found: Measurements, *, final: bool = True) -
     spec = JobSpec.model_validate(fields)
     findings = rules.findings(Case(spec, found, 10, final=final))
     return document(spec, findings, found, (10, 1000), final=final)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "contradicted", "validation", "final", "is_noisy"),
+    [
+        (0.61, 0.01, 0.71, True, False),  # the emoji: neighbours know less than the network
+        (0.35, 0.2, 0.5, True, False),  # CIFAR-10, about
+        (0.1, 0.0, 0.11, True, True),  # shuffled
+        (0.5, 0.2, 0.5, True, True),  # a half of them shuffled
+        (0.1, 0.0, 0.11, False, False),  # nobody knows yet
+        (0.1, 0.0, None, True, False),  # nobody can know
+    ],
+)
+def test_labels_of_own_pictures_are_doubted_only_if_nothing_can_learn_them(
+    agreement: float, contradicted: float, validation: float | None, final: bool, is_noisy: bool
+) -> None:
+    facts = {"input_shape": (3, 32, 32), "classes": 10, "train_images": 1500, "test_images": 400}
+    known = {"pets": DatasetFacts(**facts, id="ds_1")}
+    spec = JobSpec.model_validate({"dataset": {"name": "pets"}}, context=known)
+    seen = msgspec.structs.replace(inspected(), agreement=agreement, contradicted=contradicted)
+    found = measured(0.9, validation, inspection=seen)
+    codes = [each.code for each in rules.findings(Case(spec, found, 10, final=final))]
+    assert ("noisy_labels" in codes) is is_noisy
 
 
 def test_duplicates_across_parts_are_said_beside_any_cause() -> None:
