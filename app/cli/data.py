@@ -143,10 +143,8 @@ def _show(dataset: dict[str, Any], found: dict[str, Any]) -> None:
         for each in left["files"][:10]:
             console.print(f"  {printable(each['name'])}: {printable(each['reason'])}")
     twins = found["duplicates"]
-    if twins["across_count"]:
-        console.print(
-            f"{twins['across_count']} pictures are in two parts; {twins['dropped']} were dropped."
-        )
+    if twins["dropped"]:
+        console.print(f"{twins['dropped']} doubles were left out of the training part.")
     for warning in found["warnings"]:
         console.print(printable(warning))
     console.print(

@@ -35,7 +35,7 @@ REPORT: dict[str, Any] = {
         {"name": "[red]dog", "train": 40, "validation": 0, "test": 10},
     ],
     "left_out": {"count": 1, "files": [{"name": "cat/x.png", "reason": "it is cut off"}]},
-    "duplicates": {"across_count": 3, "dropped": 0, "across": [], "within_training": 0},
+    "duplicates": {"across_count": 3, "dropped": 2, "across": [], "within_training": 0},
     "warnings": ["dog has few pictures."],
 }
 
@@ -84,7 +84,7 @@ def test_a_folder_is_sent_imported_and_shown(api: Api, folder: Path) -> None:
         "[red]dog\t40\t0\t10",
         "1 files were left out:",
         "  cat/x.png: it is cut off",
-        "3 pictures are in two parts; 0 were dropped.",
+        "2 doubles were left out of the training part.",
         "dog has few pictures.",
         'Train on it: {"preset": "images", "dataset": {"name": "pets"}}',
     ):

@@ -4,6 +4,7 @@ import io
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +161,11 @@ def test_an_import_that_is_killed_again_and_again_gives_the_same(
     archive = shutil.make_archive(str(folder), "zip", folder)
 
     def importing() -> psutil.Process | None:
-        found = [child for child in worker.children() if "worker.imports" in child.cmdline()]
-        return found[0] if found else None
+        for child in worker.children():
+            with suppress(psutil.Error):  # it has just ended
+                if "worker.imports" in child.cmdline():
+                    return child
+        return None
 
     while True:
         made = client.datasets.make("colours", image={"size": 16})["id"]
@@ -171,8 +175,9 @@ def test_an_import_that_is_killed_again_and_again_gives_the_same(
                 try:
                     process.wait(chance.random() * 0.5)
                 except psutil.TimeoutExpired:
-                    process.kill()
-                    kills -= 1
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                        kills -= 1
         if found["status"] == "refused":
             assert found["refusal"]["code"] == "import_lost"
             client.datasets.retry(made)

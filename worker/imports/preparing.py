@@ -29,6 +29,8 @@ from worker.imports.pictures import Told, opened, sides
 
 IN_FLIGHT_BYTES = files.MAX_DECODED_BYTES
 """Most memory of the pictures that are decoded at the same time, unless a single one takes more."""
+SMALL_BYTES = 2**16
+"""A picture that takes no more memory is decoded at once: handing it to a thread takes longer."""
 IN_FLIGHT = 64
 """Most pictures that wait for a thread or for those before them."""
 
@@ -74,6 +76,10 @@ class Made(NamedTuple):
     is_grey: bool
 
 
+Waiting = deque[tuple[Example | LeftOut, Future[Made | LeftOut] | Made | LeftOut, int]]
+"""Entries in their order, each with what it was made to, or will be, and the memory that takes."""
+
+
 def prepare(source: Source, options: ImageOptions, scratch: Path, told: Told) -> Prepared:
     """Reads every picture of a source.
 
@@ -117,7 +123,7 @@ def _made(
     source: Source, preparation: Preparation, shape: Shape
 ) -> Iterator[tuple[Example | LeftOut, Made | LeftOut]]:
     """Every entry of the source with what it was made to, in the source's order."""
-    waiting: deque[tuple[Example | LeftOut, Future[Made | LeftOut] | LeftOut, int]] = deque()
+    waiting: Waiting = deque()
     taken = 0
     threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
@@ -137,18 +143,19 @@ def _made(
             while waiting and (taken + size > IN_FLIGHT_BYTES or len(waiting) >= IN_FLIGHT):
                 taken -= waiting[0][2]
                 yield _first(waiting)
-            future = pool.submit(_make, image, shown(each.name), preparation, shape)
-            waiting.append((each, future, size))
-            taken += size
+            work = image, shown(each.name), preparation, shape
+            if size <= SMALL_BYTES:
+                waiting.append((each, _make(*work), 0))
+            else:
+                waiting.append((each, pool.submit(_make, *work), size))
+                taken += size
         while waiting:
             yield _first(waiting)
 
 
-def _first(
-    waiting: deque[tuple[Example | LeftOut, Future[Made | LeftOut] | LeftOut, int]],
-) -> tuple[Example | LeftOut, Made | LeftOut]:
+def _first(waiting: Waiting) -> tuple[Example | LeftOut, Made | LeftOut]:
     each, outcome, _ = waiting.popleft()
-    return each, outcome if isinstance(outcome, LeftOut) else outcome.result()
+    return each, outcome.result() if isinstance(outcome, Future) else outcome
 
 
 def _bytes_of(example: Example) -> int:
