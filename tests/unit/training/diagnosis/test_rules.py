@@ -110,14 +110,8 @@ def test_labels_of_own_pictures_are_doubted_only_if_nothing_can_learn_them(
 
 def test_duplicates_across_parts_are_said_beside_any_cause() -> None:
     """They explain nothing else, and nothing explains them."""
-    facts = DatasetFacts(
-        input_shape=(3, 32, 32),
-        classes=10,
-        train_images=1500,
-        test_images=400,
-        version=2,
-        duplicates=9,
-    )
+    sizes = {"classes": 10, "train_images": 1500, "test_images": 400}
+    facts = DatasetFacts(input_shape=(3, 32, 32), **sizes, version=2, duplicates=9)
     for duplicates, fields, codes in (
         (8, {}, ["healthy"]),
         (9, {}, ["duplicates_across_parts"]),
@@ -135,7 +129,7 @@ def test_duplicates_across_parts_are_said_beside_any_cause() -> None:
 
 
 def cause(said: dict[str, Any]) -> str:
-    return said["findings"][0]["code"] if said["findings"] else "nothing"
+    return next((each["code"] for each in said["findings"]), "nothing")
 
 
 BROKE = {
