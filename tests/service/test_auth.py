@@ -1,13 +1,9 @@
 """Keys: every route against every scope and against no key; limits; who did what."""
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +11,8 @@ import pytest
 from fastapi import APIRouter
 
 from app.api.routes import Route, declared_scopes
-from app.local import Service, StartError
 from app.main import create_app
-from app.settings import Settings
 from app.store import keys
-from app.store.doorbell import Bell
 from app.store.keys import Limits, Scope
 from tests import runs
 from tests.service.conftest import Api, banded_model, problem_of, serving
@@ -294,41 +287,3 @@ def test_the_last_use_is_noted_and_the_secret_is_nowhere(tmp_path: Path) -> None
         for file in tmp_path.iterdir():
             if file.is_file():
                 assert token[-20:].encode() not in file.read_bytes(), file
-
-
-def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
-    def traind(*arguments: str) -> str:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("traind")), "keys", *arguments],
-            env={"TRAIND_HOME": str(tmp_path), "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=tmp_path,
-        ).stdout
-
-    told = traind("create", "ci", "--scope", "write", "--scope", "read", "--max-jobs", "3")
-    (token,) = [word for word in told.split() if word.startswith("traind_")]
-    assert keys.key_id(token) in traind("list")
-    with serving(tmp_path) as api:
-        headers = {"Authorization": f"Bearer {token}"}
-        assert api.http.post("/jobs", json={}, headers=headers).status_code == 201
-        with closing(Bell(api.database)) as bell:  # as every API process has one
-            assert "revoked" in traind("revoke", keys.key_id(token))
-            assert wait([bell.fileno()], 0)
-        until(lambda: api.http.get("/jobs", headers=headers).status_code == 401)
-    assert token not in traind("list")
-
-
-def test_beyond_loopback_a_key_must_exist(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, port=0, host="0.0.0.0")  # noqa: S104 (that is the point)
-    log = tmp_path / "log"
-    service = Service(settings, log)
-    with pytest.raises(StartError):
-        service.start("app")
-    assert "traind keys create" in log.read_text()
-    opened = Service(settings.model_copy(update={"unprotected": True}), log)
-    try:
-        opened.start("app")
-    finally:
-        opened.stop()

@@ -1,7 +1,6 @@
 """Diagnoses, corrected retries, chains and range tests over HTTP; the tests play the worker."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -201,113 +200,6 @@ def test_what_a_patch_says_in_vain_is_not_kept(api: Api) -> None:
         assert api.http.get(path).status_code == 200
 
 
-def test_a_range_test_that_is_retried_as_training_is_none(api: Api) -> None:
-    first = diverge(api, start(api))
-    made = api.http.post(f"/jobs/{first}/lr-range").json()["id"]
-    api.http.post(f"/jobs/{made}/cancel")
-    plain = retry(api, made, patch={"lr_range": None})
-    assert plain["range_of"] is None
-    assert get(api, f"/jobs/{first}/lr-range")["job"] == made
-
-
-def healthy(api: Api) -> str:
-    lease = start(api)
-    succeed(api, lease, diagnosis(HEALTHY), 0.9)
-    return lease.job_id
-
-
-def running(api: Api) -> str:
-    lease = start(api)
-    say(api, lease, diagnosis(TOO_HIGH, final=False))
-    return lease.job_id
-
-
-def invalid(api: Api) -> str:
-    said = diagnosis(finding(suggestion={"training": {"epochs": 0}}))
-    job_id = diverge(api, start(api), said)
-    assert get(api, f"/jobs/{job_id}/diagnosis")["spec"] is None
-    return job_id
-
-
-def cancelled(api: Api) -> str:
-    job_id = api.submit()
-    api.http.post(f"/jobs/{job_id}/cancel")
-    return job_id
-
-
-def diverged(api: Api) -> str:
-    return diverge(api, start(api))
-
-
-NOTHING, ILLEGAL = (409, "nothing_to_apply"), (409, "illegal_move")
-INVALID = (422, "invalid_request")
-REFUSED: dict[str, tuple[Callable[[Api], str], dict[str, Any], tuple[int, str], str]] = {
-    "healthy": (healthy, {"apply": "suggestion"}, NOTHING, "healthy"),
-    "unknown": (cancelled, {"apply": "suggestion"}, NOTHING, "unknown"),
-    "invalid": (invalid, {"apply": "suggestion"}, NOTHING, "/diagnosis"),
-    "running": (running, {"apply": "suggestion"}, ILLEGAL, "running"),
-    "checkpoint": (
-        diverged,
-        {"apply": "suggestion", "begin": "checkpoint"},
-        INVALID,
-        "/begin: must be start",
-    ),
-    "patched checkpoint": (
-        diverged,
-        {"patch": {}, "begin": "checkpoint"},
-        INVALID,
-        "/begin: must be start",
-    ),
-    "other": (
-        diverged,
-        {"apply": "advice"},
-        INVALID,
-        "/apply: must be 'suggestion'",
-    ),
-    "unknown field": (diverged, {"aply": 1}, INVALID, "the fields are begin, apply"),
-    "no object": (diverged, {"patch": 1}, INVALID, "/patch: must be an object"),
-    "value": (
-        diverged,
-        {"patch": {"training": {"optimizer": {"lr": -1}}}},
-        INVALID,
-        "/patch/training/optimizer/lr: must be above 0",
-    ),
-    "patched field": (
-        diverged,
-        {"patch": {"training": {"epoch": 1}}},
-        INVALID,
-        "/patch/training/epoch: is not known here; the fields are epochs, batch_size",
-    ),
-    "does not fit": (
-        diverged,
-        {"patch": {"dataset": {"validation_fraction": 0.0}, "training": {"early_stopping": {}}}},
-        INVALID,
-        "/patch/training/early_stopping: needs a dataset.validation_fraction",
-    ),
-    "with the suggestion": (
-        diverged,
-        {"apply": "suggestion", "patch": {"training": {"optimizer": {"name": "adam"}}}},
-        INVALID,
-        "/patch/training/optimizer/momentum: only sgd and rmsprop",
-    ),
-}
-
-
-@pytest.mark.parametrize(("made", "wanted", "refusal", "advice"), REFUSED.values(), ids=REFUSED)
-def test_a_retry_that_cannot_be_is_refused_and_stores_nothing(
-    api: Api,
-    made: Callable[[Api], str],
-    wanted: dict[str, Any],
-    refusal: tuple[int, str],
-    advice: str,
-) -> None:
-    job_id = made(api)
-    before = api.rows()
-    answer = api.http.post(f"/jobs/{job_id}/retry", json=wanted)
-    assert advice in problem_of(answer, *refusal)["detail"]
-    assert api.rows() == before
-
-
 def test_autopilot_goes_on_to_a_healthy_run_and_names_the_best_model(api: Api) -> None:
     lease = start(api, autopilot={"max_jobs": 3})
     first = diverge(api, lease)
@@ -323,81 +215,6 @@ def test_autopilot_goes_on_to_a_healthy_run_and_names_the_best_model(api: Api) -
         events = get(api, f"/jobs/{job_id}/events")["data"]
         assert said in [each["message"] for each in events if each["kind"] == "autopilot"][-1]
     assert api.http.delete(f"/models/aliases/best-{first}").status_code == 204
-
-
-def test_a_range_test_is_a_job_of_its_own_and_recommends_a_rate(api: Api) -> None:
-    job_id = api.submit(SPEC | {"name": "mine", "autopilot": {"max_jobs": 3}})
-    problem = problem_of(api.http.get(f"/jobs/{job_id}/lr-range"), 404, "no_range_test")
-    assert f"POST /jobs/{job_id}/lr-range" in problem["detail"]
-    older = api.http.post(f"/jobs/{job_id}/lr-range").json()
-    answer = api.http.post(f"/jobs/{job_id}/lr-range", json={"highest": 3.0, "batches": 50})
-    assert answer.status_code == 201, answer.text
-    made = answer.json()
-    assert answer.headers["location"] == f"/jobs/{made['id']}"
-    assert made == get(api, f"/jobs/{made['id']}")
-    assert (made["name"], made["range_of"]) == ("lr range of mine", job_id)
-    assert made["spec"]["lr_range"] == {"lowest": 1e-06, "highest": 3.0, "batches": 50}
-    assert older["spec"]["lr_range"] == {"lowest": 1e-06, "highest": 10.0, "batches": 200}
-    assert made["spec"]["autopilot"] is None
-    kept = get(api, f"/jobs/{job_id}")["spec"]
-    assert made["spec"]["training"] == kept["training"]
-    assert made["chain"] == get(api, f"/jobs/{job_id}")["chain"] == []
-    waiting = get(api, f"/jobs/{job_id}/lr-range")
-    assert (waiting["job"], waiting["of"], waiting["status"]) == (made["id"], job_id, "queued")
-    assert (waiting["highest"], waiting["recommended"], waiting["curve"]) == (3.0, None, [])
-    measured = {
-        "advice": "The loss still fell at the highest rate: extend the range.",
-        "curve": [[1e-06, 2.3], [0.01, 1.5], [1.0, None]],
-        "recommended": 0.01,
-        "lowest": 1e-06,
-        "highest": 3.0,
-        "steepest": 0.02,
-        "diverges_at": 1.0,
-    }
-    lease = api.start(made["id"])
-    with api.database.write() as connection:
-        runs.record(connection, lease, diagnosis=diagnosis(lr_range=measured))
-        assert runs.succeed(connection, lease, None) == ""
-    for each in (job_id, made["id"]):
-        found = get(api, f"/jobs/{each}/lr-range")
-        assert found == measured | {"job": made["id"], "of": job_id, "status": "succeeded"}
-    done = get(api, f"/jobs/{made['id']}")
-    assert (done["status"], done["model"]) == ("succeeded", None)
-    tested_again = api.http.post(f"/jobs/{made['id']}/lr-range").json()
-    assert (tested_again["name"], tested_again["range_of"]) == ("lr range of mine", job_id)
-    assert get(api, f"/jobs/{job_id}/lr-range")["job"] == tested_again["id"]
-
-
-def test_a_retry_of_a_range_test_is_one_of_the_same_job(api: Api) -> None:
-    job_id = api.submit(SPEC)
-    made = api.http.post(f"/jobs/{job_id}/lr-range").json()["id"]
-    api.http.post(f"/jobs/{made}/cancel")
-    again = retry(api, made)
-    assert again["range_of"] == job_id
-    assert get(api, f"/jobs/{job_id}/lr-range")["job"] == again["id"]
-    assert get(api, f"/jobs/{made}/lr-range")["status"] == "cancelled"
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "advice"),
-    [
-        ({"lowest": 0}, "/lowest", "at least"),
-        ({"lowest": 1e-306}, "/lowest", "at least"),
-        ({"lowest": 1.0, "highest": 0.1}, "/highest", "above lowest"),
-        ({"batches": 5}, "/batches", "at least 20"),
-        ({"rates": 5}, "/rates", "the fields are lowest, highest, batches"),
-    ],
-)
-def test_a_wrong_range_names_its_field(
-    api: Api, body: dict[str, Any], pointer: str, advice: str
-) -> None:
-    job_id = api.submit()
-    before = api.rows()
-    answer = api.http.post(f"/jobs/{job_id}/lr-range", json=body)
-    problem = problem_of(answer, 422, "invalid_request")
-    assert problem["errors"][0]["pointer"] == pointer
-    assert advice in problem["errors"][0]["detail"]
-    assert api.rows() == before
 
 
 @pytest.mark.parametrize("path", ["diagnosis", "lr-range"])

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from app.codes import FailureCode
 from app.jobspec import JobSpec, RateRange
@@ -278,48 +278,3 @@ def test_five_of_five_validation_images_say_less_than_140_of_144() -> None:
     few, many = tried(50, 1.0), tried(None, 140 / 144)
     assert retries.best([few, many]) is many
     assert retries.best([many, tried(None, 141 / 144)]) is not many
-
-
-def test_a_fault_of_what_follows_costs_neither_the_model_nor_the_worker(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise ValueError("a stored specification is not valid any more")
-
-    lease = start(store, spec())
-    with monkeypatch.context() as broken:
-        broken.setattr(retries, "best", fail)
-        end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
-    ended = job(store, lease.job_id)
-    assert ended.status is Status.SUCCEEDED
-    assert ended.model_id
-    assert told(store, lease.job_id) == []
-    make_due(store)
-    follow_up(store)  # the fault has been mended meanwhile
-    assert told(store, lease.job_id)[-1].startswith("autopilot: learning rate too high")
-    assert count(store) == 2
-
-
-def test_what_fails_again_and_again_is_given_up_and_said(
-    store: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise ValueError("no")
-
-    monkeypatch.setattr(retries, "best", fail)
-    lease = start(store, spec())
-    end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
-    for _ in range(1, follow_ups.MAX_ATTEMPTS):
-        assert told(store, lease.job_id) == []
-        make_due(store)
-        follow_up(store)
-    assert told(store, lease.job_id) == ["autopilot: gave up after 5 attempts: ValueError: no"]
-    make_due(store)
-    assert not follow_ups.work_off(store)
-    assert count(store) == 1
-
-
-def make_due(store: Database) -> None:
-    """As if the wait of every postponed task were over."""
-    with store.write() as connection:
-        connection.execute(update(tables.outbox).values(due_at=0))

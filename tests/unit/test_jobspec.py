@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts, JobSpec
-from app.jobspec.presets import PRESETS
 
 
 def spec(path: str, value: Any) -> dict[str, Any]:
@@ -214,79 +213,12 @@ def test_momentum_belongs_to_sgd() -> None:
     assert adam.training.optimizer.momentum is None
 
 
-NO_VALIDATION = {"dataset": {"validation_fraction": 0}}
-DOES_NOT_FIT = [
-    (spec("model.hidden", [8192, 8192]), "model.hidden", "the limit is"),
-    ({"training": {"epochs": 10_000, "batch_size": 1}}, "training.epochs", "the limit is"),
-    (
-        spec("model", {"kind": "cnn", "channels": [4] * 4}) | spec("dataset.name", "digits"),
-        "model.channels",
-        "nothing of it would be left",
-    ),
-    (NO_VALIDATION | spec("training.early_stopping", {}), "training.early_stopping", "above 0"),
-    (
-        NO_VALIDATION | spec("training.schedule", {"name": "reduce_on_plateau"}),
-        "training.schedule",
-        "above 0",
-    ),
-    (spec("training.loss.class_weights", [1.0] * 9), "training.loss.class_weights", "10 classes"),
-    (spec("training.loss.class_weights", [0.0] * 10), "training.loss.class_weights", "above 0"),
-    (
-        spec("model.batch_norm", True) | spec("training.batch_size", 1),
-        "training.batch_size",
-        "two images",
-    ),
-    (spec("model", {"kind": "resnet", "blocks": 9, "width": 128}), "model.width", "the limit is"),
-    (
-        spec("model", {"kind": "resnet"}) | spec("training.gradient", "chain_rule"),
-        "training.gradient",
-        "use auto",
-    ),
-    (
-        spec("model", {"kind": "resnet"}) | spec("training.batch_size", 1),
-        "training.batch_size",
-        "two images",
-    ),
-    (
-        spec("model", {"kind": "cnn"}) | spec("training.gradient", "chain_rule"),
-        "training.gradient",
-        "use auto",
-    ),
-    (
-        spec("model.batch_norm", True) | spec("training.gradient", "chain_rule"),
-        "training.gradient",
-        "use auto",
-    ),
-]
-
-
-@pytest.mark.parametrize(("fields", "field", "words"), DOES_NOT_FIT)
-def test_parts_that_do_not_fit_together_are_refused(
-    fields: dict[str, Any], field: str, words: str
-) -> None:
-    with pytest.raises(ValidationError, match=words) as refusal:
-        JobSpec.model_validate(fields)
-    assert refusal.value.errors()[0]["ctx"]["field"] == field
-
-
 def test_the_parameters_of_convolutions_are_counted() -> None:
     cnn = JobSpec.model_validate({"model": {"kind": "cnn", "hidden": [128], "batch_norm": True}})
     first, second = 1 * 16 * 25 + 16, 16 * 32 * 25 + 32
     dense, output = 32 * 7 * 7 * 128 + 128, 128 * 10 + 10
     assert cnn.parameters == first + second + dense + output + 2 * (16 + 32 + 128)
     assert cnn.layer_sizes == [1568, 128, 10]
-
-
-def test_a_preset_fills_in_what_the_spec_leaves_out() -> None:
-    fast = JobSpec.model_validate({"preset": "mnist-fast", "training": {"epochs": 1}})
-    assert fast.training.epochs == 1
-    assert fast.training.batch_size == PRESETS["mnist-fast"].spec["training"]["batch_size"]
-    assert JobSpec.model_validate(fast.model_dump(mode="json")) == fast
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_valid_spec(name: str) -> None:
-    assert JobSpec.model_validate({"preset": name}).preset == name
 
 
 def test_a_stored_spec_is_read_as_it_is_and_not_validated_again() -> None:
@@ -343,18 +275,6 @@ def test_a_validation_part_that_a_dataset_brings_takes_nothing_from_the_training
     assert (spec.dataset.training_images, spec.dataset.validation_images) == (100, 200)
 
 
-@pytest.mark.parametrize("side", [8, 32, 64, 128, 224])
-def test_the_preset_for_pictures_fits_datasets_of_ones_own(side: int) -> None:
-    fields = {"preset": "images", "dataset": {"name": "my-cats"}}
-    for images in (300, 64 * 20 + 1, 50_000):
-        known = own_facts(side, train_images=images)
-        spec = JobSpec.model_validate(fields, context=known)
-        assert spec.dataset.facts.id == "ds_1"
-        assert spec.dataset.augment is not None
-        assert spec.dataset.augment.flip
-        assert JobSpec.model_validate(spec.model_dump(mode="json"), context=known) == spec
-
-
 def test_a_network_becomes_a_resnet_by_one_word() -> None:
     """Its other fields were filled in by an earlier kind, and a patch sends them back."""
     stored = JobSpec().model_dump(mode="json")
@@ -363,81 +283,3 @@ def test_a_network_becomes_a_resnet_by_one_word() -> None:
     assert (spec.model.hidden, spec.model.blocks, spec.model.width) == ([], 1, 16)
     assert spec.model.batch_norm
     assert JobSpec.model_validate(spec.model_dump(mode="json")) == spec
-
-
-WITHOUT_EFFECT = [
-    ({"autopilot": {"max_jobs": 3}, "diagnosis": False}, "autopilot"),
-    ({"autopilot": {"max_jobs": 3}, "lr_range": {}}, "autopilot"),
-    ({"model": {"hidden": [], "batch_norm": True}}, "model.batch_norm"),
-    ({"model": {"hidden": [], "dropout": 0.5}}, "model.dropout"),
-    ({"model": {"kind": "cnn", "hidden": [], "dropout": 0.5}}, "model.dropout"),
-    ({"model": {"hidden": [], "activation": "tanh"}}, "model.activation"),
-    ({"model": {"hidden": [], "initial_bias": 1.0}}, "model.initial_bias"),
-    ({"dataset": {"limit": 20, "validation_fraction": 0.01}}, "dataset.validation_fraction"),
-    ({"lr_range": {"lowest": 1.0, "highest": 0.5}}, "lr_range.highest"),
-]
-
-
-@pytest.mark.parametrize(("fields", "field"), WITHOUT_EFFECT)
-def test_what_would_have_no_effect_is_refused_by_name(fields: dict[str, Any], field: str) -> None:
-    with pytest.raises(ValidationError) as refusal:
-        JobSpec.model_validate(fields)
-    (error,) = refusal.value.errors()
-    assert error.get("ctx", {}).get("field", ".".join(map(str, error["loc"]))) == field
-
-
-def test_batch_norm_of_a_convolution_needs_no_hidden_layer() -> None:
-    JobSpec.model_validate({"model": {"kind": "cnn", "hidden": [], "batch_norm": True}})
-
-
-PRESET_ERRORS = [
-    ({"preset": "mnist-best", "model": {"kind": "mlp"}}, "preset", "channels to null"),
-    ({"preset": "mnist-fast", "training": {"loss": {"name": "mse"}}}, "preset", "smoothing to 0.0"),
-    (
-        {"preset": "mnist-best", "training": {"batch_size": 1}},
-        "training.batch_size",
-        "the preset mnist-best sets",
-    ),
-    (
-        {"preset": "mnist-fast", "training": {"schedule": {"factor": 0.5}}},
-        "training.schedule.factor",
-        "the preset mnist-fast sets",
-    ),
-    ({"preset": "mnist-fast", "training": {"epochs": 0}}, "training.epochs", "greater than"),
-]
-
-
-@pytest.mark.parametrize(("fields", "field", "words"), PRESET_ERRORS)
-def test_a_refusal_names_what_was_sent_and_what_the_preset_sets(
-    fields: dict[str, Any], field: str, words: str
-) -> None:
-    with pytest.raises(ValidationError, match=words) as refusal:
-        JobSpec.model_validate(fields)
-    (error,) = refusal.value.errors()
-    assert error.get("ctx", {}).get("field", ".".join(map(str, error["loc"]))) == field
-
-
-def test_what_a_preset_error_advises_is_accepted() -> None:
-    channels = {"kind": "mlp", "channels": None}
-    JobSpec.model_validate({"preset": "mnist-best", "model": channels})
-    loss = {"name": "mse", "label_smoothing": 0.0}
-    JobSpec.model_validate({"preset": "mnist-fast", "training": {"loss": loss}})
-
-
-@pytest.mark.parametrize(
-    ("field", "fields"),
-    [
-        ("highest", {"lr_range": {"lowest": 1e-6, "highest": 1e-12}}),
-        ("labels", {"labels": {"a:b": "c"}}),
-        ("workers", {"resources": {"workers": 2}}),
-        ("lr", {"training": {"optimizer": {"lr": -1}}}),
-    ],
-)
-def test_every_kind_of_refusal_is_told_beside_a_preset(field: str, fields: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError) as plain:
-        JobSpec.model_validate(fields)
-    with pytest.raises(ValidationError) as refusal:
-        JobSpec.model_validate(fields | {"preset": "digits"})
-    (told,), (expected,) = refusal.value.errors(), plain.value.errors()
-    assert told["msg"] == expected["msg"]
-    assert field in told["loc"]

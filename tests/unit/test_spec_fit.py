@@ -1,0 +1,90 @@
+"""Fields of a spec that do not fit together, or would have no effect, are refused by name."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.jobspec import JobSpec
+from tests.unit.test_jobspec import spec
+
+NO_VALIDATION = {"dataset": {"validation_fraction": 0}}
+
+
+DOES_NOT_FIT = [
+    (spec("model.hidden", [8192, 8192]), "model.hidden", "the limit is"),
+    ({"training": {"epochs": 10_000, "batch_size": 1}}, "training.epochs", "the limit is"),
+    (
+        spec("model", {"kind": "cnn", "channels": [4] * 4}) | spec("dataset.name", "digits"),
+        "model.channels",
+        "nothing of it would be left",
+    ),
+    (NO_VALIDATION | spec("training.early_stopping", {}), "training.early_stopping", "above 0"),
+    (
+        NO_VALIDATION | spec("training.schedule", {"name": "reduce_on_plateau"}),
+        "training.schedule",
+        "above 0",
+    ),
+    (spec("training.loss.class_weights", [1.0] * 9), "training.loss.class_weights", "10 classes"),
+    (spec("training.loss.class_weights", [0.0] * 10), "training.loss.class_weights", "above 0"),
+    (
+        spec("model.batch_norm", True) | spec("training.batch_size", 1),
+        "training.batch_size",
+        "two images",
+    ),
+    (spec("model", {"kind": "resnet", "blocks": 9, "width": 128}), "model.width", "the limit is"),
+    (
+        spec("model", {"kind": "resnet"}) | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+    (
+        spec("model", {"kind": "resnet"}) | spec("training.batch_size", 1),
+        "training.batch_size",
+        "two images",
+    ),
+    (
+        spec("model", {"kind": "cnn"}) | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+    (
+        spec("model.batch_norm", True) | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "words"), DOES_NOT_FIT)
+def test_parts_that_do_not_fit_together_are_refused(
+    fields: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words) as refusal:
+        JobSpec.model_validate(fields)
+    assert refusal.value.errors()[0]["ctx"]["field"] == field
+
+
+WITHOUT_EFFECT = [
+    ({"autopilot": {"max_jobs": 3}, "diagnosis": False}, "autopilot"),
+    ({"autopilot": {"max_jobs": 3}, "lr_range": {}}, "autopilot"),
+    ({"model": {"hidden": [], "batch_norm": True}}, "model.batch_norm"),
+    ({"model": {"hidden": [], "dropout": 0.5}}, "model.dropout"),
+    ({"model": {"kind": "cnn", "hidden": [], "dropout": 0.5}}, "model.dropout"),
+    ({"model": {"hidden": [], "activation": "tanh"}}, "model.activation"),
+    ({"model": {"hidden": [], "initial_bias": 1.0}}, "model.initial_bias"),
+    ({"dataset": {"limit": 20, "validation_fraction": 0.01}}, "dataset.validation_fraction"),
+    ({"lr_range": {"lowest": 1.0, "highest": 0.5}}, "lr_range.highest"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field"), WITHOUT_EFFECT)
+def test_what_would_have_no_effect_is_refused_by_name(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        JobSpec.model_validate(fields)
+    (error,) = refusal.value.errors()
+    assert error.get("ctx", {}).get("field", ".".join(map(str, error["loc"]))) == field
+
+
+def test_batch_norm_of_a_convolution_needs_no_hidden_layer() -> None:
+    JobSpec.model_validate({"model": {"kind": "cnn", "hidden": [], "batch_norm": True}})
