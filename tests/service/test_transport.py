@@ -115,10 +115,12 @@ def test_an_empty_body_that_was_announced_is_an_error_and_nothing_is_stored(
 
 def test_every_route_with_a_body_refuses_an_announced_empty_one(api: Api) -> None:
     """By the API's own description, so that no later route is left out."""
+    awaited = api.http.post("/datasets", json={"name": "awaited"}).json()["id"]
     for path, operations in api.http.get("/openapi.json").json()["paths"].items():
         for method, operation in operations.items():
             if "requestBody" in operation:
-                where = path.replace("{", "").replace("}", "")
+                where = path.replace("/datasets/{ref}", f"/datasets/{awaited}")
+                where = where.replace("{", "").replace("}", "")
                 answer = api.http.request(method, where, content=b"", headers=JSON)
                 assert answer.is_client_error, (method, path, answer.text)
                 assert "empty" in answer.text or "truncated" in answer.text, answer.text
