@@ -4,8 +4,8 @@ The process makes the arrays and tells what it found; only the worker writes to 
 """
 
 import logging
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,16 +14,15 @@ from app.settings import Settings
 from app.store import datasets, imports
 from app.store.database import Connection, Database
 from app.store.datasets import Dataset
-from app.store.errors import LeaseLost
+from app.store.errors import DatasetNotFound, LeaseLost
 from app.store.imports import ImportLease
 from app.store.objects import Objects
 from worker import memory
 from worker.import_process import ImportProcess
-from worker.imports.messages import Import, Imported, Refused
+from worker.imports.messages import COMMAND, Import, Imported, Refused
 
 log = logging.getLogger("traind.worker")
 
-COMMAND = [sys.executable, "-P", "-m", "worker.imports"]
 MOST_MB = 2048
 """Most memory of an import, in MB: what it holds at once does not grow with the file."""
 
@@ -67,12 +66,13 @@ class Importer:
             self._relay(self._process, self._lease, stopping=stopping)
 
     def order_of(self, spec: dict[str, Any]) -> Import | None:
-        """How to import the dataset that a job trains on; None for a built-in one."""
+        """How to import the dataset that a job trains on; None for a built-in or deleted one."""
         pinned = spec.get("dataset", {}).get("facts", {}).get("id")
         if pinned is None:
             return None
-        with self._database.read() as connection:
+        with self._database.read() as connection, suppress(DatasetNotFound):
             return order(self._settings, datasets.get(connection, pinned))
+        return None
 
     def close(self) -> None:
         """Ends the import that is under way. A lease that could not be given back expires."""

@@ -22,12 +22,10 @@ def sweep(settings: Settings, database: Database) -> list[str]:
     """Removes uploads that were abandoned, and objects and arrays without a version; says which."""
     objects = Objects(settings.objects)
     removed = []
-    uploads, _ = objects.stale(time.time() - UPLOAD_SECONDS)
-    for upload in uploads:
+    for upload in objects.uploads(before=time.time() - UPLOAD_SECONDS):
         objects.abandon(upload)
         removed.append(upload)
-    _, kept = objects.stale(time.time() - OBJECT_SECONDS)
-    for digest in kept:
+    for digest in objects.digests(before=time.time() - OBJECT_SECONDS):
         with database.write() as connection:  # nobody names it anew meanwhile
             if not datasets.is_kept(connection, digest):
                 objects.discard(digest)

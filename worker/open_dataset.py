@@ -12,8 +12,7 @@ from pathlib import Path
 import msgspec
 
 from app import jobspec, lifeline
-from worker.imports.messages import Refused, decode
-from worker.imports.messages import encode_order as encode
+from worker.imports.messages import COMMAND, Refused, decode, encode_order
 from worker.messages import Order
 from worker.training.dataset import Dataset, NotDecoded, load
 
@@ -72,8 +71,7 @@ def _import_again(name: str, order: Order) -> None:
             f"The arrays of {name} are missing on this worker, and its file, too.",
             "Put TRAIND_HOME/objects back from a backup, or send the file as the next version.",
         )
-    command = [sys.executable, "-P", "-m", "worker.imports"]
-    output, errors, code = _run(command, encode(source))
+    output, errors, code = _run(COMMAND, encode_order(source))
     if code:
         raise DatasetUnavailable(f"Importing {name} again failed: {_last(errors, code)}.", ROOM)
     last = decode(output.splitlines()[-1])

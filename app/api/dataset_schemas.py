@@ -20,7 +20,7 @@ def _is_no_id(name: str) -> str:
 
 
 class NewDataset(ImportOptions):
-    """A dataset to be made: what it is called, and how its file is read."""
+    """What is asked for: the name of a new dataset, and how its file is to be read."""
 
     name: Annotated[
         str,

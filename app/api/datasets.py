@@ -11,7 +11,7 @@ from app.api.auth import Unauthorized
 from app.api.cursors import cursor, id_of, sort_key
 from app.api.dataset_schemas import DatasetVersion, NewDataset
 from app.api.idempotency import TheOnce
-from app.api.parameters import After, DatasetRef, PageSize
+from app.api.parameters import MAX_WAIT_SECONDS, After, DatasetRef, PageSize
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Page
@@ -32,8 +32,6 @@ from app.store.errors import (
 from app.store.keys import Scope
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=Route)
-
-MAX_WAIT_SECONDS = 60.0
 
 
 @router.post(

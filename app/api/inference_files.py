@@ -78,7 +78,7 @@ def _preprocess(request: InferRequest, signature: Signature) -> Preprocess:
 
 
 def _opened(request: InferRequest, binary: bytes, signature: Signature) -> list[Image.Image]:
-    """The images of the one input, of which the headers have been read."""
+    """The images of the one input: their headers are read, their pixels not yet."""
     tensor = inference_protocol.only_input(request)
     if tensor.shape[1:] not in ([], [1]):
         raise InvalidBody(f"{INPUT}: shape of BYTES must be [-1] or [-1, 1], not {tensor.shape}.")

@@ -13,7 +13,15 @@ from app.api.auth import Unauthorized
 from app.api.cursors import cursor, id_of, sort_key
 from app.api.idempotency import TheOnce
 from app.api.made_jobs import MADE_JOB, point_to
-from app.api.parameters import After, JobId, LabelFilter, PageSize, StatusFilter, label_of
+from app.api.parameters import (
+    MAX_WAIT_SECONDS,
+    After,
+    JobId,
+    LabelFilter,
+    PageSize,
+    StatusFilter,
+    label_of,
+)
 from app.api.problem_kinds import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
@@ -35,8 +43,6 @@ from app.store.keys import Scope
 from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
-
-MAX_WAIT_SECONDS = 60.0
 
 
 @router.post(

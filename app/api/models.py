@@ -10,10 +10,10 @@ from app.api.cursors import cursor, id_of, number, sort_key
 from app.api.parameters import After, LabelFilter, ModelRef, PageSize, label_of
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Page, described, rfc3339
+from app.api.schemas import BYTES, Page, described, rfc3339
 from app.api.state import TheDatabase
-from app.images.preparation import Fit
 from app.jobspec import Text
+from app.jobspec.import_options import Fit
 from app.store import trained_models
 from app.store.database import Database
 from app.store.errors import ModelInUse, ModelNotFound
@@ -45,7 +45,7 @@ class Preparation(BaseModel):
     fit: Fit
     """`crop` cuts off what is beyond the middle, `pad` adds ground, `stretch` stretches."""
     ground: Annotated[list[int], Field(min_length=3, max_length=3)]
-    """Red, green and blue of what shows behind transparent pixels and around a padded picture."""
+    """Red, green and blue of the background, of transparent pixels and around padded pictures."""
 
 
 class TrainedModel(BaseModel):
@@ -123,9 +123,6 @@ class Description(BaseModel):
     """What it is for, what it must not be used for, what else is known of it."""
 
 
-BYTES = {
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-}
 IfNoneMatch = Annotated[
     str, Header(description="The ETag of a copy: the answer is 304 if it is still the same.")
 ]

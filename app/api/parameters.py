@@ -11,6 +11,8 @@ from app.api.dataset_examples import DATASET_ID
 from app.jobspec import LabelKey, LabelValue, Text
 from app.store.states import Status
 
+MAX_WAIT_SECONDS = 60.0
+"""How long a request may wait for a change."""
 MAX_INTEGER = 2**63 - 1
 """Largest integer of the database."""
 

@@ -19,8 +19,8 @@ from app.api.report_schemas import (
 from app.api.routes import Route, needs
 from app.api.schemas import rfc3339
 from app.api.state import TheDatabase
-from app.images.preparation import Fit
 from app.jobspec import Text
+from app.jobspec.import_options import Fit
 from app.serving.comparison import Comparison, Predictions, compare
 from app.store import trained_models
 from app.store.database import Connection, Database

@@ -17,6 +17,12 @@ Item = TypeVar("Item")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+BYTES = {
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+}
+"""What /docs says of a body that is a file."""
+
+
 def rfc3339(microseconds: int) -> str:
     """A stored time as the API writes it, such as 2026-11-23T18:00:00.123Z."""
     moment = EPOCH + timedelta(microseconds=microseconds)

@@ -19,6 +19,7 @@ from app.api.parameters import DatasetRef
 from app.api.problem_kinds import InvalidBody, documented
 from app.api.problems import UPLOAD_OFFSET
 from app.api.routes import Route, needs
+from app.api.schemas import BYTES
 from app.api.state import TheDatabase, TheObjects
 from app.store import datasets, keys
 from app.store.database import Database
@@ -41,7 +42,6 @@ PIECE = 2**20
 RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):", re.IGNORECASE)
 
-FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 Digest = Annotated[str, Header(description="`sha-256=:…:` (RFC 9530), checked if it is there.")]
 
 
@@ -58,11 +58,12 @@ class Part(NamedTuple):
     status_code=202,
     summary="Send the file of a dataset",
     response_model=DatasetVersion,
-    openapi_extra={"requestBody": {"required": True, **FILE}},
+    openapi_extra={"requestBody": {"required": True, **BYTES}},
     responses={
         200: {"model": Received, "description": "A part has arrived; more is to come"},
         202: {"description": "The file is whole, and waits for its import"},
         **documented(
+            411,
             413,
             415,
             DatasetNotFound,
@@ -98,7 +99,7 @@ async def send(
     part = _part(request, content_range)
     limit: int = request.state.upload_limit
     _check_size(part.total or 0, limit)
-    dataset = await run_in_threadpool(_awaited, database, ref, part.total or 0)
+    dataset = await run_in_threadpool(_awaited, database, objects, ref, part.total)
     with objects.receiving(dataset.id, part.start) as file:
         received = await _write(_pieces(request), file, part, limit, _wanted(content_digest))
         if not received:
@@ -194,12 +195,24 @@ def _finish(
     return whole
 
 
-def _awaited(database: Database, ref: str, size: int) -> datasets.Dataset:
+def _awaited(database: Database, objects: Objects, ref: str, size: int | None) -> datasets.Dataset:
+    """The dataset, if its key has room for a file of this size beside its unfinished ones.
+
+    Raises:
+        HTTPException: the key has a quota, and the size is not known (411).
+        QuotaExceeded: there is no room.
+        NotAwaited, DatasetNotFound: see `datasets.check_awaited`.
+    """
     with database.write() as connection:  # the key's row is locked while it is read
         dataset = datasets.check_awaited(connection, ref)
-        if dataset.key_id is not None:
-            keys.check_stored(connection, dataset.key_id, size)
-        return dataset
+        if dataset.key_id is None:
+            return dataset
+        others = set(datasets.awaited_of(connection, dataset.key_id)) - {dataset.id}
+        unfinished = sum(objects.received(each) for each in others)
+        limits = keys.check_stored(connection, dataset.key_id, (size or 0) + unfinished)
+    if size is None and limits.stored_bytes is not None:
+        raise HTTPException(411, "Say how large the file is (Content-Length): its key has a quota.")
+    return dataset
 
 
 def _part(request: Request, content_range: str | None) -> Part:
@@ -245,7 +258,7 @@ def _wanted(header: str) -> bytes | None:
     summary="Fetch the file of a dataset, or ask how far its upload is",
     response_class=Response,
     responses={
-        200: {"description": "The very bytes that were sent"} | FILE,
+        200: {"description": "The very bytes that were sent"} | BYTES,
         204: {"description": "It is not whole; `Upload-Offset` says how many bytes have arrived"},
         **documented(DatasetNotFound, ObjectMissing),
     },

@@ -118,8 +118,9 @@ class Datasets:
                 time.sleep(min(5.0, 0.1 * 2**attempt))
         else:
             answer = self._http.head(f"/datasets/{dataset_id}/content")
-        if answer.is_error:
-            raise Problem(answer.status_code, self.get(dataset_id))
+        if answer.is_error:  # an answer to HEAD has no body that says why
+            self.get(dataset_id)
+            raise Problem(answer.status_code, {})
         return int(answer.headers.get("Upload-Offset", "0"))
 
     def imported(self, ref: str, on_import: Imported | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ MAX_DIRECTORY_BYTES = 2 * 2**20
 
 
 class Metered:
-    """A file of which at most `most` bytes may be read until `release` is called."""
+    """A file that refuses to be read beyond `most` bytes, until `release` is called."""
 
     def __init__(self, file: IO[bytes], most: int, what: str) -> None:
         self._file = file

@@ -1,7 +1,7 @@
 """From an opened image file to a network's input: the same at import and at prediction."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,8 @@ from PIL import Image, ImageColor, ImageOps
 
 from app.images import InvalidInput
 from app.images.files import Colour, decoded
+from app.jobspec.import_options import Fit
 
-Fit = Literal["crop", "pad", "stretch"]
-"""How another aspect is met: what is beyond the middle is cut off, the ground fills what is
-missing, or the image is stretched."""
 WHITE: Colour = (255, 255, 255)
 RESAMPLING = Image.Resampling.BILINEAR
 """Pillow's bilinear filter is as wide as it must be to average when an image gets smaller."""

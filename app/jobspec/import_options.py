@@ -6,6 +6,9 @@ from pydantic import Field
 
 from app.jobspec.section import Section, Text
 
+Fit = Literal["crop", "pad", "stretch"]
+"""How another aspect is met: what is beyond the middle is cut off, the ground fills what is
+missing, or the picture is stretched."""
 Side = Annotated[int, Field(ge=8, le=512)]
 Column = Annotated[str, Field(min_length=1, max_length=200), Text]
 
@@ -16,7 +19,7 @@ class ImageOptions(Section):
     size: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
     """Side in pixels, or height and width; chosen from the pictures if it is missing, at most
     224."""
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Fit = "crop"
     """How another aspect is met: what is beyond the middle is cut off, the ground fills what is
     missing, or the picture is stretched."""
     color: Literal["auto", "grey", "rgb"] = "auto"

@@ -116,9 +116,9 @@ class GlobalAveragePool(Layer):
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """The sum of what its body makes of a signal and of the signal itself.
+    """A residual block: its input is added to what its body makes of it.
 
-    Where the body changes the shape, the shortcut brings the signal to it; else it has no layers.
+    Where the body changes the shape, the shortcut gives it to the input; else it has no layers.
     """
 
     body: tuple[Layer, ...]

@@ -182,6 +182,13 @@ def check_awaited(connection: Connection, dataset_id: str) -> Dataset:
     return dataset
 
 
+def awaited_of(connection: Connection, key_id: str) -> list[str]:
+    """Versions of an API key whose files have not arrived, or not all."""
+    status = datasets.c.status == DatasetStatus.AWAITING_UPLOAD
+    awaited = select(datasets.c.id).where(datasets.c.key_id == key_id, status)
+    return list(connection.execute(awaited).scalars())
+
+
 def uploaded(connection: Connection, dataset_id: str, digest: str, size: int) -> None:
     """Says that the file of a version is whole, and queues its import.
 

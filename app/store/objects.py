@@ -63,7 +63,7 @@ class Objects:
                 raise StorageFull from error
 
     def digest(self, upload_id: str) -> str:
-        """SHA-256 of what has arrived of an upload, in hexadecimal.
+        """SHA-256, in hexadecimal, of the bytes of an upload that have arrived.
 
         Raises:
             FileNotFoundError: nothing of it has arrived.
@@ -97,14 +97,13 @@ class Objects:
         """Removes an object that no row names any more."""
         self.path(digest).unlink(missing_ok=True)
 
-    def stale(self, before: float) -> tuple[list[str], list[str]]:
-        """Uploads, by id, and objects, by digest, that nobody has touched since `before`.
+    def uploads(self, before: float) -> list[str]:
+        """Ids of the uploads that nobody has touched since then (seconds since 1970, UTC)."""
+        return _untouched(self._uploads.glob("*"), before)
 
-        The time is in seconds since 1970 (UTC).
-        """
-        uploads = self._uploads.glob("*")
-        objects = self._objects.glob("*/*")
-        return _untouched(uploads, before), _untouched(objects, before)
+    def digests(self, before: float) -> list[str]:
+        """Digests of the objects that nobody has touched since then (seconds since 1970, UTC)."""
+        return _untouched(self._objects.glob("*/*"), before)
 
 
 def _untouched(paths: Iterable[Path], before: float) -> list[str]:

@@ -240,8 +240,13 @@ def test_a_key_stores_no_more_than_its_quota(tmp_path: Path) -> None:
         assert offset(api, made["id"]) == 0
         url = f"/datasets/{made['id']}/content"
         unannounced = api.http.put(url, content=iter([b"x" * 11]))
-        problem_of(unannounced, 429, "quota_exceeded")
+        problem_of(unannounced, 411, "length_required")
         assert offset(api, made["id"]) == 0
+        other = api.http.post("/datasets", json={"name": "other"}).json()["id"]
+        part = put(api, other, b"x" * 6, Content_Range="bytes 0-5/7")  # unfinished ones count, too
+        assert part.status_code == 200
+        problem_of(put(api, made["id"], b"x" * 10), 429, "quota_exceeded")
+        assert api.http.delete(f"/datasets/{other}").status_code == 204
         assert put(api, made["id"], b"x" * 10).status_code == 202
         problem_of(api.http.post("/datasets", json={"name": "more"}), 429, "quota_exceeded")
         assert api.http.delete(f"/datasets/{made['id']}").status_code == 204

@@ -14,7 +14,6 @@ from app.store.database import Database
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    # A calibration that is there is not made anew.
     return Settings(home=tmp_path, slots=2)
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from app.settings import Settings
-from app.store import database, datasets, imports, migrations
+from app.store import datasets, imports
 from app.store.database import Database
 from app.store.datasets import Dataset, DatasetStatus
 from app.store.leases import MAX_LOST_ATTEMPTS
@@ -39,19 +39,6 @@ match wanted["options"]["do"]:
     case "hang":
         time.sleep(3600)
 """
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Database]:
-    opened = database.connect(settings.database)
-    migrations.migrate(opened)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -201,3 +188,16 @@ def test_two_workers_never_import_the_same(store: Database) -> None:
     with store.write() as connection:
         assert imports.claim(connection, "host/1") is not None
         assert imports.claim(connection, "host/2") is None
+
+
+def test_what_a_run_needs_to_import_its_dataset_again(importer: Importer, store: Database) -> None:
+    version = queued(store, "succeed")
+
+    def spec(**facts: str) -> dict[str, dict[str, dict[str, str]]]:
+        return {"dataset": {"facts": facts}}
+
+    wanted = importer.order_of(spec(id=version))
+    assert wanted is not None
+    assert wanted.target.endswith(version)
+    assert importer.order_of(spec()) is None
+    assert importer.order_of(spec(id="ds_gone")) is None  # the run says so, and not the worker

@@ -1,28 +1,12 @@
 """Files of datasets without a version are removed, those of versions and of running work stay."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from app.settings import Settings
-from app.store import database, datasets, migrations
+from app.store import datasets
 from app.store.database import Database
 from app.store.objects import Objects
 from worker import leftovers
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Database]:
-    opened = database.connect(settings.database)
-    migrations.migrate(opened)
-    yield opened
-    opened.close()
 
 
 def put(objects: Objects, upload: str, content: bytes) -> str:

@@ -126,7 +126,7 @@ class Checks:
 
 
 class Unpacked:
-    """Counts what an archive of so many bytes really unpacks to, in one pass."""
+    """Counts the bytes that come out of an archive while it is read once."""
 
     def __init__(self, archive_bytes: int) -> None:
         self._left = SMALL_ARCHIVE + MAX_RATIO * archive_bytes

@@ -57,7 +57,7 @@ def across(parts: Divided, pixels: Pixels) -> list[Twin]:
 
 
 def within(training: list[Found]) -> list[Found]:
-    """Training pictures of which the same pixels, under the same label, came before."""
+    """Training pictures that repeat an earlier one: the same pixels, the same label."""
     seen: set[tuple[bytes, str]] = set()
     again = []
     for each in training:

@@ -1,8 +1,12 @@
 """What a worker and an import say to each other: one JSON document in, JSON lines out."""
 
+import sys
 from typing import Any
 
 import msgspec
+
+COMMAND = [sys.executable, "-P", "-m", "worker.imports"]
+"""Starts the process of an import."""
 
 
 class Import(msgspec.Struct, frozen=True):

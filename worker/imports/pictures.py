@@ -12,8 +12,6 @@ from app.jobspec.import_options import ImageOptions
 from worker.imports.examples import LeftOut, Source
 from worker.imports.refusals import Refusal
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""Decoders that an uploaded file can reach. Of several frames or pages the first counts."""
 LARGEST_CHOSEN, SMALLEST_CHOSEN = 224, 8
 """Sides in pixels that are chosen where none is declared."""
 FINE_STEP, FINE_SIDE, COARSE_STEP = 4, 64, 16
@@ -30,7 +28,7 @@ def opened(content: bytes | NDArray[Any]) -> Image.Image:
         InvalidInput: it is none, or too large.
     """
     if isinstance(content, bytes):
-        image = files.open_file(content, FORMATS)
+        image = files.open_file(content)
     else:
         pixels = content[:, :, 0] if content.ndim == 3 and content.shape[2] == 1 else content
         height, width = pixels.shape[:2]

@@ -81,7 +81,7 @@ def zipped(path: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def tarred(path: Path, files: Mapping[str, bytes], mode: str = "w:gz") -> Path:
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(path, mode) as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
@@ -169,7 +169,7 @@ def imported(source: Path, target: Path, **options: Any) -> Done:
     lines = output.splitlines()
     last = decode(lines[-1]) if lines else None
     assert last is None or not hasattr(last, "done"), lines[-1]
-    return Done(process.returncode, last, errors.decode(errors="replace"))  # type: ignore[arg-type]
+    return Done(process.returncode, last, errors.decode(errors="replace"))
 
 
 def here(source: Path, target: Path, **options: Any) -> Imported:

@@ -60,7 +60,7 @@ def test_entries_that_share_their_bytes_count_each_time(
             entry.file_size = entry.compress_size = first.file_size
             entry.orig_filename = first.orig_filename  # as the local header says
             archive.filelist.append(entry)
-        archive._didModify = True  # type: ignore[attr-defined]
+        archive._didModify = True
     with closing(Zip(source)) as found, pytest.raises(Refusal, match="200 times its size"):
         list(found.contents(lambda _: True))
 

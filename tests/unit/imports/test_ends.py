@@ -1,4 +1,4 @@
-"""How imports end that do not come to their own end: killed, without a parent, on a full disk."""
+"""Imports that are cut short: killed, left by their parent, or on a full disk."""
 
 import contextlib
 import random

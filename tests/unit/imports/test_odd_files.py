@@ -22,7 +22,7 @@ from tests.unit.imports.pictures import (
     zipped,
 )
 from worker.imports import preparing
-from worker.imports.pictures import FORMATS, chosen
+from worker.imports.pictures import chosen
 
 PETS = of_classes("cat", "dog")
 
@@ -85,7 +85,7 @@ def test_decoders_that_nobody_needs_are_out_of_reach(tmp_path: Path) -> None:
     assert {each["name"] for each in report["left_out"]["files"]} == set(others)
     for content in others.values():
         with pytest.raises(InvalidInput):
-            open_file(content, FORMATS)
+            open_file(content)
 
 
 def test_pictures_are_grey_if_all_their_pixels_are(tmp_path: Path) -> None:
