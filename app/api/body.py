@@ -49,9 +49,17 @@ async def read_body(request: Request) -> bytes:
     return await run_in_threadpool(_unpacked, body, limit) if encoding and body else body
 
 
-def without_byte_order_mark(text: bytes) -> bytes:
-    """UTF-8 text without the mark that it may begin with."""
-    return text.removeprefix(BYTE_ORDER_MARK)
+def utf8_text(content: bytes) -> bytes:
+    """A text in UTF-8, all of it, without the mark that it may begin with.
+
+    A decoder of JSON that leaves parts for later reads no text in them: they are checked here.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8. (A ValueError, too.)
+    """
+    if not content.isascii():
+        str(content, "utf-8")
+    return content.removeprefix(BYTE_ORDER_MARK)
 
 
 def _too_large(limit: int) -> HTTPException:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.api.body import without_byte_order_mark
+from app.api.body import utf8_text
 from app.api.predict_body import most_inputs
 from app.api.problem_kinds import InvalidBody
 from app.serving import pixel_arrays
@@ -111,7 +111,7 @@ def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
         if not 0 <= length <= len(body):
             raise InvalidBody("Inference-Header-Content-Length must be the bytes of the JSON part.")
     try:
-        return _request.decode(without_byte_order_mark(body[:length])), body[length:]
+        return _request.decode(utf8_text(body[:length])), body[length:]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBody(f"The body is not an inference request: {error}.") from error
 

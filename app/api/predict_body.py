@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from app.api.body import without_byte_order_mark
+from app.api.body import utf8_text
 from app.api.plain_words import pointer
 from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput, files
@@ -80,7 +80,7 @@ def read(body: bytes) -> PredictBody:
         InvalidBody: not JSON, or a field is missing, unknown, or no value that can be used.
     """
     try:
-        sent = _body.decode(without_byte_order_mark(body))
+        sent = _body.decode(utf8_text(body))
     except msgspec.ValidationError as error:
         detail, path = _explained(error)
         raise InvalidBody(f"{detail}.", path) from error

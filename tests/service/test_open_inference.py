@@ -188,6 +188,23 @@ def test_what_cannot_be_read_is_refused_and_says_why(api: Api, body: Any, says: 
     assert says in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inputs": [{"name": "pixels", "datatype": "BYTES", "shape": [1], "data": ["@"]}]}',
+        b'{"inputs": [{"name": "pixels", "datatype": "FP32", "shape": [1], "data": ["@"]}]}',
+        b'{"inputs": [{"name": "@", "datatype": "BYTES", "shape": [1], "data": [""]}]}',
+        b'{"inputs": [], "id": "@"}',
+        b'{"inputs": [], "unknown": "@"}',
+    ],
+    ids=["files", "pixels", "name", "id", "unknown"],
+)
+def test_json_that_is_not_utf_8_is_refused_wherever_it_stands(api: Api, body: bytes) -> None:
+    answer = api.http.post(f"/v2/models/{NAME}/infer", content=body.replace(b"@", b"\x81"))
+    assert answer.status_code == 400, answer.text
+    assert "utf-8" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("where", ["request", "tensor"])
 @pytest.mark.parametrize("given", ["0,1", [0, 1]], ids=["text", "list"])
 def test_pixels_of_a_declared_range_are_taken(api: Api, where: str, given: Any) -> None:

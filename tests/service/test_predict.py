@@ -280,6 +280,17 @@ def test_another_kind_of_body_is_refused(api: Api, kind: str) -> None:
     assert "image/png" in problem_of(answer, 415, "unsupported_media_type")["detail"]
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"inputs": "@"}', b'{"inputs": [["@"]]}', b'{"inputs": [[0]], "model": "@"}']
+)
+def test_json_that_is_not_utf_8_is_refused_wherever_it_stands(api: Api, body: bytes) -> None:
+    content = body.replace(b"@", b"\x81")
+    answer = api.http.post(
+        "/predict", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert "utf-8" in problem_of(answer, 422, "invalid_body")["detail"]
+
+
 def test_an_unknown_model_is_a_404_problem(api: Api) -> None:
     answer = api.http.post("/predict", json={"inputs": [[0]], "model": "nobody"})
     assert "GET /models" in problem_of(answer, 404, "model_not_found")["detail"]
