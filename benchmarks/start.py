@@ -1,8 +1,9 @@
 """How soon a job trains, and what the API weighs.
 
 Measures, on a service of its own in a temporary folder: from starting the API process to its first
-answer; from POST to the first training step (by the job's own timestamps), on a cold worker and
-over 20 jobs on a warm one; the API's resident memory before and after 1,000 predictions.
+answer; from POST to the first training step and to the model (by the job's own timestamps), on a
+cold worker and over 20 jobs of one epoch on a warm one; the API's resident memory before and after
+1,000 predictions.
 """
 
 import statistics
@@ -34,13 +35,14 @@ def main() -> None:
         try:
             service.start("app", "worker")
             with Client(service.url) as client:
-                cold = first_step(client)
-                warm = [first_step(client) for _ in range(JOBS)]
+                cold, _ = trained(client)
                 print(f"POST to first step, cold worker and undecoded dataset: {cold:.0f} ms")
-                print(
-                    f"POST to first step, warm worker, {JOBS} jobs: median {median(warm):.0f} ms, "
-                    f"least {min(warm):.0f}, most {max(warm):.0f}"
-                )
+                warm = zip(*(trained(client) for _ in range(JOBS)), strict=True)
+                for what, times in zip(("first step", "model"), map(list, warm), strict=True):
+                    print(
+                        f"POST to {what}, warm worker, {JOBS} jobs: median {median(times):.0f} ms, "
+                        f"least {min(times):.0f}, most {max(times):.0f}"
+                    )
                 api = psutil.Process(service.processes["app"].pid)
                 before = resident(api)
                 rate = predict(client, settings.home / "datasets" / "digits")
@@ -63,13 +65,16 @@ def start(settings: Settings) -> float:
         service.stop()
 
 
-def first_step(client: Client) -> float:
-    """Milliseconds from the job's creation to its first step, by its own timestamps."""
+def trained(client: Client) -> tuple[float, float]:
+    """Milliseconds from a job's creation to its first step and to its end, by its timestamps."""
     job: dict[str, Any] = client.submit(TINY)
     while job["status"] in {"queued", "running"}:
         job = client.job(job["id"], wait=30)
-    created, stepped = (np.datetime64(job[at][:-1]) for at in ("created_at", "first_step_at"))
-    return float((stepped - created) / np.timedelta64(1, "ms"))
+    created, stepped, ended = (
+        np.datetime64(job[at][:-1]) for at in ("created_at", "first_step_at", "ended_at")
+    )
+    millisecond = np.timedelta64(1, "ms")
+    return float((stepped - created) / millisecond), float((ended - created) / millisecond)
 
 
 def predict(client: Client, folder: Path) -> float:

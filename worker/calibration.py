@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 
 from app.jobspec import JobSpec, cost
 from app.lifeline import Line
-from worker.training import export
+from worker.training import graph
 from worker.training.dataset import Dataset, Description
 from worker.training.run import Run
 
@@ -98,8 +98,9 @@ def setup_seconds(dataset: Dataset) -> float:
     """Seconds that a job needs beside its steps: building, and exporting, warm."""
     for _ in range(2):
         began = time.perf_counter()
-        run = Run(JobSpec(), dataset, lambda _: None, lambda: None)
-        export.onnx(run.network, dataset.description)
+        spec = JobSpec()
+        run = Run(spec, dataset, lambda _: None, lambda: None)
+        graph.written(run.network, spec.layers, dataset.description)
     return time.perf_counter() - began
 
 

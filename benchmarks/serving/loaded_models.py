@@ -13,7 +13,7 @@ COUNTS = (1, 10, 50)
 
 def table(home: Path) -> str:
     """A row for each count of models; each model has answered once."""
-    graphs = [network.graph(seed + 1) for seed in range(max(COUNTS))]
+    graphs = [network.onnx(seed + 1) for seed in range(max(COUNTS))]
     ids = network.publish(home, graphs)
     rows = [f"Graphs of {len(graphs[0]) / 1e6:.1f} MB each:\n", "| models loaded | resident |"]
     rows += ["|---|---|"]

@@ -12,7 +12,7 @@ from app.settings import Settings
 from app.store import database, jobs, migrations
 from app.store.trained_models import TrainedModel
 from tests import runs
-from worker.training import export, networks
+from worker.training import graph, networks
 from worker.training.dataset import Description
 
 DESCRIPTION = Description(
@@ -23,14 +23,14 @@ DESCRIPTION = Description(
 def save(model: Path) -> None:
     """Writes the ONNX graph to `model`, and beside it the weights as safetensors."""
     network = reference(seed=0)
-    model.write_bytes(export.onnx(network, DESCRIPTION))
+    model.write_bytes(graph.written(network, JobSpec().layers, DESCRIPTION))
     layers = {f"{at}.{kind}": value for at, kind, value in _layers(network)}
     save_file(layers, model.with_suffix(".safetensors"))
 
 
-def graph(seed: int) -> bytes:
+def onnx(seed: int) -> bytes:
     """The ONNX graph of the same network with other weights."""
-    return export.onnx(reference(seed), DESCRIPTION)
+    return graph.written(reference(seed), JobSpec().layers, DESCRIPTION)
 
 
 def reference(seed: int) -> torch.nn.Module:
@@ -45,8 +45,8 @@ def publish(home: Path, graphs: list[bytes]) -> list[str]:
     opened = database.connect(Settings(home=home).database)
     migrations.migrate(opened)
     ids = []
-    for graph in graphs:
-        digest = sha256(graph).hexdigest()
+    for content in graphs:
+        digest = sha256(content).hexdigest()
         signature = {"input_shape": [1, 28, 28], "pixel_range": [0, 255]}
         with opened.write() as connection:
             jobs.submit(connection, JobSpec().model_dump(mode="json"))
@@ -57,7 +57,7 @@ def publish(home: Path, graphs: list[bytes]) -> list[str]:
                 metrics={"test_loss": 0.1, "test_accuracy": 0.9},
                 provenance={},
                 weights_sha256=digest,
-                files={"onnx": graph},
+                files={"onnx": content},
             )
             ids.append(runs.succeed(connection, lease, model))
     opened.close()

@@ -1,18 +1,14 @@
 """Trains planted specs in this process, and says what was found."""
 
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
 from app.jobspec import JobSpec
 from tests.diagnosis.draws import Planted, spec_of
 from worker.messages import Diagnosed, Epoch, Finished, Report
-from worker.training import export
 from worker.training.dataset import Dataset
 from worker.training.interruptions import Diverged
 from worker.training.measurements import Measurements
@@ -51,20 +47,12 @@ def train(plant: Planted, datasets: dict[str, Dataset], spec: JobSpec | None = N
 
     run = Run(spec, dataset, report, lambda: None)
     accuracy = 0.0
-    with without_export():
-        try:
-            finished = run.run()
-            if isinstance(finished, Finished):
-                accuracy = finished.metrics["test_accuracy"]
-        except Diverged:
-            pass
+    try:
+        finished = run.run()
+        if isinstance(finished, Finished):
+            accuracy = finished.metrics["test_accuracy"]
+    except Diverged:
+        pass
     *earlier, last = (message.diagnosis for message in said if isinstance(message, Diagnosed))
     meanwhile = {finding["code"] for each in earlier for finding in each["findings"]}
     return Seen(last, run.measurements, accuracy, meanwhile)
-
-
-@contextmanager
-def without_export() -> Iterator[None]:
-    """The graph is not looked at here, and takes longer than most of these runs."""
-    with mock.patch.object(export, "onnx", return_value=b""):
-        yield

@@ -22,10 +22,6 @@ PRELOAD = [
     "torch._dynamo",  # the first optimizer imports it: over a second
     "torch._inductor.config",
     "torch.optim",
-    "torch.onnx",
-    "torch.onnx._internal.exporter._compat",
-    "torch.onnx._internal.exporter._registration",
-    "onnxscript",
     "worker.warm",
 ]
 """What the server from which training processes are forked has loaded."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from app.jobspec import JobSpec
 from worker.messages import Finished
-from worker.training import export, report
+from worker.training import export, graph, report
 from worker.training.dataset import Dataset
 from worker.training.evaluation import evaluate
 from worker.training.interruptions import Diverged
@@ -66,7 +66,7 @@ def finish(
         provenance=provenance,
         weights_sha256=export.weights_sha256(net),
         weights=export.weights(net, metadata),
-        onnx=export.onnx(net, description),
+        onnx=graph.written(net, spec.layers, description),
         report=msgspec.json.encode(report.report(*measured, dataset.test_images, description)),
         predictions=report.predictions(*measured),
     )

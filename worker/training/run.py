@@ -137,7 +137,7 @@ class Run:
         )
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> nn.Sequential:
         """What is being trained."""
         return self._state.net
 

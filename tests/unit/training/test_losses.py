@@ -11,7 +11,7 @@ from torch.nn import functional
 from app.jobspec import JobSpec
 from tests.unit.training.runs import of, run
 from worker.messages import Epoch, RunningLoss
-from worker.training import export, losses, networks
+from worker.training import losses, networks
 from worker.training.batches import Images
 from worker.training.dataset import Dataset
 from worker.training.evaluation import evaluate
@@ -20,11 +20,6 @@ from worker.training.splits import split
 
 CPU = torch.device("cpu")
 WEIGHTS = [0.0, 0.5, 0.0, 3.0, 1.0, 0.0, 2.0, 0.0, 0.25, 7.0]
-
-
-@pytest.fixture(autouse=True)
-def _no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "onnx", lambda *_: b"")
 
 
 def spec(gradient: str, weights: list[float], smoothing: float = 0.0, **training: Any) -> JobSpec:

@@ -21,7 +21,7 @@ from worker.messages import (
     Started,
     Step,
 )
-from worker.training import export, throughput
+from worker.training import throughput
 from worker.training.batches import Images
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.checkup import Checkup
@@ -39,12 +39,6 @@ OPTIMIZERS = [
 
 def model(**fields: Any) -> Model:
     return Model.model_validate(fields)
-
-
-@pytest.fixture(autouse=True)
-def _no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests look at the training; the graph has its own, and takes half a second."""
-    monkeypatch.setattr(export, "onnx", lambda *_: b"")
 
 
 def test_the_reference_settings_reach_95_percent_on_digits(digits: Dataset) -> None:

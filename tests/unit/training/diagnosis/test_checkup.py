@@ -8,7 +8,6 @@ import torch
 
 from app.jobspec import JobSpec
 from app.jobspec.patch import corrected
-from tests.diagnosis.patients import without_export
 from tests.torture import resume_matrix
 from tests.unit.training.runs import digits_spec
 from worker.messages import Checkpoint, Diagnosed, Epoch, Report
@@ -44,11 +43,10 @@ def spec_with(changes: dict[str, Any], **more: Any) -> JobSpec:
 def run(spec: JobSpec, dataset: Dataset, begin: bytes | None = None) -> tuple[str, list[Report]]:
     said: list[Report] = []
     run = Run(spec, dataset, said.append, lambda: None)
-    with without_export():
-        try:
-            run.run(begin)
-        except Diverged:
-            return "diverged", said
+    try:
+        run.run(begin)
+    except Diverged:
+        return "diverged", said
     return export.weights_sha256(run.network), said
 
 
@@ -119,8 +117,7 @@ def test_what_is_measured_of_a_long_run_is_bounded(digits: Dataset) -> None:
     checkup = run._observer._checkup
     assert checkup is not None
     checkup._recorder.due = lambda: True  # type: ignore[method-assign]  # at every step
-    with without_export():
-        run.run()
+    run.run()
     measured = run.measurements
     assert len(measured.readings) <= 64
     assert (measured.readings[0].step, measured.readings[-1].step) == (0, 1800)
@@ -198,8 +195,7 @@ def test_the_means_that_it_reads_count_class_weights(digits: Dataset) -> None:
     )
     said: list[Report] = []
     training = Run(spec, digits, said.append, lambda: None)
-    with without_export():
-        training.run()
+    training.run()
     (epoch,) = (each for each in said if isinstance(each, Epoch))
     read = training.measurements.stretches
     assert all(each.weight is not None for each in read)
