@@ -188,6 +188,12 @@ class JobSpec(Section):
             )
         if isinstance(weights, list) and not any(weights):
             raise refusal("training.loss.class_weights", "needs a weight above 0")
+        if self.model.output == "sigmoid" and self.dataset.facts.classes != 2:
+            raise refusal(
+                "model.output",
+                f"sigmoid is for two classes, and the dataset has {self.dataset.facts.classes}; "
+                "use softmax",
+            )
         if self.model.batch_norm and training.batch_size == 1:
             raise refusal(
                 "training.batch_size", "batch normalization needs two images in a batch or more"

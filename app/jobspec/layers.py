@@ -141,6 +141,14 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True)
+class BinaryLogits(Layer):
+    """One logit z as those of two classes, (0, z).
+
+    softmax (0, z) = (1 - sigmoid z, sigmoid z), and its cross-entropy is the binary one.
+    """
+
+
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Sets each value to zero with this probability while training."""
 
@@ -158,4 +166,5 @@ def operations(layers: Iterable[Layer]) -> Iterator[Layer]:
 
 def is_fully_connected(layers: list[Layer]) -> bool:
     """Whether the chain rule is written out for every layer."""
-    return all(isinstance(layer, Flatten | Linear | Activation | Dropout) for layer in layers)
+    written_out = Flatten | Linear | Activation | Dropout | BinaryLogits
+    return all(isinstance(layer, written_out) for layer in layers)

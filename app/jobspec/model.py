@@ -11,6 +11,7 @@ from app.jobspec.layers import (
     Activation,
     AveragePool,
     BatchNorm,
+    BinaryLogits,
     Convolution,
     Dropout,
     Flatten,
@@ -62,6 +63,10 @@ class Model(Section):
     batch_norm: bool = False
     """Whether what goes into each activation is normalized over the batch; needs a hidden layer or
     a convolution. A resnet always does."""
+    output: Literal["softmax", "sigmoid"] = "softmax"
+    """`softmax`: a unit for each class. `sigmoid`: one unit for two classes, which gives the
+    probability of the second; the loss is then binary cross-entropy or, with `mse`, the textbook's
+    squared error of one sigmoid."""
     initialization: Literal["auto", "he", "glorot", "normal", "constant", "zeros"] = "auto"
     """Weights to start from. `auto` suits the activation, `normal` draws from N(0, 1). `constant`
     and `zeros` show what not to do: units that start equal stay equal."""
@@ -121,6 +126,9 @@ class Model(Section):
             made += [flat(shape, shape[:1] if self.pool == "global" else (prod(shape),))]
         for units in self.hidden:
             made += self._hidden(made[-1].outputs, units)
+        if self.output == "sigmoid":
+            unit = Linear(made[-1].outputs, (1,), feeds=None)
+            return [*made, unit, BinaryLogits(unit.outputs, (2,))]
         return [*made, Linear(made[-1].outputs, (facts.classes,), feeds=None)]
 
     def _convolution(self, inputs: Shape, channels: int) -> list[Layer]:

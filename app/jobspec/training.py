@@ -13,7 +13,8 @@ class Loss(Section):
     """What training minimizes."""
 
     name: Literal["cross_entropy", "mse"] = "cross_entropy"
-    """`cross_entropy` of the softmax of the outputs, or `mse` of the outputs to one-hot labels."""
+    """`cross_entropy` of the softmax of the outputs, or `mse` of the outputs to one-hot labels.
+    With `model.output: sigmoid`, binary cross-entropy, or `mse` of the one sigmoid to 0 or 1."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Probability mass taken from the label and spread over all classes."""
     class_weights: Literal["balanced"] | list[Weight] | None = None

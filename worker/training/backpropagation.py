@@ -12,7 +12,8 @@ units_{l-1}), biases b_l, activation f, inputs a_0 = images (B, units_0):
 These are equations BP1 to BP4 of Nielsen, Neural Networks and Deep Learning (2015), chapter 2,
 after Rumelhart, Hinton and Williams (1986). For softmax with cross-entropy against a target row t
 whose sum is s, dLoss/dz = (softmax(z) s - t) / n; for the mean squared error of B * C outputs,
-2 (z - t) / (B C).
+2 (z - t) / (B C). One sigmoid unit y = sigmoid(z) for two classes is softmax(0, z), so that its
+binary cross-entropy has the first form; its mean squared error has 2 (y - t) y (1 - y) / B.
 
 Where the optimizer is plain SGD, its update is folded into the products: the velocity
 v <- m v + d^T a is one matrix product that accumulates, and no gradient is ever stored. It is the
@@ -29,7 +30,7 @@ from torch.optim import Optimizer
 from worker.training.dense import DERIVATIVES, Dense, in_place
 from worker.training.descent import Descent, Update, is_plain
 from worker.training.loop import Batch, Criterion, Step
-from worker.training.losses import inverse
+from worker.training.losses import SquaredErrorOfSigmoid, inverse
 
 
 def train(
@@ -82,7 +83,8 @@ class ChainRule:
         self._biases = [layer.bias for layer in self._layers]
         self._precision = precision
         output = self._layers[-1].weight
-        self._targets = Targets(criterion, len(output), output)
+        self._is_binary = len(output) == 1
+        self._targets = Targets(criterion, 2 if self._is_binary else len(output), output)
         self._update = (
             Descent(self._layers, optimizer)
             if is_plain(optimizer)
@@ -104,7 +106,10 @@ class ChainRule:
             weights = [weight.to(self._precision) for weight in weights]
             biases = [bias.to(self._precision) for bias in biases]
         outputs = self._forward(inputs, weights, biases, at)
-        loss, at[-1].error = self._targets.loss_and_error(outputs, labels)
+        if self._is_binary:  # of the logits (0, z) the second is the unit's own
+            outputs = functional.pad(outputs, (1, 0))
+        loss, error = self._targets.loss_and_error(outputs, labels)
+        at[-1].error = error[:, 1:] if self._is_binary else error
         self._backward(weights, at)
         for layer, here in zip(self._layers, at, strict=True):
             self._update(layer, here.error.t(), inputs)
@@ -145,6 +150,7 @@ class Targets:
         self._classes = classes
         one_hot = torch.eye(classes, dtype=like.dtype, device=like.device)
         self._cross_entropy = isinstance(criterion, nn.CrossEntropyLoss)
+        self._one_sigmoid = isinstance(criterion, SquaredErrorOfSigmoid)
         self._weights = None
         self._rows = one_hot
         if isinstance(criterion, nn.CrossEntropyLoss):
@@ -157,6 +163,12 @@ class Targets:
     def loss_and_error(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The mean loss and dLoss/dz, (B, classes), of outputs (B, classes)."""
         targets = self._rows.index_select(0, labels)
+        if self._one_sigmoid:  # E = mean (y - t)^2, dE/dz = 2 (y - t) y (1 - y) / B
+            y = outputs.sigmoid()
+            difference = y - targets
+            mean = 1 / len(labels)
+            loss = difference[:, 1].square().sum() * mean
+            return loss, difference.mul_(y).mul_(1 - y).mul_(2 * mean)
         if not self._cross_entropy:
             difference = outputs - targets
             mean = 1 / difference.numel()

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.jobspec.layers import Activation, Dropout, Flatten, Function, Layer, Linear
+from app.jobspec.layers import (
+    Activation,
+    BinaryLogits,
+    Dropout,
+    Flatten,
+    Function,
+    Layer,
+    Linear,
+)
 
 aten = torch.ops.aten
 
@@ -59,7 +67,7 @@ def fully_connected(net: nn.Sequential, layers: Sequence[Layer]) -> list[Dense]:
                 found[-1].activation = layer.function
             case Dropout() if found:
                 found[-1].dropout = layer.probability
-            case Flatten():
+            case Flatten() | BinaryLogits():
                 pass
             case _:
                 kind = type(layer).__name__

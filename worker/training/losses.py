@@ -5,6 +5,8 @@ already weighted. A mean over several batches is therefore not the mean of their
 counts by its `weight`.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +22,14 @@ class SquaredError(nn.Module):
         """A scalar."""
         one_hot = functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
         return functional.mse_loss(outputs, one_hot)
+
+
+class SquaredErrorOfSigmoid(nn.Module):
+    """The textbook's loss of one sigmoid unit y = sigmoid z: the mean of (y - t)^2, t = 0 or 1."""
+
+    def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """A scalar, from outputs (0, z), shape (B, 2), and labels (B,)."""
+        return functional.mse_loss(outputs[:, 1].sigmoid(), labels.to(outputs.dtype))
 
 
 class WeightedCrossEntropy(nn.CrossEntropyLoss):
@@ -47,14 +57,17 @@ class WeightedCrossEntropy(nn.CrossEntropyLoss):
         return self.weight.index_select(0, labels).sum()
 
 
-def criterion(loss: jobspec.Loss, class_counts: Tensor) -> nn.Module:
+def criterion(
+    loss: jobspec.Loss, class_counts: Tensor, output: Literal["softmax", "sigmoid"] = "softmax"
+) -> nn.Module:
     """The mean loss of outputs (B, C) against labels (B,).
 
     `class_counts` (C,) says how often each class is trained on. Balanced weights are
-    n / (C * count), as in scikit-learn.
+    n / (C * count), as in scikit-learn. The cross-entropy of one sigmoid unit is that of its two
+    logits.
     """
     if loss.name == "mse":
-        return SquaredError()
+        return SquaredErrorOfSigmoid() if output == "sigmoid" else SquaredError()
     if loss.class_weights is None:
         return nn.CrossEntropyLoss(label_smoothing=loss.label_smoothing)
     if loss.class_weights == "balanced":

@@ -10,6 +10,7 @@ from app.jobspec.layers import (
     Activation,
     AveragePool,
     BatchNorm,
+    BinaryLogits,
     Convolution,
     Dropout,
     Flatten,
@@ -64,6 +65,14 @@ class GlobalAverage(nn.Module):
         return signal.mean((2, 3))
 
 
+class OneUnit(nn.Module):
+    """The logits of two classes from that of the second: (0, z)."""
+
+    def forward(self, logit: Tensor) -> Tensor:
+        """(B, 1) to (B, 2)."""
+        return torch.cat([torch.zeros_like(logit), logit], 1)
+
+
 Weighted = nn.Linear | nn.Conv2d
 
 
@@ -101,6 +110,8 @@ def _module(layer: Layer, model: Model) -> nn.Module:
             return ResidualBlock(_sequence(body, model), _sequence(shortcut, model))
         case Flatten():
             return nn.Flatten()
+        case BinaryLogits():
+            return OneUnit()
         case Dropout(probability=probability):
             return nn.Dropout(probability)
     raise TypeError(f"no module is known for {layer}")

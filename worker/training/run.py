@@ -70,7 +70,7 @@ class Run:
         self._splits = split(spec, self._dataset, self._device)
         self._classes = len(description.classes)
         counts = self._splits.training.labels.bincount(minlength=self._classes)
-        self._criterion = losses.criterion(spec.training.loss, counts)
+        self._criterion = losses.criterion(spec.training.loss, counts, spec.model.output)
         self._throughput = Throughput(spec)
         self._kept_at = time.monotonic()
         self._observer = Observer(self._checkup() if spec.diagnosis else None, report)

@@ -1,12 +1,12 @@
 """The chain rule written out: equal to autograd, to finite differences, and to the loop's bits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from app.jobspec import JobSpec, Loss, Training
+from app.jobspec import DatasetFacts, JobSpec, Loss, Training
 from worker.training import backpropagation, dense, loop, losses, networks, optimization
 
 ACTIVATIONS = ["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
@@ -31,6 +31,25 @@ OPTIMIZERS = [
 ]
 
 
+ONE_UNIT_LOSSES = [
+    {"name": "cross_entropy"},
+    {"name": "cross_entropy", "class_weights": [0.5, 2]},
+    {"name": "cross_entropy", "class_weights": "balanced", "label_smoothing": 0.1},
+    {"name": "mse"},
+]
+PAIR = DatasetFacts(input_shape=(1, 8, 8), classes=2, train_images=100, test_images=20)
+"""A dataset of two classes."""
+
+
+def one_unit(hidden: list[int], activation: str) -> JobSpec:
+    """A network that ends in one sigmoid unit."""
+    model: dict[str, object] = {"hidden": hidden, "output": "sigmoid"}
+    if hidden:
+        model["activation"] = activation
+    fields = {"dataset": {"name": "pair"}, "model": model}
+    return JobSpec.model_validate(fields, context={"pair": PAIR})
+
+
 def described(hidden: list[int], activation: str = "relu", dropout: float = 0.0) -> JobSpec:
     model: dict[str, object] = {"hidden": hidden, "dropout": dropout}
     if hidden:
@@ -43,18 +62,19 @@ def network(spec: JobSpec) -> nn.Sequential:
     return networks.build(spec).double()
 
 
-def batches(count: int = 3) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(count: int = 3, classes: int = 10) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of 16 images; the last has 5, as the last of an epoch may."""
     generator = torch.Generator().manual_seed(5)
     for number in range(count):
         size = 16 if number < count - 1 else 5
         images = torch.randn(size, 1, 8, 8, dtype=torch.float64, generator=generator)
-        yield images, torch.randint(10, (size,), generator=generator)
+        yield images, torch.randint(classes, (size,), generator=generator)
 
 
-def criterion(loss: dict[str, object]) -> nn.Module:
-    counts = torch.tensor([5, 1, 9, 3, 3, 7, 2, 8, 4, 6])
-    return losses.criterion(Loss.model_validate(loss), counts).double()
+def criterion(loss: dict[str, object], spec: JobSpec | None = None) -> nn.Module:
+    spec = spec or JobSpec()
+    counts = torch.tensor([5, 1, 9, 3, 3, 7, 2, 8, 4, 6])[: spec.dataset.facts.classes]
+    return losses.criterion(Loss.model_validate(loss), counts, spec.model.output).double()
 
 
 def trained(
@@ -64,11 +84,12 @@ def trained(
     net = network(spec)
     made = optimization.optimizer(Training.model_validate(training), net.parameters())
     torch.manual_seed(7)
+    mean_loss, given = criterion(loss, spec), batches(classes=spec.dataset.facts.classes)
     if rule == "autograd":
-        steps = loop.train(net, criterion(loss), made, batches())
+        steps = loop.train(net, mean_loss, made, given)
     else:
         layers = dense.fully_connected(net, spec.layers)
-        steps = backpropagation.train(layers, criterion(loss), made, batches(), torch.float64)
+        steps = backpropagation.train(layers, mean_loss, made, given, torch.float64)
     losses = [step.loss.clone() for step in steps]
     return [*losses, *(parameter.detach() for parameter in net.parameters())]
 
@@ -85,6 +106,37 @@ def test_the_steps_are_those_of_autograd(
     got = trained("chain_rule", described(hidden, activation), loss, training)
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", ONE_UNIT_LOSSES, ids=str)
+@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_steps_of_one_sigmoid_unit_are_those_of_autograd(
+    activation: str, hidden: list[int], loss: dict[str, object]
+) -> None:
+    training = {"optimizer": {"lr": 0.1, "momentum": 0.0}}
+    expected = trained("autograd", one_unit(hidden, activation), loss, training)
+    got = trained("chain_rule", one_unit(hidden, activation), loss, training)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse"])
+def test_one_sigmoid_unit_has_the_textbook_s_loss(name: str) -> None:
+    """Of y = sigmoid z and t = 0 or 1: -t ln y - (1 - t) ln (1 - y), and (y - t)^2."""
+    spec = one_unit([6], "sigmoid")
+    net, (images, labels) = network(spec), next(batches(classes=2))
+    assert [tuple(each.shape) for each in net.parameters()] == [(6, 64), (6,), (1, 6), (1,)]
+    hidden = (images.flatten(1) @ net[1].weight.T + net[1].bias).sigmoid()
+    y = (hidden @ net[3].weight.T + net[3].bias).sigmoid().squeeze(1)
+    t = labels.double()
+    by_hand = {
+        "cross_entropy": -(t * y.log() + (1 - t) * (1 - y).log()).mean(),
+        "mse": (y - t).square().mean(),
+    }
+    outputs = net(images)
+    torch.testing.assert_close(outputs.softmax(1)[:, 1], y)
+    torch.testing.assert_close(criterion({"name": name}, spec)(outputs, labels), by_hand[name])
 
 
 @pytest.mark.parametrize("clipping", [None, 0.05])
@@ -108,15 +160,19 @@ def test_dropout_silences_the_same_units(activation: str) -> None:
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize(
+    ("describe", "loss"),
+    [(described, loss) for loss in LOSSES] + [(one_unit, loss) for loss in ONE_UNIT_LOSSES],
+    ids=str,
+)
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "gelu", "none"])
 def test_the_gradients_are_those_of_finite_differences(
-    activation: str, loss: dict[str, object]
+    activation: str, describe: Callable[..., JobSpec], loss: dict[str, object]
 ) -> None:
     """(L(w + h) - L(w - h)) / 2h, at every tenth weight; the rectifiers have kinks."""
-    images, labels = next(batches())
-    described_net = described([6, 5], activation)
-    net, mean_loss = network(described_net), criterion(loss)
+    described_net = describe([6, 5], activation)
+    images, labels = next(batches(classes=described_net.dataset.facts.classes))
+    net, mean_loss = network(described_net), criterion(loss, described_net)
     before = [parameter.detach().clone() for parameter in net.parameters()]
     spec = Training.model_validate({"optimizer": {"lr": 1.0, "momentum": 0.0}})
     made = optimization.optimizer(spec, net.parameters())
