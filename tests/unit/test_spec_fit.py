@@ -53,6 +53,7 @@ DOES_NOT_FIT = [
         "training.gradient",
         "use auto",
     ),
+    ({"model": {"output": "sigmoid"}}, "model.output", "two classes, and the dataset has 10"),
 ]
 
 

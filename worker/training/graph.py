@@ -17,6 +17,7 @@ from app.jobspec.layers import (
     Activation,
     AveragePool,
     BatchNorm,
+    BinaryLogits,
     Convolution,
     Dropout,
     Flatten,
@@ -143,6 +144,8 @@ class Graph:
                 )
             case Flatten(), _:
                 return self.add("Flatten", [signal])
+            case BinaryLogits(), _:
+                return self.add("Concat", [self.add("Sub", [signal, signal]), signal], axis=1)
             case Dropout(), _:  # only while training
                 return signal
         raise TypeError(f"no operator is written for {layer}")

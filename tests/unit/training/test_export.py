@@ -57,6 +57,7 @@ MODELS: list[dict[str, Any]] = [
     {"hidden": []},
     *({"hidden": [9, 7], "activation": function} for function in networks.ACTIVATIONS),
     {"hidden": [9], "dropout": 0.5, "batch_norm": True},
+    {"hidden": [9], "activation": "sigmoid", "output": "sigmoid"},
     {"kind": "cnn", "channels": [4, 6], "kernel": 3, "activation": "gelu"},
     {"kind": "cnn", "channels": [4], "kernel": 7, "pool": "average", "batch_norm": True},
     {"kind": "cnn", "channels": [4, 6], "pool": "global", "hidden": [], "activation": "leaky_relu"},
@@ -70,12 +71,13 @@ def test_every_layer_of_the_graph_answers_as_the_network_s(
     shape: tuple[int, int, int], model: dict[str, Any]
 ) -> None:
     """Also where rows and columns are odd; every weight and every running mean is a random one."""
-    facts = DatasetFacts(input_shape=shape, classes=5, train_images=100, test_images=20)
+    classes = list("ab" if model.get("output") == "sigmoid" else "abcde")
+    facts = DatasetFacts(input_shape=shape, classes=len(classes), train_images=100, test_images=20)
     fields = {"dataset": {"name": "own"}, "model": model}
     spec = JobSpec.model_validate(fields, context={"own": facts})
     channels = shape[0]
     mean, std = [0.2, 0.5, 0.6][:channels], [0.3, 0.1, 0.2][:channels]
-    description = Description("own", shape, list("abcde"), (0, 255), mean, std, "")
+    description = Description("own", shape, classes, (0, 255), mean, std, "")
     torch.manual_seed(1)
     net = networks.build(spec)
     for tensor in net.state_dict().values():

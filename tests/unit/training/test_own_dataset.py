@@ -115,6 +115,28 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
     assert resume_matrix.digest(spec, cats.dataset, kept) == whole
 
 
+@pytest.mark.parametrize("gradient", ["chain_rule", "autograd"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_one_sigmoid_unit_tells_two_classes_apart(tmp_path: Path, loss: str, gradient: str) -> None:
+    """The textbook's form: n inputs, m hidden sigmoid units, one sigmoid output."""
+    pair = own.make(tmp_path, classes=2)
+    model = {"hidden": [6], "activation": "sigmoid", "output": "sigmoid"}
+    training = TRAINING | {"epochs": 12, "optimizer": {"lr": 0.3}, "gradient": gradient}
+    spec = pair.spec(model=model, training=training | {"loss": {"name": loss}})
+    assert spec.layer_sizes == [432, 6, 1]
+    finished, reports = run(spec, pair.dataset)
+    assert finished.metrics["test_accuracy"] > 0.95
+    assert not [each for each in of(Log, reports) if "gave up" in each.message]
+    (probabilities,) = InferenceSession(finished.onnx).run(
+        None, {"pixels": pair.dataset.test_images.astype(np.float32)}
+    )
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+    correct = (probabilities.argmax(1) == pair.dataset.test_labels).mean()
+    assert correct == pytest.approx(finished.metrics["test_accuracy"])
+    kept = resume_matrix.cut(spec, pair.dataset, 13)
+    assert resume_matrix.digest(spec, pair.dataset, kept) == finished.weights_sha256
+
+
 def test_numbers_that_break_in_a_residual_block_are_located(cats: Own) -> None:
     spec = cats.spec(model={"kind": "resnet", "width": 4}, training=TRAINING)
     state = State(spec, CPU)
