@@ -22,8 +22,16 @@ from filelock import FileLock
 
 from app.jobspec import BUILT_IN_DATASETS
 from app.lifeline import Line
+from app.rows.columns import Column
 from worker import idx
-from worker.training.dataset import ARRAYS, Array, Description, NotDecoded, load
+from worker.training.dataset import (
+    ARRAYS,
+    Array,
+    Description,
+    NotDecoded,
+    TableDescription,
+    load,
+)
 
 UNAVAILABLE = 3
 """Exit code of a dataset that cannot be had."""
@@ -48,8 +56,8 @@ CLASSES = {
     "kmnist": ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
 }
 """Name of each label, from 0."""
-TEST_DIGITS = 360
-"""Size of the test set that is split off from scikit-learn's 1,797 digits."""
+TEST_DIGITS, TEST_TUMOURS = 360, 114
+"""Sizes of the test sets that are split off from scikit-learn's 1,797 digits and 569 tumours."""
 
 
 class Unavailable(msgspec.Struct, frozen=True):
@@ -87,24 +95,24 @@ def decode(name: str, home: Path, source: Path | None) -> None:
         with tempfile.TemporaryDirectory(dir=home, prefix=f"{name}.partial-") as unfinished:
             made = Path(unfinished) / name
             made.mkdir()
-            if name == "digits":
-                arrays, classes, highest = _digits(), DIGITS, 16
+            description: Description | TableDescription
+            if name == "breast-cancer":
+                arrays, description = _breast_cancer()
+            elif name == "digits":
+                arrays = _digits()
+                description = _describe(name, arrays, DIGITS, highest=16)
             else:
                 places = [place for place in (source, home / "downloads") if place is not None]
                 arrays = _idx(name, places, Path(unfinished))
-                classes, highest = CLASSES[name], 255
+                description = _describe(name, arrays, CLASSES[name], highest=255)
             for array_name, array in arrays.items():
                 np.save(made / f"{array_name}.npy", array)
-            description = _describe(name, arrays, classes, highest)
             (made / "dataset.json").write_bytes(msgspec.json.encode(description))
             made.rename(folder)
 
 
 def _describe(name: str, arrays: dict[str, Array], classes: list[str], highest: int) -> Description:
     train = arrays["train_images"]
-    digest = sha256()
-    for array_name in ARRAYS:
-        digest.update(arrays[array_name].tobytes())
     _, channels, rows, columns = train.shape
     return Description(
         name=name,
@@ -113,21 +121,59 @@ def _describe(name: str, arrays: dict[str, Array], classes: list[str], highest: 
         pixel_range=(0, highest),
         mean=[float(train[:, each].mean(dtype=np.float64) / highest) for each in range(channels)],
         std=[float(train[:, each].std(dtype=np.float64) / highest) for each in range(channels)],
-        sha256=digest.hexdigest(),
+        sha256=_digest(arrays),
+    )
+
+
+def _digest(arrays: dict[str, Array]) -> str:
+    digest = sha256()
+    for name in ARRAYS:
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def _breast_cancer() -> tuple[dict[str, Array], TableDescription]:
+    """scikit-learn's 569 tumours (Wolberg et al. 1995): thirty measures, malignant or benign."""
+    from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
+
+    found = load_breast_cancer()
+    rows, labels = found.data.astype(np.float32), found.target.astype(np.uint8)
+    arrays = _divided(rows, labels, TEST_TUMOURS)
+    train = arrays["train_images"].astype(np.float64)
+    columns = [
+        Column(
+            str(name),
+            "number",
+            mean=float(values.mean()),
+            std=float(values.std()),
+            low=float(values.min()),
+            high=float(values.max()),
+        )
+        for name, values in zip(found.feature_names, train.T, strict=True)
+    ]
+    classes = [str(name) for name in found.target_names]
+    return arrays, TableDescription("breast-cancer", "diagnosis", columns, classes, _digest(arrays))
+
+
+def _divided(examples: Array, labels: Array, test: int) -> dict[str, Array]:
+    """The training part, and so many examples for the test, the same of each class."""
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
+
+    parts = train_test_split(examples, labels, test_size=test, stratify=labels, random_state=0)
+    train_examples, test_examples, train_labels, test_labels = parts
+    return dict(
+        zip(ARRAYS, (train_examples, train_labels, test_examples, test_labels), strict=True)
     )
 
 
 def _digits() -> dict[str, Array]:
     """scikit-learn's digits: 8x8 images of real handwriting, pixels 0 to 16."""
     from sklearn.datasets import load_digits  # noqa: PLC0415
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     digits = load_digits()
     images = digits.images.astype(np.uint8)[:, None]
     labels = digits.target.astype(np.uint8)
-    parts = train_test_split(images, labels, test_size=TEST_DIGITS, stratify=labels, random_state=0)
-    train_images, test_images, train_labels, test_labels = parts
-    return dict(zip(ARRAYS, (train_images, train_labels, test_images, test_labels), strict=True))
+    return _divided(images, labels, TEST_DIGITS)
 
 
 def _idx(name: str, places: list[Path], unfinished: Path) -> dict[str, Array]:

@@ -18,6 +18,15 @@ NEW: dict[str, Example] = {
             "deduplicate": True,
         },
     },
+    "table": {
+        "summary": "A table; zip codes look like numbers and are none",
+        "value": {
+            "name": "incomes",
+            "kind": "table",
+            "file_name": "incomes.csv",
+            "table": {"target": "income", "columns": {"zip": "category"}},
+        },
+    },
 }
 DATASET = {
     "id": DATASET_ID,
@@ -30,6 +39,13 @@ DATASET = {
     "file_name": "cats.zip",
     "options": {
         "image": {"size": None, "fit": "crop", "color": "auto", "ground": "#ffffff"},
+        "table": {
+            "target": None,
+            "columns": {},
+            "delimiter": None,
+            "encoding": None,
+            "header": None,
+        },
         "parts": {"test_fraction": 0.2, "seed": 0, "group": None, "split": None},
         "deduplicate": False,
         "file": None,
@@ -38,6 +54,7 @@ DATASET = {
     "content": {"sha256": "7d" * 32, "bytes": 48213377},
     "progress": None,
     "facts": {
+        "kind": "image",
         "input_shape": [3, 128, 128],
         "classes": 3,
         "train_images": 960,
@@ -47,6 +64,7 @@ DATASET = {
         "version": 1,
         "sha256": "1f" * 32,
         "duplicates": 0,
+        "revealing": [],
     },
     "refusal": None,
 }

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.api import dataset_examples as examples
 from app.api.schemas import described, rfc3339
 from app.jobspec import DatasetFacts, Text
 from app.jobspec.import_options import ImportOptions
+from app.jobspec.section import refusal
 from app.store import datasets
 from app.store.datasets import DatasetStatus
 
@@ -29,10 +30,19 @@ class NewDataset(ImportOptions):
     ]
     """What jobs call it: small letters, digits, `-`, `_` and `.`. Taken again it gets the next
     version."""
-    kind: Literal["image"] = "image"
-    """What an example is."""
+    kind: Literal["image", "table"] = "image"
+    """What an example is: a picture, or a row of a table."""
     file_name: Annotated[str, Field(max_length=255), Text] = ""
     """What its owner calls the file; only shown."""
+
+    @model_validator(mode="after")
+    def _options_fit_the_kind(self) -> Self:
+        others = {"image": ("table",), "table": ("image", "file", "label")}[self.kind]
+        for name in others:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                instead = "; name the class column in table.target" if name == "label" else ""
+                raise refusal(name, f"is not for the kind {self.kind}; leave it out{instead}")
+        return self
 
 
 class Content(BaseModel):

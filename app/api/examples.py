@@ -172,6 +172,8 @@ MODEL = {
     "created_at": "2026-11-23T18:01:31.020Z",
     "input_shape": [1, 28, 28],
     "pixel_range": [0, 255],
+    "target": None,
+    "columns": None,
     "classes": [str(digit) for digit in range(10)],
     "preparation": None,
     "metrics": {"test_loss": 0.0631, "test_accuracy": 0.9817},
@@ -249,6 +251,7 @@ INFERRED = {
     ],
     "id": "1",
 }
+_SHOWN = {"name": None, "image": f"data:image/png;base64,{PNG_BASE64}", "row": None}
 REPORT = {
     "images": 10000,
     "accuracy": {"value": 0.9817, "low": 0.9789, "high": 0.9841},
@@ -264,12 +267,22 @@ REPORT = {
     "worst_mistakes": [
         {
             "index": 8325,
-            "image": f"data:image/png;base64,{PNG_BASE64}",
+            **_SHOWN,
             "label": "0",
             "predicted": "6",
             "confidence": 0.9999,
         }
     ],
+    "suspects": [
+        {
+            "index": 59915,
+            **_SHOWN,
+            "label": "4",
+            "suggested": "7",
+            "suspicion": 0.98,
+        }
+    ],
+    "columns": None,
 }
 COMPARISON = {
     "a": {"model": "model_01KB0ECXN4T8R2Y6D0S5W3Q7VB", "name": "reference", "accuracy": 0.9787},

@@ -108,7 +108,7 @@ def _elements(tensor: InputTensor, binary: bytes) -> Sequence[str | bytes]:
             raise InvalidBody(
                 f"{INPUT}: binary_data_size is {size}; {len(binary)} bytes follow the JSON."
             )
-        return _separated(binary, most=tensor.shape[0] + 1)
+        return separated(binary, most=tensor.shape[0] + 1, name=INPUT)
     data = bytes(tensor.data)
     if data == b"null" or binary:
         raise InvalidBody(f"{INPUT}: send data, or binary_data_size and the bytes.")
@@ -122,14 +122,18 @@ def _elements(tensor: InputTensor, binary: bytes) -> Sequence[str | bytes]:
         raise InvalidBody(f"{INPUT}: data must be image files in base64, as texts.") from error
 
 
-def _separated(binary: bytes, most: int) -> list[bytes]:
-    """The first elements of those that stand one after another, each behind its length."""
+def separated(binary: bytes, most: int, name: str) -> list[bytes]:
+    """The first elements of those that stand one after another, each behind its length.
+
+    Raises:
+        InvalidBody: one is longer than the bytes of the tensor `name`.
+    """
     elements: list[bytes] = []
     start = 0
     while start < len(binary) and len(elements) < most:
         begin = start + LENGTH_BYTES
         start = begin + int.from_bytes(binary[start:begin], "little")
         if start > len(binary):
-            raise InvalidBody(f"{INPUT}: an element is longer than the bytes that follow the JSON.")
+            raise InvalidBody(f"{name}: an element is longer than the bytes that follow the JSON.")
         elements.append(binary[begin:start])
     return elements

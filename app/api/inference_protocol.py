@@ -235,10 +235,12 @@ def wanted(request: InferRequest) -> Wanted:
     return Wanted(binary, classes)
 
 
-def warning_parameters(warnings: dict[int, list[InputWarning]]) -> dict[str, str]:
+def warning_parameters(
+    warnings: dict[int, list[InputWarning]], place: str = INPUT
+) -> dict[str, str]:
     """The response's parameters: `warnings`, a line for each warning, if there are any."""
     lines = [
-        f"{INPUT}[{index}]: {each.code}: {each.detail}"
+        f"{place}[{index}]: {each.code}: {each.detail}"
         for index, found in warnings.items()
         for each in found
     ]

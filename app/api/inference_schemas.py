@@ -51,7 +51,7 @@ class Tensor(BaseModel):
     datatype: str
     """Type of its numbers."""
     shape: list[int]
-    """Its sizes; -1 is any number of images."""
+    """Its sizes; -1 is any number of images or rows."""
 
 
 class Metadata(BaseModel):
@@ -66,6 +66,6 @@ class Metadata(BaseModel):
     platform: str
     """What runs it."""
     inputs: list[Tensor]
-    """`pixels`, in the model's own pixel range."""
+    """`pixels`, in the model's own pixel range; of a table, one for each column."""
     outputs: list[Tensor]
     """`probabilities`, in the order of the model's classes."""

@@ -12,6 +12,7 @@ from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import BYTES, Page, described, rfc3339
 from app.api.state import TheDatabase
+from app.api.table_schemas import TableColumn
 from app.jobspec import Text
 from app.jobspec.import_options import Fit
 from app.store import trained_models
@@ -22,8 +23,12 @@ from app.store.trained_models import Order, Ranked
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 
-RANKED: set[Order] = {"accuracy", "loss"}
+BY_ID: set[Order] = {"newest", "oldest"}
 """Orders by a number; the others are by id alone."""
+
+
+SIGNATURE = ("input_shape", "pixel_range", "target", "columns", "classes", "preparation")
+"""What is shown of a model's signature; those of pictures and of tables have their own parts."""
 
 
 class File(BaseModel):
@@ -66,9 +71,14 @@ class TrainedModel(BaseModel):
     created_at: str
     """When it was published (RFC 3339, UTC)."""
     input_shape: list[int]
-    """Channels, height and width of an input, in pixels."""
-    pixel_range: list[float]
-    """Darkest and brightest value of a pixel in arrays sent to /predict."""
+    """Channels, height and width of an input, in pixels; of a table, the numbers that the network
+    sees of a row."""
+    pixel_range: list[float] | None = None
+    """Darkest and brightest value of a pixel in arrays sent to /predict; null for a table."""
+    target: str | None = None
+    """The column that a model of a table predicts; null for pictures."""
+    columns: list[TableColumn] | None = None
+    """The columns that a model of a table looks at; null for pictures."""
     classes: list[str]
     """Name of each class, in the order of the probabilities."""
     preparation: Preparation | None = None
@@ -101,8 +111,7 @@ class TrainedModel(BaseModel):
             description=model.description,
             aliases=model.aliases,
             created_at=rfc3339(model.created_at),
-            **{name: model.signature[name] for name in ("input_shape", "pixel_range", "classes")},
-            preparation=model.signature.get("preparation"),
+            **{name: model.signature.get(name) for name in SIGNATURE},
             metrics=scalars,
             confusion_matrix=model.metrics.get("confusion_matrix", []),
             weights_sha256=model.weights_sha256,
@@ -137,7 +146,7 @@ def list_models(
     after: After = None,
     sort: Annotated[
         Order,
-        Query(description="`accuracy`: highest test accuracy first; `loss`: lowest test loss."),
+        Query(description="`newest`, `oldest`, or best first by a measure on the test images."),
     ] = "newest",
     job: Annotated[
         str | None, Query(description="Only the model of this job.", max_length=64), Text
@@ -171,13 +180,13 @@ def list_models(
 
 
 def _cursor(last: Ranked, order: Order) -> str:
-    key = (last.rank, last.model.id) if order in RANKED else (last.model.id,)
+    key = (last.model.id,) if order in BY_ID else (last.rank, last.model.id)
     return cursor(*key)
 
 
 def _behind(after: str | None, order: Order) -> tuple[float, str] | None:
     """The rank and the id that a cursor names."""
-    if order in RANKED:
+    if order not in BY_ID:
         return cast(tuple[float, str] | None, sort_key(after, number, id_of("model_")))
     key = sort_key(after, id_of("model_"))
     return None if key is None else (0.0, *key)
@@ -243,7 +252,12 @@ def weights(ref: ModelRef, database: TheDatabase, if_none_match: IfNoneMatch = "
 )
 @needs(Scope.READ)
 def onnx(ref: ModelRef, database: TheDatabase, if_none_match: IfNoneMatch = "") -> Response:
-    """The graph in ONNX: `pixels` in the model's pixel range to `probabilities`."""
+    """The graph in ONNX: `pixels` in the model's pixel range to `probabilities`.
+
+    That of a table takes `numbers`, float32 with NaN where missing (a date as days since 1970), and
+    `categories`, int64: each one's place in its column, then that of rare ones, then of missing
+    ones; -1 is none of them.
+    """
     return _download(database, ref, "onnx", "onnx", if_none_match)
 
 

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api import examples, inference_files, inference_protocol
+from app.api import examples, inference_files, inference_protocol, inference_rows
 from app.api.body import read_body
 from app.api.headers import header
 from app.api.hot_routes import Answer
 from app.api.inference_protocol import INPUT, OUTPUT, InferRequest, InferResponse
+from app.api.inference_rows import ROWS
 from app.api.inference_schemas import Live, Metadata, Readiness, Server, Tensor
 from app.api.predict_body import PARSED_BYTES, ModelInputs
 from app.api.problem_kinds import documented
@@ -21,6 +22,8 @@ from app.serving import pixel_arrays
 from app.serving.batching import NotFinite, Overloaded
 from app.serving.catalog import Catalog, Served
 from app.serving.decoding import DecodingPool
+from app.serving.signature import Signature
+from app.serving.table_signature import TableSignature
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
@@ -119,9 +122,19 @@ async def _metadata(catalog: Catalog, name: str, version: str | None) -> Metadat
         name=name,
         versions=[served.model_id],
         platform="onnxruntime_onnx",
-        inputs=[Tensor(name=INPUT, datatype="FP32", shape=[-1, *signature.input_shape])],
+        inputs=_tensors(signature),
         outputs=[Tensor(name=OUTPUT, datatype="FP32", shape=[-1, len(signature.classes)])],
     )
+
+
+def _tensors(signature: Signature | TableSignature) -> list[Tensor]:
+    """The inputs: one of pictures, or one for each column of a table."""
+    if isinstance(signature, TableSignature):
+        return [
+            Tensor(name=column.name, datatype=inference_rows.datatype(column), shape=[-1, 1])
+            for column in signature.columns
+        ]
+    return [Tensor(name=INPUT, datatype="FP32", shape=[-1, *signature.input_shape])]
 
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -198,6 +211,9 @@ async def infer(request: Request) -> Response:
     A tensor of BYTES, of shape `[-1]` or `[-1, 1]`, brings image files instead of numbers: in JSON
     as base64 or data URLs, in binary as they are. A parameter `preprocess` is that of `/predict`.
 
+    A model of a table takes a tensor for each column, of shape `[-1]` or `[-1, 1]`: numbers of any
+    datatype, or BYTES; NaN and columns that are left out count as missing.
+
     A parameter `pixel_range` of the request or the tensor, such as `"0,1"`, says another one.
     Where inputs are doubtful, the response's parameter `warnings` says which, and why.
     """
@@ -226,8 +242,9 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     served = await catalog.find(name, version)
     request.scope["state"]["model"] = served.model_id
     inputs = await _inputs(request, asked, binary, len(body) - len(binary), served)
-    predicted = await served.batcher.predict(inputs.pixels)
-    parameters = inference_protocol.warning_parameters(inputs.warnings)
+    predicted = await served.batcher.predict(inputs.values)
+    place = ROWS if isinstance(served.signature, TableSignature) else INPUT
+    parameters = inference_protocol.warning_parameters(inputs.warnings, place)
     response = InferResponse(name, served.model_id, [], asked.id, parameters)
     probabilities = inference_files.with_blanks(predicted.probabilities, inputs.warnings)
     content, length = inference_protocol.encode(
@@ -244,6 +261,10 @@ async def _inputs(
     """What the model takes; what takes long is read in threads."""
     decoding: DecodingPool = request.scope["state"]["decoding"]
     signature = served.signature
+    if isinstance(signature, TableSignature):
+        size = len(binary) + json_bytes * PARSED_BYTES
+        read_rows = partial(inference_rows.model_inputs, asked, binary, signature)
+        return await decoding.run(size, read_rows)
     if inference_files.has_files(asked):
         return await inference_files.model_inputs(asked, binary, json_bytes, signature, decoding)
     given = inference_protocol.pixel_range(asked)

@@ -20,6 +20,7 @@ from app.serving.decoding import DecodingPool
 from app.serving.image_inputs import Preprocess
 from app.serving.input_warnings import InputWarning
 from app.serving.signature import Pixels, Range, Signature, check_range
+from app.serving.table_signature import TableSignature
 
 MAX_INPUTS = 1024
 """Most inputs of one request."""
@@ -39,9 +40,9 @@ Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00
 
 
 class ModelInputs(NamedTuple):
-    """Pixels (n, C, H, W) as the model takes them, and the warnings about them by index."""
+    """Pixels (n, C, H, W) or rows (n, columns), and the warnings about them by index."""
 
-    pixels: Pixels
+    values: Pixels
     warnings: dict[int, list[InputWarning]]
 
 
@@ -68,7 +69,7 @@ _opening = re.compile(rb"[\s\[]*")
 _place = re.compile(r" - at `\$(.*)`$")
 
 
-def most_inputs(signature: Signature) -> int:
+def most_inputs(signature: Signature | TableSignature) -> int:
     """Most inputs of one request to a model: fewer where they are large."""
     return max(1, min(MAX_INPUTS, MAX_PIXELS // prod(signature.input_shape)))
 
@@ -213,6 +214,7 @@ def _open(
     try:
         if value.startswith(b'"'):
             return open_base64(_text.decode(value))
+        _refuse_row(value)
         # Deeper lists, and what is no list, fail in the decoder that comes nearest.
         decoder = _nested[min(max(_depth(value), 1), len(_nested))]
         return pixel_arrays.from_numbers(decoder.decode(value), signature, given)
@@ -229,6 +231,13 @@ def _depth(value: bytes) -> int:
     """How many lists open before the first element."""
     opening = _opening.match(value)
     return opening[0].count(b"[") if opening else 0
+
+
+def _refuse_row(value: bytes) -> None:
+    if value.lstrip(b"[ \t\r\n").startswith(b"{"):
+        raise InvalidInput(
+            "is a row of a table; the model takes pictures: pixels in lists, or image files"
+        )
 
 
 def _explained(error: msgspec.ValidationError) -> tuple[str, str]:

@@ -42,7 +42,8 @@ class PredictionWarning(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     code: Code
-    """`blank`, `faint`, `several_objects`, `dark_frame` (cut off), or `pixel_range`."""
+    """Of a picture: `blank`, `faint`, `several_objects`, `dark_frame` (cut off), or `pixel_range`.
+    Of a row: `missing_value`, `unknown_category`, or `extra_column`."""
     detail: str
     """What was found in the input, and what to do."""
 
@@ -100,8 +101,21 @@ _BINARY = {"type": "string", "format": "binary"}
 _PIXELS: dict[str, Any] = {
     "description": "One input or a list of them. An input is a list of pixels ([C][H][W], [H][W] "
     "for one channel, [H][W][C] for several, or all in a row), or an image file in base64 "
-    "(PNG, JPEG, WebP, GIF, BMP, TIFF).",
-    "oneOf": [{"type": "array", "items": {}, "maxItems": MAX_INPUTS}, {"type": "string"}],
+    "(PNG, JPEG, WebP, GIF, BMP, TIFF). For a model of a table it is a row: an object of values by "
+    'column. Numbers may be texts ("41"), dates are ISO 8601. Null, "" and columns that are left '
+    "out count as missing; that is warned of, unless training rows lacked the value too. A "
+    "category that was not trained on is taken with a warning. A column that the model does not "
+    "look at, the predicted one too, is ignored with a warning. A value that its column cannot "
+    "take, and a list of values in the place of an object, are refused, and so are other bodies "
+    "than JSON, `preprocess` and `pixel_range`. GET /models/{ref} lists the columns.",
+    "oneOf": [
+        {"type": "array", "items": {}, "maxItems": MAX_INPUTS},
+        {"type": "string"},
+        {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        },
+    ],
 }
 _FIELDS = Asked.model_json_schema()["properties"]
 _FIELDS["pixel_range"] |= {"default": None}
@@ -116,6 +130,10 @@ _JSON_BODY = {
         "image": {
             "summary": "A PNG in base64",
             "value": {"inputs": [examples.PNG_BASE64], "top_k": 3},
+        },
+        "row": {
+            "summary": "A row of a table",
+            "value": {"inputs": [{"age": 41, "job": "nurse"}]},
         },
         "pixels": {"summary": "Pixels in a row (28x28, blank)", "value": {"inputs": [[0] * 784]}},
         "fractions": {

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app.api import predict_body
+from app.api import predict_body, predict_rows
 from app.api.body import read_body
 from app.api.headers import media_type
 from app.api.hot_routes import Answer
@@ -24,6 +24,8 @@ from app.serving.batching import Predicted
 from app.serving.catalog import Catalog, Served
 from app.serving.decoding import DecodingPool
 from app.serving.input_warnings import BLANK_PICTURE, InputWarning
+from app.serving.signature import Signature
+from app.serving.table_signature import TableSignature
 from app.store.errors import ModelNotFound
 from app.store.keys import Scope
 
@@ -54,19 +56,19 @@ _encoder = msgspec.json.Encoder()
 
 @router.post(
     "/predict",
-    summary="Classify images",
+    summary="Classify images or rows",
     openapi_extra={"parameters": QUERY, "requestBody": BODY},
     **ANSWERS,
 )
 @needs(Scope.PREDICT)
 async def predict(request: Request) -> Response:
-    """Takes JSON, raw pixels, or an image file as the body itself."""
+    """Takes JSON, raw pixels, or an image file as the body itself; rows of a table as JSON."""
     return await _answer(request, None)
 
 
 @router.post(
     "/models/{ref}/predict",
-    summary="Classify images with one model",
+    summary="Classify images or rows with one model",
     openapi_extra={
         "parameters": [REF, *(each for each in QUERY if each["name"] != "model")],
         "requestBody": BODY,
@@ -90,24 +92,32 @@ async def _answer(request: Request, ref: str | None) -> Response:
     body = await read_body(request)
     if kind == RAW or kind in MEDIA_TYPES:
         served = await catalog.find(ref or asked.model)
-        _check_preprocess(asked, served, None)
+        signature = served.signature
+        if isinstance(signature, TableSignature):
+            raise HTTPException(415, f"Send no {kind}: {predict_rows.about(signature)}.")
+        _check_preprocess(asked, signature, None)
         if kind == RAW:
-            inputs = _from_bytes(body, served, asked)
+            inputs = _from_bytes(body, signature, asked)
         else:
-            inputs = await _from_file(body, MEDIA_TYPES[kind], served, asked, decoding)
+            inputs = await _from_file(body, MEDIA_TYPES[kind], signature, asked, decoding)
     elif is_json(kind):
         sent = predict_body.read(body)
         asked = _combined(asked, sent, ref)
         served = await catalog.find(ref or asked.model)
-        _check_preprocess(asked, served, sent)
-        inputs = await predict_body.model_inputs(
-            sent.inputs, served.signature, asked.pixel_range, asked.preprocess, decoding
-        )
+        signature = served.signature
+        if isinstance(signature, TableSignature):
+            _check_for_rows(asked, signature, sent)
+            inputs = await predict_rows.model_inputs(sent.inputs, signature, decoding)
+        else:
+            _check_preprocess(asked, signature, sent)
+            inputs = await predict_body.model_inputs(
+                sent.inputs, signature, asked.pixel_range, asked.preprocess, decoding
+            )
     else:
         known = ", ".join(["application/json", RAW, *IMAGES])
         raise HTTPException(415, f"Send one of {known} as Content-Type.")
     request.scope["state"]["model"] = served.model_id
-    predicted = await served.batcher.predict(inputs.pixels)
+    predicted = await served.batcher.predict(inputs.values)
     return Answer(_encoded(served, predicted, asked.top_k, inputs.warnings), b"application/json")
 
 
@@ -133,31 +143,46 @@ def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> 
     return asked.model_copy(update=said) if said else asked
 
 
-def _check_preprocess(asked: Asked, served: Served, sent: predict_body.PredictBody | None) -> None:
+def _check_for_rows(
+    asked: Asked, signature: TableSignature, sent: predict_body.PredictBody
+) -> None:
+    """Refuses what is for pictures alone, where it was said."""
+    for name in ("preprocess", "pixel_range"):
+        if name in asked.model_fields_set and getattr(asked, name) is not None:
+            refusal = f"is for pictures; {predict_rows.about(signature)}. Leave {name} out"
+            raise _refused(name, refusal, sent)
+
+
+def _check_preprocess(
+    asked: Asked, signature: Signature, sent: predict_body.PredictBody | None
+) -> None:
     """Refuses a `preprocess` that the model does not take, where it was said."""
-    refusal = image_inputs.refusal(served.signature, asked.preprocess)
-    if refusal is None:
-        return
-    if sent is not None and sent.preprocess is not None:
-        raise InvalidBody(f"preprocess: {refusal}.", "/preprocess")
-    error = {"type": "value_error", "loc": ("query", "preprocess"), "msg": refusal}
-    raise RequestValidationError([error])
+    refusal = image_inputs.refusal(signature, asked.preprocess)
+    if refusal is not None:
+        raise _refused("preprocess", refusal, sent)
 
 
-def _from_bytes(body: bytes, served: Served, asked: Asked) -> ModelInputs:
-    pixels = pixel_arrays.from_bytes(body, served.signature, asked.pixel_range)
-    most = most_inputs(served.signature)
+def _refused(name: str, refusal: str, sent: predict_body.PredictBody | None) -> Exception:
+    """The error at the place where a field was said: the body, or the query."""
+    if sent is not None and getattr(sent, name) is not None:
+        return InvalidBody(f"{name}: {refusal}.", f"/{name}")
+    return RequestValidationError([{"type": "value_error", "loc": ("query", name), "msg": refusal}])
+
+
+def _from_bytes(body: bytes, signature: Signature, asked: Asked) -> ModelInputs:
+    pixels = pixel_arrays.from_bytes(body, signature, asked.pixel_range)
+    most = most_inputs(signature)
     if len(pixels) > most:
         raise InvalidInput(f"has {len(pixels)} images; at most {most} are taken")
-    warnings = pixel_arrays.find_warnings(pixels, served.signature, asked.pixel_range)
+    warnings = pixel_arrays.find_warnings(pixels, signature, asked.pixel_range)
     return ModelInputs(pixels, warnings)
 
 
 async def _from_file(
-    body: bytes, form: str, served: Served, asked: Asked, decoding: DecodingPool
+    body: bytes, form: str, signature: Signature, asked: Asked, decoding: DecodingPool
 ) -> ModelInputs:
     image = await decoding.run(len(body), partial(files.open_file, body, (form,)))
-    pixels, warnings = await decoding.decode(image, served.signature, asked.preprocess)
+    pixels, warnings = await decoding.decode(image, signature, asked.preprocess)
     return ModelInputs(pixels[None], {0: warnings} if warnings else {})
 
 

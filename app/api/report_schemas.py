@@ -81,20 +81,60 @@ class Calibration(BaseModel):
 
 
 class Mistake(BaseModel):
-    """A test image with a wrong prediction."""
+    """A test image or row with a wrong prediction."""
 
     model_config = _DOCSTRINGS
 
     index: int
     """Its number in the test set, from 0."""
-    image: str
-    """The image: a data URL with a PNG."""
+    name: str | None = None
+    """What its owner calls it, such as its file; null for built-in datasets."""
+    image: str | None = None
+    """The image: a data URL with a PNG; null for a row."""
+    row: dict[str, str | None] | None = None
+    """The row: the text of each column, null where it is missing; null for an image."""
     label: str
     """Its class."""
     predicted: str
     """The predicted class."""
     confidence: float
     """Probability that the model gave to the predicted class."""
+
+
+class Suspect(BaseModel):
+    """A training image or row whose label is doubtful."""
+
+    model_config = _DOCSTRINGS
+
+    index: int
+    """Its number in the training part, from 0."""
+    name: str | None = None
+    """What its owner calls it, such as its file; null for built-in datasets."""
+    image: str | None = None
+    """The image: a data URL with a PNG; null for a row."""
+    row: dict[str, str | None] | None = None
+    """The row: the text of each column, null where it is missing; null for an image."""
+    label: str
+    """The class that it is labelled with."""
+    suggested: str
+    """The class that the trained network, or else most of its neighbours, suggest."""
+    suspicion: float
+    """From 0 to 1: how unlikely its label is to the network, and among its ten nearest neighbours
+    as the network sees them."""
+
+
+class Importance(BaseModel):
+    """How much a model of a table needs a column."""
+
+    model_config = _DOCSTRINGS
+
+    name: str
+    """The column."""
+    importance: float
+    """Permutation importance (Breiman, 2001): the accuracy on the test rows that is lost where the
+    column's values are shuffled among them; about 0 or below where the column tells nothing."""
+    std: float
+    """Standard deviation of that loss over several shuffles."""
 
 
 class Report(BaseModel):
@@ -116,6 +156,11 @@ class Report(BaseModel):
     """Whether confidences can be believed."""
     worst_mistakes: list[Mistake]
     """At most twenty wrong predictions, the most confident first."""
+    suspects: list[Suspect] = []
+    """At most twenty training images or rows whose labels are doubtful, the most suspicious
+    first."""
+    columns: list[Importance] | None = None
+    """How much the model needs each column; null for pictures."""
 
 
 class Compared(BaseModel):

@@ -1,6 +1,7 @@
 """What the test set says of models: the report, the model card, and the comparison of two."""
 
-from typing import Annotated, Literal, NamedTuple
+import json
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from fastapi import APIRouter, Header, Query, Response
@@ -21,6 +22,7 @@ from app.api.schemas import rfc3339
 from app.api.state import TheDatabase
 from app.jobspec import Text
 from app.jobspec.import_options import Fit
+from app.rows.columns import Column
 from app.serving.comparison import Comparison, Predictions, compare
 from app.store import trained_models
 from app.store.database import Connection, Database
@@ -33,6 +35,8 @@ router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 
 LARGEST_MATRIX = 50
 """Most classes of a confusion matrix that a page shows."""
+MOST_SHOWN = 10
+"""Most columns of the row that a card shows how to send."""
 FITS: dict[Fit, str] = {
     "crop": "scaled and cropped to the middle",
     "pad": "scaled whole and padded",
@@ -102,6 +106,7 @@ def report(
 def card(ref: ModelRef, database: TheDatabase) -> Response:
     """What the model is, how it was trained, how well it does, and how to ask it: Markdown."""
     model, found = _reported(database, ref)
+    columns = [Column.from_json(each) for each in model.signature.get("columns", [])]
     return pages.markdown(
         "card.md",
         model=model,
@@ -109,6 +114,8 @@ def card(ref: ModelRef, database: TheDatabase) -> Response:
         report=found,
         preparation=model.signature.get("preparation"),
         fits=FITS,
+        columns=columns,
+        row=_example_row(columns),
         weakest=min((each for each in found.classes if each.images), key=lambda each: each.recall),
     )
 
@@ -118,6 +125,15 @@ def _reported(database: Database, ref: str) -> tuple[Model, Report]:
         model = trained_models.get(connection, ref)
         content = trained_models.evaluation(connection, model, "report")
     return model, Report.model_validate_json(content)
+
+
+def _example_row(columns: list[Column]) -> str:
+    """A usual row of the first columns, as JSON that a shell takes in single quotes."""
+    row: dict[str, Any] = {}
+    for column in columns[:MOST_SHOWN]:
+        text = column.text(0.0 if column.is_category else column.mean)
+        row[column.name] = float(text) if text and column.kind == "number" else text
+    return json.dumps(row).replace("'", "\\u0027")
 
 
 class _Measured(NamedTuple):

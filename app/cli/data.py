@@ -19,11 +19,20 @@ def add(
         Path,
         typer.Argument(
             help="A folder with a folder of pictures for each class, or one with metadata.csv; a "
-            "zip, tar, Parquet or npz of it.",
+            "zip, tar, Parquet or npz of it; a table as CSV, JSON lines or, with --target, "
+            "Parquet.",
             exists=True,
         ),
     ],
     *,
+    target: Annotated[str | None, typer.Option(help="Of a table: column of the classes.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a table: NAME=KIND, where a column is not what it looks like; KIND is number, "
+            "date, category or ignore. May come again."
+        ),
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="Side in pixels, or HEIGHTxWIDTH; chosen if missing.")
     ] = None,
@@ -48,8 +57,11 @@ def add(
     url: Url = None,
 ) -> None:
     """Send a file or a folder, wait for its import, and print what was found."""
+    table = {"target": target, "columns": _columns(column or [])}
+    image = {"size": _size(size), "fit": fit, "color": color, "ground": ground}
     options: dict[str, Any] = {
-        "image": {"size": _size(size), "fit": fit, "color": color, "ground": ground},
+        **({"table": table} if target or column else {}),
+        "image": image,
         "parts": {"test_fraction": test_fraction, "seed": seed, "group": group, "split": split},
         "file": file,
         "label": label,
@@ -83,6 +95,17 @@ def _bars() -> Progress:
     return Progress(
         TextColumn("{task.description}", markup=False), BarColumn(), percentage, console=console
     )
+
+
+def _columns(said: list[str]) -> dict[str, str]:
+    """What `--column` says of each column."""
+    columns = {}
+    for each in said:
+        name, equals, kind = each.rpartition("=")
+        if not equals:
+            raise typer.BadParameter(f"{each} is no NAME=KIND")
+        columns[name] = kind
+    return columns
 
 
 def _size(text: str | None) -> int | list[int] | None:
@@ -127,19 +150,22 @@ def delete(ref: str, url: Url = None) -> None:
 
 
 def _show(dataset: dict[str, Any], found: dict[str, Any]) -> None:
-    height, width = found["size"]
+    is_table = dataset["kind"] == "table"
     console.print(
-        f"{dataset['name']}@{dataset['version']} is ready: {found['images']} pictures in "
-        f"{len(found['classes'])} classes, {height} x {width} pixels ({found['size_was']}), "
-        f"{found['color']} ({found['color_was']})."
+        f"{dataset['name']}@{dataset['version']} is ready: "
+        + (_of_rows(found) if is_table else _of_pictures(found))
     )
+    if is_table:
+        print_rows(("column", "is", "missing", "values"), map(_column, found["columns"]))
+        for each in found["dropped"]:
+            console.print(printable(f"{each['name']} is left out: {each['reason']}."))
     rows = [
         (each["name"], str(each["train"]), str(each["validation"]), str(each["test"]))
         for each in found["classes"]
     ]
     print_rows(("class", "train", "validation", "test"), rows)
     if (left := found["left_out"])["count"]:
-        console.print(f"{left['count']} files were left out:")
+        console.print(f"{left['count']} {'rows' if is_table else 'files'} were left out:")
         for each in left["files"][:10]:
             console.print(f"  {printable(each['name'])}: {printable(each['reason'])}")
     twins = found["duplicates"]
@@ -147,6 +173,36 @@ def _show(dataset: dict[str, Any], found: dict[str, Any]) -> None:
         console.print(f"{twins['dropped']} doubles were left out of the training part.")
     for warning in found["warnings"]:
         console.print(printable(warning))
+    preset = "table" if is_table else "images"
     console.print(
-        f'Train on it: {{"preset": "images", "dataset": {{"name": "{dataset["name"]}"}}}}'
+        f'Train on it: {{"preset": "{preset}", "dataset": {{"name": "{dataset["name"]}"}}}}'
     )
+
+
+def _of_pictures(found: dict[str, Any]) -> str:
+    height, width = found["size"]
+    return (
+        f"{found['images']} pictures in {len(found['classes'])} classes, {height} x {width} pixels "
+        f"({found['size_was']}), {found['color']} ({found['color_was']})."
+    )
+
+
+def _of_rows(found: dict[str, Any]) -> str:
+    return (
+        f"{found['rows']} rows in {len(found['classes'])} classes, {len(found['columns'])} columns."
+    )
+
+
+def _column(column: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table of columns."""
+    if column["kind"] == "category":
+        names = ", ".join(each["name"] for each in column["categories"][:5])
+        more = column["category_count"] - 5
+        values = names + (f" and {more} more" if more > 0 else "")
+    else:
+        values = f"{_value(column['low'])} to {_value(column['high'])}"
+    return column["name"], column["kind"], f"{column['missing']:.0%}", values
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"

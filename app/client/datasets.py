@@ -18,6 +18,8 @@ BREAKS = 20
 """How often in a row an upload is taken up again without getting any further."""
 WAIT_SECONDS = 30.0
 """How long one request waits for an import."""
+TABLES = {".csv", ".tsv", ".jsonl", ".ndjson"}
+"""Endings of files that are tables."""
 SETTLED = {"ready", "refused"}
 
 Sent = Callable[[int, int], object]
@@ -52,7 +54,9 @@ class Datasets:
     ) -> dict[str, Any]:
         """Sends a file, or a folder as a zip, and returns the dataset once jobs may train on it.
 
-        `options` are those of `POST /datasets`: `image`, `parts`, `deduplicate`, `file`, `label`.
+        `options` are those of `POST /datasets`: `kind`, `image`, `table`, `parts`, `deduplicate`,
+        `file`, `label`. CSV and JSON lines are tables, other files are pictures unless the options
+        speak of a table.
 
         Raises:
             Problem: the service refuses the name or an option.
@@ -61,6 +65,8 @@ class Datasets:
             httpx.TransportError: the service cannot be reached any more.
         """
         path = Path(path)
+        if "table" in options or path.suffix.lower() in TABLES:
+            options.setdefault("kind", "table")
         with packed(path) as file:
             made = self.make(name, file_name=path.name or path.resolve().name, **options)
             self.send(made["id"], file, on_sent)

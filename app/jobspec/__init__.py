@@ -25,7 +25,7 @@ from app.jobspec.preset_errors import explained
 from app.jobspec.presets import PRESETS, PresetName, laid_over
 from app.jobspec.run_options import Autopilot, RateRange, Resources
 from app.jobspec.section import Section, Text, refusal
-from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Training
+from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Training, fits
 
 __all__ = [
     "BUILT_IN_DATASETS",
@@ -139,6 +139,15 @@ class JobSpec(Section):
         return self.steps_per_epoch * self.training.epochs
 
     @model_validator(mode="after")
+    def _fits_the_kind_of_dataset(self) -> Self:
+        if self.dataset.facts.kind == "table":
+            if self.model.kind != "mlp":
+                raise refusal("model.kind", "is for images; a table's rows take mlp")
+            if self.dataset.augment is not None:
+                raise refusal("dataset.augment", "is for images, and not for rows; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _fits_the_service(self) -> Self:
         if any(min(layer.outputs) < 1 for layer in self.layers):
             raise refusal(
@@ -180,6 +189,14 @@ class JobSpec(Section):
             }.items():
                 if used:
                     raise refusal(field, "needs a dataset.validation_fraction above 0")
+        stopping, classes = training.early_stopping, self.dataset.facts.classes
+        if stopping is not None and stopping.score and not fits(stopping.score, classes):
+            raise refusal(
+                "training.early_stopping.metric",
+                f"{stopping.metric} is for "
+                + ("more than 20" if stopping.score == "top_5_accuracy" else "two")
+                + f" classes, and the dataset has {classes}",
+            )
         weights = training.loss.class_weights
         if isinstance(weights, list) and len(weights) != self.dataset.facts.classes:
             raise refusal(

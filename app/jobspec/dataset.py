@@ -18,16 +18,19 @@ from app.jobspec.section import Section, Text, refusal
 class DatasetFacts(Section):
     """What the service knows of a dataset: enough to check a job without opening the data."""
 
-    input_shape: tuple[int, int, int]
-    """Channels, rows and columns of an image."""
+    kind: Literal["image", "table"] = "image"
+    """What an example is: an image, or a row of a table. Rows count as images everywhere here."""
+    input_shape: tuple[int, int, int] | tuple[int]
+    """What the network sees of an example: channels, rows and columns of an image; of a row how
+    many numbers, for each category of a column is one."""
     classes: int
     """How many classes the labels name."""
     train_images: int
-    """Images of the training part, before any limit or split."""
+    """Images or rows of the training part, before any limit or split."""
     test_images: int
-    """Images of the test part."""
+    """Images or rows of the test part."""
     validation_images: int = 0
-    """Images of a validation part that the dataset brings with it; mostly it has none."""
+    """Those of a validation part that the dataset brings with it; mostly it has none."""
     id: str | None = None
     """Id of the version of a dataset of one's own; null for a built-in one."""
     version: int | None = None
@@ -35,7 +38,9 @@ class DatasetFacts(Section):
     sha256: str | None = None
     """SHA-256 of its arrays."""
     duplicates: int = 0
-    """Training images that another part has, too, the same pixels or nearly the same."""
+    """Training images that another part has, too, the same pixels or nearly the same; or rows."""
+    revealing: tuple[str, ...] = ()
+    """Columns of a table that alone tell the class nearly without a mistake."""
 
 
 def _built_in(side: int, train_images: int, test_images: int) -> DatasetFacts:
@@ -53,6 +58,9 @@ BUILT_IN_DATASETS = {
     "mnist": _built_in(28, 60000, 10000),
     "fashion-mnist": _built_in(28, 60000, 10000),
     "kmnist": _built_in(28, 60000, 10000),
+    "breast-cancer": DatasetFacts(
+        kind="table", input_shape=(30,), classes=2, train_images=455, test_images=114
+    ),
 }
 
 
@@ -113,8 +121,9 @@ class Dataset(Section):
         Text,
         AfterValidator(_is_known),
     ] = "mnist"
-    """A built-in dataset, `digits` (which needs no download), `mnist`, `fashion-mnist` or `kmnist`,
-    or the name of one of your own (POST /datasets): its newest version, or that of `name@version`.
+    """A built-in dataset, `digits` or `breast-cancer` (which need no download), `mnist`,
+    `fashion-mnist` or `kmnist`, or the name of one of your own (POST /datasets): its newest
+    version, or that of `name@version`.
     """
     validation_fraction: float = Field(default=0.1, ge=0.0, le=0.5)
     """Fraction of the training images held out for validation, the same of each class; never
@@ -122,7 +131,8 @@ class Dataset(Section):
     limit: int | None = Field(default=None, ge=20, le=1_000_000)
     """Use only this many training images, for a quick try. All by default."""
     normalization: Literal["standard", "unit", "none"] = "standard"
-    """What the network sees: pixels of mean 0 and deviation 1, from 0 to 1, or as they are."""
+    """What the network sees: pixels, or a table's numbers, of mean 0 and deviation 1, from 0 to 1,
+    or as they are."""
     augment: Augment | None = None
     """Random distortions of the training images; none by default."""
     facts: DatasetFacts = Field(

@@ -28,6 +28,24 @@ class ImageOptions(Section):
     """What shows through transparent pixels and around padded pictures, as #rrggbb."""
 
 
+class TableOptions(Section):
+    """How the columns of a table are read."""
+
+    target: Column | None = None
+    """Column of the classes; found by its usual names (`target`, `label`, `class`) if missing."""
+    columns: dict[Column, Literal["number", "date", "category", "ignore"]] = Field(
+        default={}, max_length=1000
+    )
+    """What columns hold, where that is not what is found in them."""
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """What stands between the values of CSV; found in its first line if missing."""
+    encoding: Literal["utf-8", "utf-16", "cp1252"] | None = None
+    """How CSV is encoded; found in its bytes if missing."""
+    header: bool | None = None
+    """Whether the first line of CSV names the columns; if missing, it does unless one of its values
+    is a number. Without a header they are `column_1`, `column_2` and so on."""
+
+
 class PartOptions(Section):
     """How examples are set aside for the test, where the file does not say it."""
 
@@ -36,8 +54,8 @@ class PartOptions(Section):
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     """Number that the choice depends on."""
     group: Column | None = None
-    """Column of the table beside the files whose equal values (patient, photographer) stay
-    together in one part."""
+    """Column of the table, or of that beside the pictures, whose equal values (patient,
+    photographer) stay together in one part."""
     split: Column | None = None
     """Column that says train, validation or test; `split` is one without being named."""
 
@@ -46,11 +64,13 @@ class ImportOptions(Section):
     """How to read an uploaded file."""
 
     image: ImageOptions = ImageOptions()
+    table: TableOptions = TableOptions()
     parts: PartOptions = PartOptions()
     deduplicate: bool = False
-    """Whether pictures that are also in the test part, or twice in the training part, are left out
+    """Whether examples that are also in the test part, or twice in the training part, are left out
     of the training."""
     file: Column | None = None
-    """Column of the table beside the files that names the file; found by its usual names."""
+    """For pictures: column of the table beside them that names the file; found by its usual
+    names."""
     label: Column | None = None
-    """Column that names the class; found by its usual names."""
+    """For pictures: column that names the class; found by its usual names."""

@@ -9,11 +9,24 @@ in 93 s on two cores, and 96.5% in one second.
 74.2%, and 72.7% in 60 instead of 40 epochs; with colours and erasing as well 73.8%. Flips and
 shifts by 3 pixels gave 72.8%; with turns, scaling and erasing as well 71.2%. The differences are
 within chance.
+
+`table` is the plain MLP of Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data",
+2021 (ReLU, dropout, AdamW, early stopping with a patience of 16), in a size that suits a few
+hundred to a few ten thousand rows. Among seven settings it was the best or near it in validation
+accuracy on iris and a made-up table of incomes, and within 1.5% and 3.5% of the best on breast
+cancer and diabetes (seeds 0 to 3): within chance.
+
+`textbook` is gradient descent as in Nielsen, "Neural Networks and Deep Learning", 2015, chapters 1
+and 2, one example at a time: n inputs, m hidden sigmoid units, one sigmoid output, squared error.
+Among 24 settings (m, rate, epochs and batch size; 4 or 5 seeds) it is one with which the diagnosis
+finds no fault; validation accuracy was 95% to 97% with all of them.
 """
 
 from typing import Any, Literal, NamedTuple
 
-PresetName = Literal["reference", "mnist-fast", "mnist-best", "digits", "images"]
+PresetName = Literal[
+    "reference", "mnist-fast", "mnist-best", "digits", "images", "table", "textbook"
+]
 
 
 class Preset(NamedTuple):
@@ -92,6 +105,37 @@ PRESETS: dict[str, Preset] = {
                 "schedule": {"name": "one_cycle"},
             },
             "resources": {"threads": 2},
+        },
+    ),
+    "table": Preset(
+        "A sound start for a table of your own: one hidden layer behind its columns.",
+        {
+            "name": "table",
+            "dataset": {"name": "breast-cancer", "validation_fraction": 0.2},
+            "model": {"hidden": [128], "dropout": 0.1},
+            "training": {
+                "epochs": 200,
+                "batch_size": 32,
+                "log_every": 20,
+                "optimizer": {"name": "adamw", "lr": 0.001, "weight_decay": 0.01},
+                "early_stopping": {"patience": 16},
+            },
+        },
+    ),
+    "textbook": Preset(
+        "The textbook's formulas as a job: n inputs, m hidden sigmoid units, one sigmoid output.",
+        {
+            "name": "textbook",
+            "dataset": {"name": "breast-cancer"},
+            "model": {"hidden": [10], "activation": "sigmoid", "output": "sigmoid"},
+            "training": {
+                "epochs": 10,
+                "batch_size": 1,
+                "log_every": 100,
+                "loss": {"name": "mse"},
+                "optimizer": {"lr": 0.1, "momentum": 0.0},
+                "gradient": "chain_rule",
+            },
         },
     ),
 }

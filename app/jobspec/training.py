@@ -1,6 +1,6 @@
 """How a job's network learns."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -101,15 +101,48 @@ SCHEDULE_DEFAULTS: dict[str, dict[str, Any]] = {
 """The fields that each schedule takes, with their defaults."""
 
 
+Score = Literal["balanced_accuracy", "log_loss", "roc_auc", "average_precision", "top_5_accuracy"]
+"""Measures of a model beside its loss and accuracy."""
+MANY_CLASSES = 20
+"""Of more classes it counts, too, whether the right one is among the first five."""
+
+
+def fits(score: Score, classes: int) -> bool:
+    """Whether a measure says something where there are so many classes."""
+    if score in ("roc_auc", "average_precision"):
+        return classes == 2
+    return score != "top_5_accuracy" or classes > MANY_CLASSES
+
+
 class EarlyStopping(Section):
     """When to stop before the last epoch; the best weights are restored."""
 
-    metric: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
-    """What must improve."""
+    metric: Literal[
+        "validation_loss",
+        "validation_accuracy",
+        "validation_balanced_accuracy",
+        "validation_log_loss",
+        "validation_roc_auc",
+        "validation_average_precision",
+        "validation_top_5_accuracy",
+    ] = "validation_loss"
+    """What must improve: a loss must fall, the others rise. ROC AUC and average precision are for
+    two classes, top 5 for more than 20; the log loss is the loss without weights and smoothing."""
     patience: int = Field(default=3, ge=1, le=10_000)
     """Epochs without improvement before the run stops."""
     min_delta: float = Field(default=0.0, ge=0.0, le=1.0)
     """Smallest change that counts as an improvement."""
+
+    @property
+    def score(self) -> Score | None:
+        """The measure that is taken for it; None for the loss and the accuracy."""
+        name = self.metric.removeprefix("validation_")
+        return None if name in ("loss", "accuracy") else cast(Score, name)
+
+    @property
+    def falls(self) -> bool:
+        """Whether it is better the lower it is."""
+        return self.metric.endswith("loss")
 
 
 class Training(Section):

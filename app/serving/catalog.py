@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.serving.batching import Batcher, Observer
 from app.serving.predictor import Predictor
 from app.serving.signature import Signature
+from app.serving.table_signature import TableSignature, signature_from_json
 from app.store import trained_models
 from app.store.database import Database
 
@@ -25,7 +26,7 @@ class Served:
     """A model that can be asked: its id, what it takes, its graph's digest and queue."""
 
     model_id: str
-    signature: Signature
+    signature: Signature | TableSignature
     digest: str
     batcher: Batcher
 
@@ -123,9 +124,11 @@ class Catalog:
         with self._database.read() as connection:
             model = trained_models.get(connection, model_id)
             graph, digest = trained_models.file(connection, model_id, "onnx")
-        signature = Signature.from_json(model.signature, model.spec["dataset"]["name"])
+        signature = signature_from_json(model.signature, model.spec["dataset"]["name"])
         batcher = self._loaded.get(digest) or Batcher(
-            Predictor(graph, signature.input_shape), self._threads, self._observe
+            Predictor(graph, signature.input_shape, signature.feed, signature.width),
+            self._threads,
+            self._observe,
         )
         return Served(model_id, signature, digest, batcher)
 

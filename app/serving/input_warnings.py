@@ -4,7 +4,16 @@ from typing import Literal
 
 import msgspec
 
-Code = Literal["blank", "faint", "several_objects", "dark_frame", "pixel_range"]
+Code = Literal[
+    "blank",
+    "faint",
+    "several_objects",
+    "dark_frame",
+    "pixel_range",
+    "missing_value",
+    "unknown_category",
+    "extra_column",
+]
 
 
 class InputWarning(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What a model takes and gives, and the error for an input that it cannot take."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +30,15 @@ class Signature:
     preparation: Preparation | None = None
     """How image files were prepared for a dataset of one's own; None for a built-in one."""
 
+    @property
+    def width(self) -> int:
+        """How many numbers the network sees of an image."""
+        return prod(self.input_shape)
+
+    def feed(self, pixels: Pixels) -> dict[str, NDArray[Any]]:
+        """The graph's input for images (n, C, H, W)."""
+        return as_pixels(pixels)
+
     @classmethod
     def from_json(cls, stored: dict[str, Any], dataset: str = "") -> Self:
         """The signature as a model's row keeps it, and the dataset that it was trained on."""
@@ -38,6 +48,11 @@ class Signature:
         preparation = Preparation.from_json(kept) if kept else None
         classes = list(stored["classes"])
         return cls((channels, height, width), (low, high), classes, dataset, preparation)
+
+
+def as_pixels(pixels: Pixels) -> dict[str, NDArray[Any]]:
+    """The input of a graph of pictures for images (n, C, H, W)."""
+    return {"pixels": pixels.astype(np.float32, copy=False)}
 
 
 def check_range(given: Range) -> Range:

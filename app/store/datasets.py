@@ -62,8 +62,7 @@ _SELECT = select(*(datasets.c[field.name] for field in fields(Dataset)))
 
 
 def _dataset(row: Row[Any]) -> Dataset:
-    values = dict(row._mapping)
-    return Dataset(**values | {"status": DatasetStatus(row.status)})
+    return Dataset(**dict(row._mapping) | {"status": DatasetStatus(row.status)})
 
 
 def create(
@@ -196,12 +195,8 @@ def uploaded(connection: Connection, dataset_id: str, digest: str, size: int) ->
         DatasetNotFound, NotAwaited: see `check_awaited`.
     """
     check_awaited(connection, dataset_id)
-    values = {
-        "status": DatasetStatus.QUEUED,
-        "content_sha256": digest,
-        "content_bytes": size,
-    }
-    connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(values))
+    whole = {"content_sha256": digest, "content_bytes": size, "status": DatasetStatus.QUEUED}
+    connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(whole))
 
 
 def retry(connection: Connection, ref: str) -> Dataset:
@@ -214,8 +209,8 @@ def retry(connection: Connection, ref: str) -> Dataset:
     dataset = get(connection, ref)
     if dataset.status is not DatasetStatus.REFUSED:
         raise NotAwaited(dataset.id, dataset.status)
-    values = {"status": DatasetStatus.QUEUED, "refusal": None, "lost_attempts": 0}
-    connection.execute(update(datasets).where(datasets.c.id == dataset.id).values(values))
+    queued = {"status": DatasetStatus.QUEUED, "refusal": None, "lost_attempts": 0}
+    connection.execute(update(datasets).where(datasets.c.id == dataset.id).values(queued))
     return get(connection, dataset.id)
 
 

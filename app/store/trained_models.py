@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from ulid import ULID
 
+from app.jobspec.training import Score
 from app.store import stored
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
@@ -141,8 +142,10 @@ def get(connection: Connection, ref: str | None) -> Model:
     return model
 
 
-Order = Literal["newest", "oldest", "accuracy", "loss"]
-"""`accuracy`: highest test accuracy first; `loss`: lowest test loss first."""
+Order = Literal["newest", "oldest", "accuracy", "loss"] | Score
+"""But for the first two, the best of that measure on the test images first."""
+LOSSES = ("loss", "log_loss")
+"""Measures that are better the lower they are."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +172,7 @@ def listed(
     The model of that id may have been deleted. Ranks are 0 where the order is by id alone.
     """
     accuracy = models.c.metrics["test_accuracy"].as_float()
-    ranks: dict[Order, ColumnElement[float]] = {
-        "accuracy": -func.coalesce(accuracy, -1.0),
-        "loss": func.coalesce(models.c.metrics["test_loss"].as_float(), 1e300),
-    }
-    rank = ranks.get(order, literal(0.0))
+    rank = _rank(order)
     query = select(models, rank.label("rank")).limit(limit)
     if job is not None:
         query = query.where(models.c.job_id == job)
@@ -191,6 +190,14 @@ def listed(
     rows = connection.execute(query.order_by(rank, by_id)).all()
     found = _models(connection, rows)
     return [Ranked(row.rank, model) for row, model in zip(rows, found, strict=True)]
+
+
+def _rank(order: Order) -> ColumnElement[float]:
+    """What models are sorted by, the lowest first; those without the measure come last."""
+    if order in ("newest", "oldest"):
+        return literal(0.0)
+    measure = models.c.metrics[f"test_{order}"].as_float()
+    return func.coalesce(measure if order in LOSSES else -measure, 1e300)
 
 
 def describe(connection: Connection, ref: str, changes: dict[str, str]) -> Model:

@@ -40,6 +40,24 @@ REPORT: dict[str, Any] = {
 }
 
 
+ROWS: dict[str, Any] = {
+    "format": "CSV",
+    "rows": 100,
+    "columns": [
+        {"name": "age", "kind": "number", "odd": 0, "missing": 0.125, "low": 18.0, "high": 80.5},
+        {"name": "[b]since", "kind": "date", "odd": 0, "missing": 0.0, "low": "2020-01-02",
+         "high": "2026-01-02"},
+        {"name": "job", "kind": "category", "odd": 0, "missing": 0.0, "category_count": 7,
+         "categories": [{"name": name, "train": 12} for name in "abcdef"]},
+    ],
+    "dropped": [{"name": "id", "reason": "it numbers the rows"}],
+    "classes": REPORT["classes"],
+    "left_out": {"count": 2, "files": [{"name": "line 3", "reason": "it is too short"}]},
+    "duplicates": REPORT["duplicates"],
+    "warnings": [],
+}  # fmt: skip
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("cat/1.png", "dog/2.png"):
@@ -49,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def worker(api: Api, *, refuses: bool = False) -> Iterator[None]:
+def worker(api: Api, *, refuses: bool = False, report: dict[str, Any] = REPORT) -> Iterator[None]:
     """Takes the next import and ends it, as soon as there is one."""
 
     def work() -> None:
@@ -62,7 +80,7 @@ def worker(api: Api, *, refuses: bool = False) -> Iterator[None]:
             if refuses:
                 imports.refuse(connection, lease, "few", "One class only.", "Bring two.")
             else:
-                imports.succeed(connection, lease, FACTS, REPORT)
+                imports.succeed(connection, lease, FACTS, report)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -98,6 +116,41 @@ def test_a_folder_is_sent_imported_and_shown(api: Api, folder: Path) -> None:
         assert "pets@1 is ready" in traind(api, "data", "report", "pets@1")
         traind(api, "data", "delete", "pets@1")
         assert client.datasets.list(name="pets") == []
+
+
+def test_a_table_is_sent_imported_and_shown(api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "people.parquet"
+    file.write_text("PAR1")
+    said = ["--target", "class", "--column", "zip=category", "--column", "a=b=ignore"]
+    with worker(api, report=ROWS):
+        told = traind(api, "data", "add", "people", str(file), *said)
+    for line in (
+        "people@1 is ready: 100 rows in 2 classes, 3 columns.",
+        "age\tnumber\t12%\t18 to 80.5",
+        "[b]since\tdate\t0%\t2020-01-02 to 2026-01-02",
+        "job\tcategory\t0%\ta, b, c, d, e and 2 more",
+        "id is left out: it numbers the rows.",
+        "2 rows were left out:",
+        'Train on it: {"preset": "table", "dataset": {"name": "people"}}',
+    ):
+        assert line in told, told
+    with Client(api.service.url) as client:
+        (made,) = client.datasets.list(name="people")
+        assert made["kind"] == "table"
+        assert made["options"]["table"]["target"] == "class"
+        assert made["options"]["table"]["columns"] == {"zip": "category", "a=b": "ignore"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.jsonl", "a.ndjson"])
+def test_a_file_that_is_called_as_a_table_is_one(api: Api, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("a,class")
+    with worker(api, report=ROWS), Client(api.service.url) as client:
+        assert client.datasets.add("called", tmp_path / name)["kind"] == "table"
+
+
+def test_a_column_without_a_kind_is_said_before_anything_is_sent(api: Api, folder: Path) -> None:
+    told = traind(api, "data", "add", "pets", str(folder), "--column", "zip", code=2)
+    assert "NAME=KIND" in told
 
 
 def test_a_refusal_is_said_with_what_to_do(api: Api, folder: Path) -> None:

@@ -26,6 +26,13 @@ def test_options_are_stored_with_their_defaults(api: Api) -> None:
     assert made.headers["location"] == f"/datasets/{made.json()['id']}"
     assert made.json()["options"] == {
         "image": {"size": [48, 64], "fit": "crop", "color": "grey", "ground": "#ffffff"},
+        "table": {
+            "target": None,
+            "columns": {},
+            "delimiter": None,
+            "encoding": None,
+            "header": None,
+        },
         "parts": {"test_fraction": 0.2, "seed": 0, "group": None, "split": None},
         "deduplicate": True,
         "file": None,
@@ -49,6 +56,12 @@ def test_options_are_stored_with_their_defaults(api: Api) -> None:
         ({"name": "cats", "image": {"size": [8, 8, 8]}}, "/image/size"),
         ({"name": "cats", "image": {"ground": "white"}}, "/image/ground"),
         ({"name": "cats", "parts": {"test_fraction": 0}}, "/parts/test_fraction"),
+        ({"name": "cats", "table": {"target": "y"}}, "/table"),
+        ({"name": "rows", "kind": "table", "image": {"size": 32}}, "/image"),
+        ({"name": "rows", "kind": "table", "label": "y"}, "/label"),
+        ({"name": "rows", "kind": "table", "file": "y"}, "/file"),
+        ({"name": "rows", "kind": "table", "table": {"columns": {"a": "text"}}}, "/table/columns"),
+        ({"name": "rows", "kind": "table", "table": {"delimiter": "x"}}, "/table/delimiter"),
     ],
 )
 def test_a_wrong_field_is_named(api: Api, body: dict[str, Any], pointer: str) -> None:

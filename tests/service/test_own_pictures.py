@@ -67,12 +67,14 @@ def test_a_folder_becomes_a_served_model(client: Client, dataset: dict[str, Any]
     assert dataset["facts"] == {
         "id": dataset["id"],
         "version": 1,
+        "kind": "image",
         "input_shape": [3, 16, 16],
         "classes": 3,
         "train_images": 96,
         "test_images": 24,
         "validation_images": 0,
         "duplicates": 0,
+        "revealing": [],
         "sha256": dataset["facts"]["sha256"],
     }
     report = client.datasets.report("colours")

@@ -27,9 +27,15 @@ def registry(started: Api) -> Api:
     return started
 
 
-def publish(api: Api, accuracy: float = 0.9, shift: int = 0, **spec: Any) -> str:
+def publish(
+    api: Api,
+    accuracy: float = 0.9,
+    shift: int = 0,
+    measured: dict[str, float] | None = None,
+    **spec: Any,
+) -> str:
     model = banded_model(shift)
-    model.metrics.update(test_accuracy=accuracy, test_loss=1 - accuracy)
+    model.metrics.update(test_accuracy=accuracy, test_loss=1 - accuracy, **(measured or {}))
     lease = api.start(api.submit(spec))
     with api.database.write() as connection:
         return runs.succeed(connection, lease, model)
@@ -63,6 +69,23 @@ def test_models_are_filtered_and_sorted_through_every_page(registry: Api) -> Non
     assert ids(registry, "&min_accuracy=0.95") == [d, b]
     assert ids(registry, f"&job={job}") == [b]
     assert ids(registry, "&dataset=mnist&min_accuracy=0.96") == []
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("roc_auc", "bdac"), ("balanced_accuracy", "dbac"), ("log_loss", "bdac")],
+)
+def test_models_are_sorted_by_any_measure_and_those_without_it_come_last(
+    registry: Api, sort: str, order: str
+) -> None:
+    of = {
+        "a": {"test_roc_auc": 0.0, "test_balanced_accuracy": 0.5, "test_log_loss": 3.0},
+        "b": {"test_roc_auc": 0.9, "test_balanced_accuracy": 0.6, "test_log_loss": 0.1},
+        "c": {},
+        "d": {"test_roc_auc": 0.8, "test_balanced_accuracy": 0.7, "test_log_loss": 0.2},
+    }
+    made = {name: publish(registry, measured=measured) for name, measured in of.items()}
+    assert ids(registry, f"&sort={sort}") == [made[name] for name in order]
 
 
 @pytest.mark.parametrize("query", ["sort=best", "min_accuracy=1.1", "min_accuracy=nan", "label=x"])

@@ -287,7 +287,9 @@ def test_whoever_waits_hears_that_an_import_has_ended(api: Api, dataset: str) ->
     assert ready["facts"] == facts | {
         "id": dataset,
         "version": ready["version"],
+        "kind": "image",
         "validation_images": 0,
+        "revealing": [],
         "sha256": None,
         "duplicates": 0,
     }

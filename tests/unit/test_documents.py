@@ -17,6 +17,7 @@ from worker.training.diagnosis import (
     data_rules,
     duration_rules,
     fit_rules,
+    own_data_rules,
     rate_rules,
     signal_rules,
 )
@@ -74,7 +75,16 @@ def test_every_finding_is_explained_by_its_test_and_source() -> None:
 
 @pytest.mark.parametrize(
     "rules",
-    [case, data_rules, signal_rules, batch_rules, rate_rules, duration_rules, fit_rules],
+    [
+        case,
+        data_rules,
+        own_data_rules,
+        signal_rules,
+        batch_rules,
+        rate_rules,
+        duration_rules,
+        fit_rules,
+    ],
 )
 def test_every_threshold_is_told(rules: ModuleType) -> None:
     told = (ROOT / "docs" / "diagnosis.md").read_text()

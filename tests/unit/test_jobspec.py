@@ -244,7 +244,7 @@ def test_a_stored_spec_is_read_as_it_is_and_not_validated_again() -> None:
 def test_facts_are_stored_with_the_spec_and_are_read_only() -> None:
     digits = JobSpec.model_validate({"dataset": {"name": "digits"}}).model_dump(mode="json")
     facts = {"input_shape": [1, 8, 8], "classes": 10, "train_images": 1437, "test_images": 360}
-    none = {"validation_images": 0, "duplicates": 0}
+    none = {"kind": "image", "validation_images": 0, "duplicates": 0, "revealing": []}
     own = none | {"id": None, "version": None, "sha256": None}
     assert digits["dataset"]["facts"] == facts | own
     assert JobSpec.model_validate(digits).dataset.facts.train_images == 1437

@@ -52,7 +52,7 @@ def main() -> int:
         last = Refused(
             "out_of_memory",
             f"Reading the file takes more than {most} memory.",
-            "Send smaller pictures or fewer of them, or raise TRAIND_RUN_MEMORY_MB.",
+            "Send fewer or smaller examples, or raise TRAIND_RUN_MEMORY_MB.",
         )
     except OSError as error:
         if error.errno not in FAULTS_OF_THE_MACHINE:

@@ -5,7 +5,7 @@ mapping would end the process without one.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -16,10 +16,10 @@ import numpy as np
 from app.images.preparation import Preparation
 from worker.imports.parts import Divided
 from worker.imports.preparing import Found, Pixels
-from worker.training.dataset import Array, Description
+from worker.training.dataset import Array, Description, TableDescription
 
 PIECE_BYTES = 2**22
-"""Bytes of pictures that are copied at once."""
+"""Bytes of examples that are copied at once."""
 HIGHEST = 255
 ORDER = ("train", "test", "validation")
 """The parts in the order of their digest."""
@@ -38,27 +38,11 @@ def write(
 
     `pixels` are those of all pictures, uint8 (N, C, H, W).
     """
-    number = {label: index for index, label in enumerate(classes)}
-    kind = np.uint8 if len(classes) <= 256 else np.uint16
     channels, height, width = pixels.shape[1:]
-    digest, moments = sha256(), Moments(channels)
-    for part in ORDER:
-        if not parts[part]:
-            continue
-        with (folder / f"{part}_images.npy").open("wb") as file:
-            _begin(file, np.dtype(np.uint8), (len(parts[part]), channels, height, width))
-            for piece in pieces(parts[part], pixels):
-                file.write(piece.data)
-                digest.update(piece.data)
-                if part == "train":
-                    moments.add(piece)
-            _to_disk(file)
-        labels = np.array([number[each.label] for each in parts[part]], kind)
-        with (folder / f"{part}_labels.npy").open("wb") as file:
-            _begin(file, labels.dtype, labels.shape)
-            file.write(labels.data)
-            _to_disk(file)
-        digest.update(labels.data)
+    moments = Moments(channels)
+    for piece in pieces(parts["train"], pixels):
+        moments.add(piece)
+    digest = write_parts(folder, classes, parts, lambda some: pieces(some, pixels))
     description = Description(
         name=name,
         input_shape=(channels, height, width),
@@ -66,21 +50,62 @@ def write(
         pixel_range=(0, HIGHEST),
         mean=moments.mean(),
         std=moments.std(),
-        sha256=digest.hexdigest(),
+        sha256=digest,
         preparation={"fit": preparation.fit, "ground": list(preparation.ground)},
     )
-    with (folder / "dataset.json").open("wb") as file:
-        file.write(msgspec.json.encode(description))
-        _to_disk(file)
+    describe(folder, description)
     return description
 
 
-def pieces(found: list[Found], pixels: Pixels) -> Iterator[Pixels]:
-    """The pixels of these pictures, some at a time."""
-    count = max(1, PIECE_BYTES // max(1, pixels[:1].nbytes))
+def write_parts(
+    folder: Path,
+    classes: list[str],
+    parts: Divided,
+    read: Callable[[list[Found]], Iterator[Array]],
+) -> str:
+    """Writes examples, labels and names of each part that has some; returns the digest of the
+    first two.
+
+    `read` gives the examples, some at a time, at least once for a part that has any.
+    """
+    number = {label: index for index, label in enumerate(classes)}
+    kind = np.uint8 if len(classes) <= 256 else np.uint16
+    digest = sha256()
+    for part in ORDER:
+        if not parts[part]:
+            continue
+        with (folder / f"{part}_images.npy").open("wb") as file:
+            for count, piece in enumerate(read(parts[part])):
+                if count == 0:
+                    _begin(file, piece.dtype, (len(parts[part]), *piece.shape[1:]))
+                file.write(piece.data)
+                digest.update(piece.data)
+            _to_disk(file)
+        labels = np.array([number[each.label] for each in parts[part]], kind)
+        with (folder / f"{part}_labels.npy").open("wb") as file:
+            _begin(file, labels.dtype, labels.shape)
+            file.write(labels.data)
+            _to_disk(file)
+        digest.update(labels.data)
+        with (folder / f"{part}_names.json").open("wb") as file:
+            file.write(msgspec.json.encode([each.name for each in parts[part]]))
+            _to_disk(file)
+    return digest.hexdigest()
+
+
+def describe(folder: Path, description: Description | TableDescription) -> None:
+    """Writes dataset.json."""
+    with (folder / "dataset.json").open("wb") as file:
+        file.write(msgspec.json.encode(description))
+        _to_disk(file)
+
+
+def pieces(found: list[Found], examples: Array) -> Iterator[Array]:
+    """These examples out of all, some at a time."""
+    count = max(1, PIECE_BYTES // max(1, examples[:1].nbytes))
     for start in range(0, len(found), count):
         rows = [each.row for each in found[start : start + count]]
-        yield np.ascontiguousarray(pixels[rows])
+        yield np.ascontiguousarray(examples[rows])
 
 
 class Moments:

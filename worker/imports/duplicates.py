@@ -45,15 +45,22 @@ def across(parts: Divided, pixels: Pixels) -> list[Twin]:
 
     `pixels` are those of all pictures, uint8 (N, C, H, W).
     """
-    others = [(each, part) for part in ("test", "validation") for each in parts[part]]
-    exact = {each.digest: (each, part) for each, part in reversed(others)}
-    twins, rest = [], []
-    for each in parts["train"]:
-        if each.digest in exact:
-            twins.append(Twin(each, *exact[each.digest], None))
-        else:
-            rest.append(each)
-    return twins + _near(rest, others, pixels)
+    twins = exact(parts)
+    equal = {twin.training.row for twin in twins}
+    rest = [each for each in parts["train"] if each.row not in equal]
+    return twins + _near(rest, _others(parts), pixels)
+
+
+def exact(parts: Divided) -> list[Twin]:
+    """Each training example that is in another part, too, the very same."""
+    there = {each.digest: (each, part) for each, part in reversed(_others(parts))}
+    return [
+        Twin(each, *there[each.digest], None) for each in parts["train"] if each.digest in there
+    ]
+
+
+def _others(parts: Divided) -> list[tuple[Found, str]]:
+    return [(each, part) for part in ("test", "validation") for each in parts[part]]
 
 
 def within(training: list[Found]) -> list[Found]:

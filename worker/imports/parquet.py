@@ -1,18 +1,17 @@
 """Parquet as the Hugging Face Hub has it: a column of pictures, each `{bytes, path}`, and a label.
 
-DuckDB reads it, within a memory limit and with no other file in reach. It holds 2,048 rows at a
+DuckDB reads it. It holds 2,048 rows at a
 time, so that files of large photos may need more than there is; these are refused.
 """
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from app.jobspec.import_options import ImportOptions
+from worker.imports import database
 from worker.imports.examples import Example, LeftOut
 from worker.imports.refusals import Refusal
 from worker.imports.tables import Columns, part_named, text
@@ -21,8 +20,6 @@ ROWS = 256
 """Most rows that are fetched together."""
 FETCHED_BYTES = 2**24
 """About as many bytes are fetched together."""
-MEMORY_MB = 2048
-"""Most memory that DuckDB may take, in MB; half of the import's limit if that is less."""
 LABELS = {
     "VARCHAR",
     "BOOLEAN",
@@ -49,16 +46,7 @@ class Parquet:
     def __init__(self, path: Path, options: ImportOptions, memory_mb: int | None) -> None:
         self._path = str(path)
         self._options = options
-        memory = MEMORY_MB if memory_mb is None else min(MEMORY_MB, max(64, memory_mb // 2))
-        limits: dict[str, str | bool | int | float | list[str]] = {
-            "threads": 1,
-            "memory_limit": f"{memory}MB",
-            "temp_directory": "",
-        }
-        self._database = duckdb.connect(config=limits)
-        self._database.execute(f"SET allowed_paths = [{_quoted(self._path)}]")
-        self._database.execute("SET enable_external_access = false")
-        self._database.execute("SET lock_configuration = true")
+        self._database = database.opened(path, memory_mb=memory_mb)
         try:
             self._look(path)
         except Refusal:
@@ -89,7 +77,7 @@ class Parquet:
     def __iter__(self) -> Iterator[Example | LeftOut]:
         """See `Source`."""
         columns = [self._image, self._label, self._split, self._group]
-        asked = ", ".join("NULL" if each is None else _identifier(each) for each in columns)
+        asked = ", ".join("NULL" if each is None else database.identifier(each) for each in columns)
         question = f"SELECT {asked} FROM read_parquet(?)"  # noqa: S608 (quoted)
         number = 0
         with _refusing():
@@ -123,24 +111,12 @@ class Parquet:
             return self._database.execute(question, [self._path]).fetchall()
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Refuses the file when DuckDB cannot read it, or not within its memory."""
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        raise Refusal(
-            "too_large",
-            "Reading the Parquet file takes more memory than there is for it.",
-            "Parquet is read 2,048 rows at a time: make the pictures smaller, or send them as a "
-            "zip of files, which takes hardly any memory.",
-        ) from error
-    except (duckdb.Error, UnicodeDecodeError) as error:
-        raise Refusal(
-            "damaged_file",
-            f"The Parquet file cannot be read: {(str(error).splitlines() or ['no reason'])[0]}",
-            "Write it again and send it.",
-        ) from error
+def _refusing() -> AbstractContextManager[None]:
+    return database.refusing(
+        "The Parquet file",
+        "Parquet is read 2,048 rows at a time: make the pictures smaller, or send them as a zip of "
+        "files, which takes hardly any memory.",
+    )
 
 
 def _names_classes(kind: str) -> bool:
@@ -177,14 +153,6 @@ def _class_names(told: list[tuple[Any, ...]], label: str) -> list[str] | None:
         if isinstance(names, list):
             return [str(name) for name in names]
     return None
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _no_column(what: str, types: dict[str, str], option: str) -> Refusal:

@@ -7,8 +7,9 @@ pictures are divided equally in whatever file they come.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
+from typing import NamedTuple
 
 from app.jobspec.import_options import PartOptions
 from worker.imports.examples import PARTS, LeftOut
@@ -33,41 +34,72 @@ def class_names(found: Iterable[Found]) -> list[str]:
     return sorted(names)
 
 
-def check(found: list[Found], left_out: list[LeftOut]) -> None:
+class Words(NamedTuple):
+    """What a kind of dataset calls things, and what helps where it cannot be used."""
+
+    examples: str
+    entries: str
+    """Of which the file is made, also those that are no examples."""
+    readable: str
+    """What entries must be."""
+    labelled: str
+    """How an example gets its class."""
+    nothing: Callable[[], Refusal]
+    """Refuses a file without any example."""
+
+
+PICTURES = Words(
+    "pictures",
+    "files",
+    "Most files must be PNG, JPEG, WebP, GIF, BMP or TIFF, in a folder for each class.",
+    "Put the pictures of each class into a folder of their own.",
+    no_pictures,
+)
+
+
+def check_readable(read: int, damaged: int, first: LeftOut | None, words: Words) -> None:
+    """Refuses a file of which too little was read; `first` is the first of what is damaged.
+
+    Raises:
+        Refusal: there is nothing in it, or too much that cannot be read.
+    """
+    if not read and not damaged:
+        raise words.nothing()
+    entries = read + damaged
+    if first is not None and damaged > MAX_DAMAGED * entries:
+        raise Refusal(
+            "unreadable",
+            f"{damaged} of {entries} {words.entries} cannot be read, {damaged / entries:.0%} where "
+            f"{MAX_DAMAGED:.0%} are the most; the first, {first.name}: {first.reason}.",
+            words.readable,
+        )
+
+
+def check(found: list[Found], words: Words) -> None:
     """Refuses what no network can learn from.
 
     Raises:
-        Refusal: too few examples or classes, too many classes, or too much that cannot be read.
+        Refusal: too few examples or classes, or too many classes.
     """
-    damaged = [each for each in left_out if each.is_damaged]
-    if not found and not damaged:
-        raise no_pictures()
-    entries = len(found) + len(damaged)
-    if len(damaged) > MAX_DAMAGED * entries:
-        raise Refusal(
-            "unreadable",
-            f"{len(damaged)} of {entries} files cannot be read, {len(damaged) / entries:.0%} where "
-            f"{MAX_DAMAGED:.0%} are the most; the first, {damaged[0].name}: {damaged[0].reason}.",
-            "Most files must be PNG, JPEG, WebP, GIF, BMP or TIFF, in a folder for each class.",
-        )
     if len(found) < MIN_EXAMPLES:
         raise Refusal(
             "too_few_examples",
-            f"There are {len(found)} pictures; {MIN_EXAMPLES} are the least.",
+            f"There are {len(found)} {words.examples}; {MIN_EXAMPLES} are the least.",
             "Bring more: some fifty of each class are a start.",
         )
     classes = len({each.label for each in found})
     if classes < MIN_CLASSES:
         raise Refusal(
             "too_few_classes",
-            f"All pictures are of one class, {found[0].label!r}; {MIN_CLASSES} are the least.",
-            "Put the pictures of each class into a folder of their own.",
+            f"All {words.examples} are of one class, {found[0].label!r}; {MIN_CLASSES} are the "
+            "least.",
+            words.labelled,
         )
     if classes > MAX_CLASSES:
         raise Refusal(
             "too_many_classes",
             f"There are {classes} classes; {MAX_CLASSES} are the most.",
-            "Is the label the right column, and are the folders classes?",
+            f"Is the label the right column? {words.labelled}",
         )
 
 
@@ -88,17 +120,17 @@ def divided(found: list[Found], options: PartOptions) -> Divided:
     return parts
 
 
-def check_parts(parts: Divided) -> None:
+def check_parts(parts: Divided, words: Words) -> None:
     """Refuses parts that do not serve training and testing.
 
     Raises:
-        Refusal: the training or the test part is empty, or a class has no training pictures.
+        Refusal: the training or the test part is empty, or a class has no training examples.
     """
     for part in ("train", "test"):
         if not parts[part]:
             raise Refusal(
                 "empty_part",
-                f"The part {part!r} has no pictures.",
+                f"The part {part!r} has no {words.examples}.",
                 "Bring some, or give no parts: a test part is then taken from all. Where groups "
                 "stay together, there must be two of them.",
             )
@@ -109,15 +141,16 @@ def check_parts(parts: Divided) -> None:
     if untrained:
         raise Refusal(
             "untrained_class",
-            f"No training picture shows {untrained[0]!r}, which is tested or validated.",
-            "Bring training pictures of each class, or remove the class.",
+            f"No training {words.examples} are of the class {untrained[0]!r}, which is tested or "
+            "validated.",
+            f"Bring training {words.examples} of each class, or remove the class.",
         )
 
 
 def _taken(ordered: list[Found], options: PartOptions) -> set[int]:
-    """Rows of a test part: of each class the fraction that is asked for, at least one picture.
+    """Rows of a test part: of each class the fraction that is asked for, at least one example.
 
-    What belongs together is taken together: a group or, without groups, equal pictures of a class.
+    What belongs together is taken together: a group or, without groups, equal examples of a class.
     These units come in an order that follows from the seed and the pixels. One is taken if the
     counts of the classes get nearer to what is wanted: so no class is taken as a whole.
     """

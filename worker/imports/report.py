@@ -11,67 +11,69 @@ from PIL import Image
 
 from app.jobspec.import_options import ImportOptions
 from worker.imports.arrays import pieces
+from worker.imports.dividing import Division
 from worker.imports.duplicates import Twin
 from worker.imports.examples import LeftOut
-from worker.imports.parts import Divided
+from worker.imports.parts import Divided, Words
 from worker.imports.preparing import Found, Pixels, Prepared
 
 SHOWN = 100
-"""Most files, and most doubles, that are listed."""
+"""Most entries, and most doubles, that are listed."""
 FEW_CLASSES = 50
 """Up to so many classes are shown by more and larger pictures: reports stay below 10 MB."""
 EXAMPLES, EXAMPLES_OF_MANY = 4, 1
 SIDE, SIDE_OF_MANY = 64, 32
 """Longest side of a picture in a report, in pixels."""
 FEW_EXAMPLES = 20
-"""A class with fewer training pictures is warned of."""
+"""A class with fewer training examples is warned of."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What an import has found and done."""
+    """What an import has found and done, of whatever kind the examples are."""
 
     format: str
     options: ImportOptions
-    prepared: Prepared
-    parts: Divided
-    """As they were written."""
-    classes: Sequence[str]
-    twins: list[Twin]
-    within_training: int
-    dropped: int
-    contradictions: int
-    """Pictures with the same pixels as one of another class."""
-    torn_groups: list[str]
+    words: Words
+    left_out: list[LeftOut]
+    left_out_count: int
+    division: Division
 
 
-def report(findings: Findings) -> dict[str, Any]:
+def of_pictures(findings: Findings, prepared: Prepared) -> dict[str, Any]:
     """The document of GET /datasets/{ref}/report."""
-    _, channels, height, width = findings.prepared.pixels.shape
-    left_out, image = findings.prepared.left_out, findings.options.image
+    _, channels, height, width = prepared.pixels.shape
+    image = findings.options.image
     return {
         "format": findings.format,
-        "images": sum(map(len, findings.parts.values())),
-        "left_out": {"count": len(left_out), "files": [_file(each) for each in left_out[:SHOWN]]},
+        "images": sum(map(len, findings.division.parts.values())),
+        "left_out": left_out(findings),
         "size": [height, width],
         "size_was": "declared" if image.size is not None else "chosen",
         "color": "grey" if channels == 1 else "rgb",
         "color_was": "declared" if image.color != "auto" else "found",
         "fit": image.fit,
         "ground": image.ground,
-        "classes": _classes(findings.prepared.pixels, findings.parts, findings.classes),
-        "duplicates": {
-            "within_training": findings.within_training,
-            "across": [_twin(each) for each in findings.twins[:SHOWN]],
-            "across_count": len(findings.twins),
-            "dropped": findings.dropped,
-        },
-        "warnings": list(_warnings(findings)),
+        "classes": _classes(prepared.pixels, findings.division.parts, findings.division.classes),
+        "duplicates": doubles(findings),
+        "warnings": list(warnings(findings)),
     }
 
 
-def _file(each: LeftOut) -> dict[str, str]:
-    return {"name": each.name, "reason": each.reason}
+def left_out(findings: Findings) -> dict[str, Any]:
+    """What is no example, and why: the first of it."""
+    files = [{"name": each.name, "reason": each.reason} for each in findings.left_out[:SHOWN]]
+    return {"count": findings.left_out_count, "files": files}
+
+
+def doubles(findings: Findings) -> dict[str, Any]:
+    """Examples that are there twice."""
+    return {
+        "within_training": findings.division.within_training,
+        "across": [_twin(each) for each in findings.division.twins[:SHOWN]],
+        "across_count": len(findings.division.twins),
+        "dropped": findings.division.dropped,
+    }
 
 
 def _twin(each: Twin) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _classes(pixels: Pixels, parts: Divided, classes: Sequence[str]) -> list[dic
     of_class: dict[str, list[Found]] = {name: [] for name in classes}
     for each in parts["train"]:
         of_class[each.label].append(each)
-    counts = {part: _counted(found, classes) for part, found in parts.items()}
+    counts = {part: counted(found, classes) for part, found in parts.items()}
     few = len(classes) <= FEW_CLASSES
     examples, side = (EXAMPLES, SIDE) if few else (EXAMPLES_OF_MANY, SIDE_OF_MANY)
     shown = []
@@ -102,7 +104,8 @@ def _classes(pixels: Pixels, parts: Divided, classes: Sequence[str]) -> list[dic
     return shown
 
 
-def _counted(found: list[Found], classes: Sequence[str]) -> dict[str, int]:
+def counted(found: list[Found], classes: Sequence[str]) -> dict[str, int]:
+    """How many examples of each class there are."""
     counts = dict.fromkeys(classes, 0)
     for each in found:
         counts[each.label] += 1
@@ -124,33 +127,37 @@ def _picture(pixels: Pixels, side: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _warnings(findings: Findings) -> Iterator[str]:
+def warnings(findings: Findings) -> Iterator[str]:
     """Sentences that the owner can act on."""
-    classes, left_out = findings.classes, findings.prepared.left_out
-    training = _counted(findings.parts["train"], classes)
-    test = _counted(findings.parts["test"], classes)
+    division, things = findings.division, findings.words.examples
+    classes = division.classes
+    training = counted(division.parts["train"], classes)
+    test = counted(division.parts["test"], classes)
     if few := [name for name in classes if training[name] < FEW_EXAMPLES]:
-        yield f"Fewer than {FEW_EXAMPLES} training pictures: {_some(few)}. Bring more of these."
+        yield f"Fewer than {FEW_EXAMPLES} training {things}: {_some(few)}. Bring more of these."
     if untested := [name for name in classes if not test[name]]:
-        yield f"No test picture: {_some(untested)}. How well these do is not measured."
-    if findings.twins and not findings.options.deduplicate:
+        yield f"No test {things}: {_some(untested)}. How well these do is not measured."
+    if division.twins and not findings.options.deduplicate:
         yield (
-            f"{len(findings.twins)} training pictures are in another part, too: the test looks "
+            f"{len(division.twins)} training {things} are in another part, too: the test looks "
             "better than it is. Send the file again with deduplicate, or remove them."
         )
-    if findings.contradictions:
+    if division.contradictions:
         yield (
-            f"{findings.contradictions} pictures have the same pixels as one of another class. "
-            "Give each the right class only."
+            f"{division.contradictions} {things} equal one of another class. Give each the right "
+            "class only."
         )
-    if findings.torn_groups:
+    if division.torn_groups:
         yield (
-            f"The file's own parts divide {len(findings.torn_groups)} groups, "
-            f"{_some(findings.torn_groups)}: the test may look better than it is. Keep each group "
+            f"The file's own parts divide {len(division.torn_groups)} groups, "
+            f"{_some(division.torn_groups)}: the test may look better than it is. Keep each group "
             "in one part, or give no parts."
         )
-    if left_out:
-        yield f"{len(left_out)} files were left out; the first is {left_out[0].name}."
+    if findings.left_out_count:
+        yield (
+            f"{findings.left_out_count} {findings.words.entries} were left out; the first is "
+            f"{findings.left_out[0].name}."
+        )
 
 
 def _some(names: list[str]) -> str:

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from worker.training.augmentation import Augmentation
-from worker.training.dataset import Array, Description
+from worker.training.dataset import Array, Description, TableDescription
+from worker.training.inputs import PixelScale, scale
 
 HELD_BYTES = 2 * 2**30
 """Images of a part that a GPU holds at most; more are copied to it batch by batch."""
@@ -34,7 +35,7 @@ class Images:
         self,
         images: Tensor,
         labels: Tensor,
-        description: Description,
+        description: Description | TableDescription,
         device: torch.device,
         *,
         rows: Tensor | None = None,
@@ -49,19 +50,13 @@ class Images:
         self._rows = torch.arange(len(labels)) if rows is None else rows
         if device.type != "cpu" and len(self._rows) * prod(images.shape[1:]) <= HELD_BYTES:
             self._copy_to_device()
-        self._highest = highest = description.pixel_range[1]
-        # (pixel / highest - mean) / std, as one multiplication and one addition by channel
-        scales = [1.0 / (highest * std) for std in description.std]
-        self._scale = _by_channel(scales, device)
-        self._scale_of_unit = _by_channel([scale * highest for scale in scales], device)
-        pairs = zip(description.mean, description.std, strict=True)
-        self._shift = _by_channel([-mean / std for mean, std in pairs], device)
+        self._scale = scale(description, device)
 
     def _copy_to_device(self) -> None:
         """Block by block, so that the images are nowhere else in memory as a whole."""
         blocks = self._rows.split(BLOCK)
         shape = (len(self._rows), *self._images.shape[1:])
-        held = torch.empty(shape, dtype=torch.uint8, device=self._device)
+        held = torch.empty(shape, dtype=self._images.dtype, device=self._device)
         for to, block in zip(held.split(BLOCK), blocks, strict=True):
             to.copy_(self._images.index_select(0, block))
         self._images, self._labels = held, self._labels[self._rows].to(self._device)
@@ -71,6 +66,11 @@ class Images:
     def labels(self) -> Tensor:
         """int64 (N,)."""
         return self._labels[self._rows].to(self._device)
+
+    @property
+    def rows(self) -> Tensor:
+        """Where the images are in the whole, int64 (N,); meaningful on a CPU only."""
+        return self._rows
 
     @property
     def pixels(self) -> int:
@@ -119,16 +119,16 @@ class Images:
 
     def _normalized(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         images, labels = self._taken(rows)
-        normalized = images.mul_(self._scale).add_(self._shift)
-        return normalized.contiguous(memory_format=self._layout), labels
+        return self._scale(images).contiguous(memory_format=self._layout), labels
 
     def _distorted(
         self, rows: Tensor, augmentation: Augmentation, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         pixels, labels = self._taken(rows)
-        images = augmentation(pixels.div_(self._highest), generator)
-        normalized = images.mul(self._scale_of_unit).add_(self._shift)
-        return normalized.contiguous(memory_format=self._layout), labels
+        if not isinstance(self._scale, PixelScale):
+            raise TypeError("rows of a table are not distorted")
+        images = augmentation(self._scale.to_unit(pixels), generator)
+        return self._scale.of_unit(images).contiguous(memory_format=self._layout), labels
 
     def _taken(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The pixels as float32, a copy, and the labels of some rows."""
@@ -143,11 +143,6 @@ def mapped(images: Array) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns that they cannot be written to
         return torch.from_numpy(images)
-
-
-def _by_channel(values: list[float], device: torch.device) -> Tensor:
-    """(C, 1, 1). Also for one channel: measured, a tensor takes half the time of a number."""
-    return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def generator(*numbers: int) -> torch.Generator:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from worker.training import losses
+from app.jobspec.training import Score
+from worker.training import losses, scores
 from worker.training.batches import Images
 from worker.training.loop import Criterion
 
@@ -21,13 +22,28 @@ class Evaluation:
 
     The loss is the mean over all images, by class weights where there are some; 0 where every
     label has the weight 0. `confusion` counts images by (true class, predicted class).
-    `probabilities` are those of every image in order, float32 (N, classes) on the CPU.
+    `probabilities` are those of every image in order, float32 (N, classes) on the CPU, `labels`
+    the classes of the images, int64 (N,).
     """
 
     loss: float
     accuracy: float
     confusion: list[list[int]]
     probabilities: Tensor
+    labels: Tensor
+
+    def score(self, name: Score) -> float | None:
+        """One more measure; None where it is not defined."""
+        return scores.score(name, self.labels.numpy(), self.probabilities.numpy())
+
+    def scores(self) -> dict[str, float]:
+        """All that fit the number of classes."""
+        return scores.scores(self.labels.numpy(), self.probabilities.numpy())
+
+
+def batch_size(images: Images) -> int:
+    """How many of these images are evaluated together."""
+    return max(1, min(BATCH, BATCH_PIXELS // images.pixels))
 
 
 @torch.inference_mode()
@@ -37,7 +53,7 @@ def evaluate(net: nn.Module, criterion: Criterion, images: Images, classes: int)
     loss = weight = 0.0
     predictions = []
     counts = torch.zeros(classes * classes, dtype=torch.int64)
-    for batch, labels in images.in_order(max(1, min(BATCH, BATCH_PIXELS // images.pixels))):
+    for batch, labels in images.in_order(batch_size(images)):
         outputs: Tensor = net(batch)
         loss += losses.total(criterion, outputs, labels)
         weight += float(losses.weight(criterion, labels))
@@ -50,4 +66,5 @@ def evaluate(net: nn.Module, criterion: Criterion, images: Images, classes: int)
     confusion = counts.reshape(classes, classes)
     accuracy = confusion.trace().item() / len(images)
     mean_loss = loss / weight if weight else 0.0
-    return Evaluation(mean_loss, accuracy, confusion.tolist(), torch.cat(predictions))
+    labels = images.labels.cpu()
+    return Evaluation(mean_loss, accuracy, confusion.tolist(), torch.cat(predictions), labels)

@@ -28,7 +28,8 @@ from app.jobspec.layers import (
     MaxPool,
     Residual,
 )
-from worker.training.dataset import Description
+from worker.training.dataset import Description, TableDescription
+from worker.training.inputs import Rows
 from worker.training.networks import ResidualBlock
 
 OPSET = 17
@@ -45,28 +46,38 @@ OPERATORS: dict[Function, str] = {
 """Activations that are one operator; LeakyRelu's slope is 0.01 in ONNX and in torch."""
 
 
-def written(net: nn.Sequential, layers: Sequence[Layer], description: Description) -> bytes:
-    """The graph from `pixels`, float32 (B, C, H, W) in the dataset's pixel range, to
-    `probabilities`, float32 (B, classes).
+def written(
+    net: nn.Sequential, layers: Sequence[Layer], description: Description | TableDescription
+) -> bytes:
+    """The graph to `probabilities`, float32 (B, classes).
 
-    `layers` describe the network: a module for each. Normalization is part of the graph.
+    It takes `pixels`, float32 (B, C, H, W) in the dataset's pixel range; of a table `numbers`,
+    float32 (B, n), NaN where they are missing, and `categories`, int64 (B, c), the places of the
+    values: of these two what the table has. What the network sees of them is worked out inside.
+
+    `layers` describe the network: a module for each.
 
     Raises:
         TypeError: there is a layer that is not written here.
         onnx.checker.ValidationError: the graph is not valid ONNX.
     """
     graph = Graph()
-    shape: list[str | int | None] = [BATCH, *description.input_shape]
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape)
-    signal = graph.normalized("pixels", description)
+    if isinstance(description, TableDescription):
+        inputs, signal = graph.rows(description)
+    else:
+        inputs, signal = graph.pixels(description)
     logits = graph.sequence(net, layers, signal)
     graph.add("Softmax", [logits], output="probabilities", axis=1)
     classes: list[str | int | None] = [BATCH, len(description.classes)]
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, classes)
-    model = graph.model([pixels], [probabilities])
+    model = graph.model(inputs, [probabilities])
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _input(name: str, kind: int, *shape: int) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, [BATCH, *shape])
 
 
 class Graph:
@@ -100,15 +111,37 @@ class Graph:
             graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="traind"
         )
 
-    def normalized(self, pixels: str, description: Description) -> str:
-        """(pixel / highest - mean) / std by channel, as one multiplication and one addition."""
+    def pixels(self, description: Description) -> tuple[list[ValueInfoProto], str]:
+        """The input, and (pixel / highest - mean) / std by channel, as `PixelScale` has it."""
         mean, std = (
             np.array(each, np.float64).reshape(-1, 1, 1)
             for each in (description.mean, description.std)
         )
         scale = self.constant((1 / (description.pixel_range[1] * std)).astype(np.float32))
         shift = self.constant((-mean / std).astype(np.float32))
-        return self.add("Add", [self.add("Mul", [pixels, scale]), shift])
+        given = _input("pixels", TensorProto.FLOAT, *description.input_shape)
+        return [given], self.add("Add", [self.add("Mul", ["pixels", scale]), shift])
+
+    def rows(self, description: TableDescription) -> tuple[list[ValueInfoProto], str]:
+        """The inputs, and what the network sees of them, as `inputs.Rows` has it."""
+        given, seen = [], []
+        rows = Rows(description)
+        if numbers := len(rows.shift):
+            given.append(_input("numbers", TensorProto.FLOAT, numbers))
+            missing = self.add("IsNaN", ["numbers"])
+            shifted = self.add("Sub", ["numbers", self.constant(rows.shift)])
+            scaled = self.add("Mul", [shifted, self.constant(rows.scale)])
+            zero = self.constant(np.zeros((), np.float32))
+            seen.append(self.add("Where", [missing, zero, scaled]))
+            if len(rows.lacking):
+                lacking = self.add("Gather", [missing, self.constant(rows.lacking)], axis=1)
+                seen.append(self.add("Cast", [lacking], to=TensorProto.FLOAT))
+        if categories := len(rows.categories):
+            given.append(_input("categories", TensorProto.INT64, categories))
+            each = self.add("Gather", ["categories", self.constant(rows.column)], axis=1)
+            places = self.add("Equal", [each, self.constant(rows.place)])
+            seen.append(self.add("Cast", [places], to=TensorProto.FLOAT))
+        return given, self.add("Concat", seen, axis=1)
 
     def sequence(self, net: nn.Sequential, layers: Sequence[Layer], signal: str) -> str:
         """Adds layers, each with the module that holds its weights."""

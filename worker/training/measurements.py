@@ -103,6 +103,10 @@ class Ending(Struct):
     """Of each class, on the images that are measured; -1 where there are none."""
     train_loss: float | None = None
     """On the same training images; None in what an older traind kept."""
+    doubted: float | None = None
+    """Fraction of the training images whose labels are doubtful (suspects.py); None likewise."""
+    unsure: float | None = None
+    """Fraction of those whose neighbours disagree; None likewise."""
 
 
 class Trial(Struct):

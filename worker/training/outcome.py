@@ -13,9 +13,11 @@ from worker.messages import Finished
 from worker.training import export, graph, report
 from worker.training.dataset import Dataset
 from worker.training.evaluation import evaluate
+from worker.training.importance import importance
 from worker.training.interruptions import Diverged
 from worker.training.splits import Splits
 from worker.training.state import State
+from worker.training.suspects import Suspect
 
 
 def finish(
@@ -25,6 +27,7 @@ def finish(
     state: State,
     criterion: nn.Module,
     *,
+    suspects: list[Suspect],
     provenance: dict[str, Any],
 ) -> Finished:
     """Tests the trained network and makes what is published of it.
@@ -43,23 +46,21 @@ def finish(
     metrics = {
         "test_loss": test.loss,
         "test_accuracy": test.accuracy,
+        **{f"test_{name}": value for name, value in test.scores().items()},
         "confusion_matrix": test.confusion,
     }
     if state.best.weights:  # early stopping has put them back, and the last epoch's did worse
         validation = evaluate(net, criterion, splits.validation, classes)
         metrics["validation_loss"] = validation.loss
         metrics["validation_accuracy"] = validation.accuracy
-    signature: dict[str, Any] = {
-        "input_shape": description.input_shape,
-        "pixel_range": description.pixel_range,
-        "classes": description.classes,
-    }
-    if description.preparation is not None:  # pictures of one's own
-        signature["preparation"] = description.preparation
-    metadata = {"spec": spec.model_dump(mode="json"), **signature}
-    metadata |= {"mean": description.mean, "std": description.std}
+        metrics |= {f"validation_{name}": value for name, value in validation.scores().items()}
+    signature = description.signature()
+    metadata = {"spec": spec.model_dump(mode="json"), **signature, **description.scale()}
     measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
     net = net.cpu()
+    columns = importance(net, dataset, spec.training.seed)
+    found = report.report(*measured, dataset.test_images, description, dataset.names("test"))
+    found |= {"columns": columns, "suspects": report.suspects(suspects, dataset)}
     return Finished(
         signature=signature,
         metrics=metrics,
@@ -67,6 +68,6 @@ def finish(
         weights_sha256=export.weights_sha256(net),
         weights=export.weights(net, metadata),
         onnx=graph.written(net, spec.layers, description),
-        report=msgspec.json.encode(report.report(*measured, dataset.test_images, description)),
+        report=msgspec.json.encode(found),
         predictions=report.predictions(*measured),
     )

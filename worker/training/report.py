@@ -14,7 +14,8 @@ from safetensors.numpy import save
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from worker.training.dataset import Description
+from worker.training.dataset import Array, Dataset, Description, TableDescription
+from worker.training.suspects import Suspect
 
 BINS = 15
 """Bins of the calibration, as many as Guo et al. use."""
@@ -31,12 +32,17 @@ Pixels = NDArray[np.uint8]
 
 
 def report(
-    labels: Labels, probabilities: Probabilities, images: Pixels, description: Description
+    labels: Labels,
+    probabilities: Probabilities,
+    examples: Array,
+    description: Description | TableDescription,
+    names: list[str] | None = None,
 ) -> dict[str, Any]:
     """The whole report as JSON values; fractions and confidences run from 0 to 1.
 
-    `labels` (N,) are the true classes of `images` (N, C, H, W), `probabilities` (N, classes) what
-    the network gives each class. Predicted is the most probable class, the first of equal ones.
+    `labels` (N,) are the true classes of `examples`, images (N, C, H, W) or rows (N, columns), and
+    `probabilities` (N, classes) what the network gives each class. Predicted is the most probable
+    class, the first of equal ones. `names` (N,) are what the owner calls the examples.
 
     Raises:
         ValueError: there are no images.
@@ -56,8 +62,24 @@ def report(
         "classes": _classes(labels, predicted, description.classes),
         "confusion_matrix": confusion_matrix(labels, predicted, labels=every_class).tolist(),
         "calibration": _calibration(confidence, correct),
-        "worst_mistakes": _worst_mistakes(labels, predicted, confidence, images, description),
+        "worst_mistakes": _worst_mistakes(labels, probabilities, examples, description, names),
     }
+
+
+def suspects(found: list[Suspect], dataset: Dataset) -> list[dict[str, Any]]:
+    """Training examples whose labels are doubtful, with their images or rows."""
+    description, names = dataset.description, dataset.names("train") if found else None
+    return [
+        {
+            "index": each.row,
+            "name": None if names is None else names[each.row],
+            **_shown(dataset.train_images[each.row], description),
+            "label": description.classes[each.label],
+            "suggested": description.classes[each.suggested],
+            "suspicion": each.suspicion,
+        }
+        for each in found
+    ]
 
 
 def predictions(labels: Labels, probabilities: Probabilities) -> bytes:
@@ -134,24 +156,33 @@ def _calibration(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) ->
 
 def _worst_mistakes(
     labels: Labels,
-    predicted: Labels,
-    confidence: NDArray[np.float64],
-    images: Pixels,
-    description: Description,
+    probabilities: Probabilities,
+    examples: Array,
+    description: Description | TableDescription,
+    names: list[str] | None,
 ) -> list[dict[str, Any]]:
-    """The wrong predictions of the highest confidence, with their images."""
+    """The wrong predictions of the highest confidence, with their images or rows."""
+    predicted, confidence = _predicted(probabilities)
     (wrong,) = np.nonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST_MISTAKES]
     return [
         {
             "index": int(index),
-            "image": _data_url(images[index], description.pixel_range),
+            "name": None if names is None else names[index],
+            **_shown(examples[index], description),
             "label": description.classes[labels[index]],
             "predicted": description.classes[predicted[index]],
             "confidence": float(confidence[index]),
         }
         for index in worst
     ]
+
+
+def _shown(example: Array, description: Description | TableDescription) -> dict[str, Any]:
+    if isinstance(description, TableDescription):
+        values = zip(description.columns, example.tolist(), strict=True)
+        return {"row": {column.name: column.text(value) for column, value in values}}
+    return {"image": _data_url(example, description.pixel_range)}
 
 
 def _data_url(image: Pixels, pixel_range: tuple[int, int]) -> str:

@@ -24,7 +24,7 @@ from worker.messages import (
     RunningLoss,
     Started,
 )
-from worker.training import checkpoint, losses, method, outcome
+from worker.training import checkpoint, losses, method, outcome, suspects
 from worker.training.augmentation import Augmentation
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.checkup import Checkup
@@ -102,13 +102,15 @@ class Run:
         if self._state.best.weights:
             self._state.net.load_state_dict(self._state.best.weights)
         self._report(Log("Finished Training"))
-        self._observer.look(Checkup.finish)
+        doubtful = suspects.find(self._state.net, self._splits.training, self._classes)
+        self._observer.look(Checkup.finish, doubtful)
         return outcome.finish(
             self._spec,
             self._dataset,
             self._splits,
             self._state,
             self._criterion,
+            suspects=doubtful.worst,
             provenance=self._environment(),
         )
 
@@ -225,6 +227,11 @@ class Run:
                 validation = evaluate(self._state.net, self._criterion, held_out, self._classes)
             metrics["validation_loss"] = self._finite(validation.loss)
             metrics["validation_accuracy"] = validation.accuracy
+            stopping = self._spec.training.early_stopping
+            if stopping is not None and stopping.score is not None:
+                found = validation.score(stopping.score)
+                if found is not None:
+                    metrics[stopping.metric] = found
         return metrics
 
     def _judge(self, metrics: dict[str, float]) -> None:
@@ -232,8 +239,9 @@ class Run:
         loss = metrics.get("validation_loss")
         self._state.rate.epoch_ended(loss)
         stopping = self._spec.training.early_stopping
-        if loss is not None and stopping is not None:
-            better = loss if stopping.metric == "validation_loss" else -metrics[stopping.metric]
+        found = metrics.get(stopping.metric) if stopping is not None else None
+        if found is not None and stopping is not None:
+            better = found if stopping.falls else -found
             if self._state.best.waiting.improves(better, stopping.min_delta):
                 self._state.best.weights = checkpoint.network_state(self._state.net)
 

@@ -22,3 +22,12 @@ def test_every_operation_says_the_scope_that_its_key_needs() -> None:
             scope = app.state.scopes[method.upper(), path]
             told = operation["security"]
             assert told == ([] if scope is None else [{"key": [scope]}, {}]), (method, path)
+
+
+def test_the_body_of_predict_says_what_becomes_of_rows() -> None:
+    operation = create_app().openapi()["paths"]["/predict"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]
+    told = body["schema"]["properties"]["inputs"]["description"]
+    for word in ("texts", "missing", "category", "ignored", "refused", "ISO 8601", "warning"):
+        assert word in told
+    assert body["examples"]["row"]["value"]["inputs"] == [{"age": 41, "job": "nurse"}]

@@ -25,6 +25,7 @@ from worker.training.loop import Batch, Step
 from worker.training.measurements import Ending, Trial
 from worker.training.range_test import range_test
 from worker.training.state import State
+from worker.training.suspects import Suspects
 
 SAMPLE = 1000
 """How many training images, and validation images, the trained network is judged on."""
@@ -100,13 +101,16 @@ class Checkup:
         """Keeps the newest snapshot, to train again from it if numbers become infinite."""
         self._snapshot = snapshot if len(snapshot) <= HELD_BYTES else None
 
-    def finish(self) -> Diagnosed:
-        """Measures the trained network, tests rates where they are in doubt, and judges the run."""
+    def finish(self, suspects: Suspects) -> Diagnosed:
+        """Measures the trained network, tests rates where they are in doubt, and judges the run.
+
+        `suspects` is what it says of the labels that it was trained on.
+        """
         self._recorder.sum_up()
         self._recorder.read()
         measurements = self._state.measurements
         self._inspect()
-        measurements.ending = self._ending()
+        measurements.ending = self._ending(suspects)
         return self._judge()
 
     def diverged(self) -> Diagnosed:
@@ -151,7 +155,7 @@ class Checkup:
             training = self._images["training"]
             self._state.measurements.inspection = inspect(training, others, self._classes)
 
-    def _ending(self) -> Ending:
+    def _ending(self, suspects: Suspects) -> Ending:
         net, criterion = self._state.net, self._criterion
         training = self._images["training"].sample(SAMPLE)
         found = evaluate(net, criterion, training, self._classes)
@@ -163,6 +167,8 @@ class Checkup:
         return Ending(
             train_accuracy=found.accuracy,
             train_loss=found.loss,
+            doubted=suspects.doubted / suspects.asked,
+            unsure=suspects.unsure / suspects.asked,
             validation_accuracy=validation.accuracy if validation else None,
             recalls=[
                 row[label] / sum(row) if sum(row) else -1.0 for label, row in enumerate(confusion)

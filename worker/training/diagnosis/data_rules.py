@@ -21,14 +21,18 @@ CONTRADICTED = 0.07
 """Greatest fraction of images whose neighbours agree on another label."""
 ENOUGH_NEIGHBOURS = 30
 """Images of a class from which on neighbours are near enough to judge its labels."""
+DOUBTED = 0.02
+"""Greatest fraction of training images of which nearly all neighbours agree on another label, as
+the trained network sees them."""
+CLEAR = 0.33
+"""Least number of them over that of images whose neighbours disagree. Where classes overlap, there
+are many of these; where labels are wrong, neighbours agree on what is right."""
 IMBALANCE = 5.0
 """Greatest ratio of the most frequent class to the rarest."""
 SHIFT = 4.0
 """Greatest distance of the mean images, over the distance that chance gives."""
 INPUT = 4.0
 """Greatest root mean square of the inputs; normalized inputs have 1."""
-DUPLICATES = 0.02
-"""Number of training images with a double in another part, over that of the test images."""
 NEGLECTED = 0.1
 """Most by which the rarest class' recall may be below that of the most frequent one."""
 
@@ -75,8 +79,8 @@ def noisy_labels(case: Case) -> Finding | None:
         return None
     if case.spec.dataset.training_images < ENOUGH_NEIGHBOURS * case.classes:
         return None
-    least = AGREEMENT
-    if case.spec.dataset.facts.id is not None:
+    least, facts = AGREEMENT, case.spec.dataset.facts
+    if facts.id is not None:
         if _has_learned_more(case, inspection.agreement):
             return None
         least = min(AGREEMENT, GUESSED * max(inspection.shares))
@@ -91,7 +95,8 @@ def noisy_labels(case: Case) -> Finding | None:
                 "fraction of training images whose ten nearest neighbours vote for their label",
             )
         )
-    if inspection.contradicted > CONTRADICTED:
+    disagree = facts.id is None or inspection.agreement < AGREEMENT  # else classes overlap
+    if inspection.contradicted > CONTRADICTED and disagree:
         evidence.append(
             Evidence(
                 "contradicted labels",
@@ -122,6 +127,39 @@ def _has_learned_more(case: Case, agreement: float) -> bool:
     if not case.final or ending is None or ending.validation_accuracy is None:
         return True
     return ending.validation_accuracy > agreement + BETTER
+
+
+def mislabelled_examples(case: Case) -> Finding | None:
+    """Single training images with wrong labels."""
+    ending = case.measured.ending
+    if not case.final or ending is None or ending.doubted is None:
+        return None
+    if ending.doubted <= DOUBTED or ending.doubted <= CLEAR * (ending.unsure or 0.0):
+        return None
+    if noisy_labels(case) is not None:  # which says more
+        return None
+    evidence = [
+        Evidence(
+            "doubtful labels",
+            ending.doubted,
+            "above",
+            DOUBTED,
+            "fraction of training images of which at least eight of the ten nearest others, as the "
+            "trained network sees them, have one other label",
+        )
+    ]
+    advice = (
+        "Look at the twenty most suspicious ones in the model's report (suspects), and correct "
+        "those that are wrong. A specification cannot cure it."
+    )
+    return Finding(
+        FindingCode.MISLABELLED_EXAMPLES,
+        Severity.WARNING,
+        case.began,
+        evidence,
+        advice,
+        stands_alone=True,
+    )
 
 
 def class_imbalance(case: Case) -> Finding | None:
@@ -205,36 +243,6 @@ def distribution_shift(case: Case) -> Finding | None:
         "those that are to be predicted. A specification cannot cure it."
     )
     return Finding(FindingCode.DISTRIBUTION_SHIFT, Severity.CRITICAL, case.began, evidence, advice)
-
-
-def duplicates_across_parts(case: Case) -> Finding | None:
-    """Training images that measure the network, too, as the import has found them."""
-    facts = case.spec.dataset.facts
-    fraction = facts.duplicates / max(1, facts.test_images + facts.validation_images)
-    if fraction <= DUPLICATES:
-        return None
-    evidence = [
-        Evidence(
-            "training images with a double in another part",
-            fraction,
-            "above",
-            DUPLICATES,
-            f"their number, {facts.duplicates}, over that of the images of the other parts",
-        )
-    ]
-    ref = f"{case.spec.dataset.name}@{facts.version}"
-    advice = (
-        f"GET /datasets/{ref}/report names them. Remove them, or send the file again with "
-        "deduplicate, and train on the new version. A specification cannot cure it."
-    )
-    return Finding(
-        FindingCode.DUPLICATES_ACROSS_PARTS,
-        Severity.WARNING,
-        case.began,
-        evidence,
-        advice,
-        stands_alone=True,
-    )
 
 
 def inputs_not_normalized(case: Case) -> Finding | None:

@@ -55,6 +55,25 @@ ABOUT = {
         "less than was measured.",
         Picture.LABELS,
     ),
+    FindingCode.MISLABELLED_EXAMPLES: About(
+        "Examples with wrong labels",
+        "Some training images look to the trained network like those of another class, and hardly "
+        "like any of their own. What they teach is wrong, and measures it wrongly.",
+        Picture.LABELS,
+    ),
+    FindingCode.TARGET_LEAKAGE: About(
+        "A column gives the answer away",
+        "One column alone tells the class nearly without a mistake. Mostly such a column is filled "
+        "in only once the answer is known: where it is to be predicted, it will be missing, and "
+        "the model will do much worse than it was measured.",
+        Picture.LABELS,
+    ),
+    FindingCode.FEW_EXAMPLES: About(
+        "Too few examples of a class",
+        "A class has hardly any training images, and they are recognized worse than the others. "
+        "What such images have in common cannot be told from what these few happen to show.",
+        Picture.LABELS,
+    ),
     FindingCode.INPUTS_NOT_NORMALIZED: About(
         "Inputs not normalized",
         "The pixels reach the network as large numbers instead of values around zero. All weighted "

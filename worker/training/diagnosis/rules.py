@@ -7,6 +7,7 @@ from worker.training.diagnosis import (
     data_rules,
     duration_rules,
     fit_rules,
+    own_data_rules,
     rate_rules,
     signal_rules,
 )
@@ -33,7 +34,10 @@ RULES = (
     duration_rules.stopped_too_early,
     fit_rules.overfitting,
     fit_rules.trained_too_long,
-    data_rules.duplicates_across_parts,
+    data_rules.mislabelled_examples,
+    own_data_rules.duplicates_across_parts,
+    own_data_rules.target_leakage,
+    own_data_rules.few_examples,
     signal_rules.non_finite,
 )
 """From causes to symptoms: what a rule finds may explain what those below it find."""

@@ -92,6 +92,7 @@ def judged(fields: dict[str, Any], found: Measurements, *, final: bool = True) -
         (0.35, 0.2, 0.5, True, False),  # CIFAR-10, about
         (0.1, 0.0, 0.11, True, True),  # shuffled
         (0.5, 0.2, 0.5, True, True),  # a half of them shuffled
+        (0.79, 0.08, 0.84, True, False),  # two classes that overlap
         (0.1, 0.0, 0.11, False, False),  # nobody knows yet
         (0.1, 0.0, None, True, False),  # nobody can know
     ],
@@ -106,26 +107,6 @@ def test_labels_of_own_pictures_are_doubted_only_if_nothing_can_learn_them(
     found = measured(0.9, validation, inspection=seen)
     codes = [each.code for each in rules.findings(Case(spec, found, 10, final=final))]
     assert ("noisy_labels" in codes) is is_noisy
-
-
-def test_duplicates_across_parts_are_said_beside_any_cause() -> None:
-    """They explain nothing else, and nothing explains them."""
-    sizes = {"classes": 10, "train_images": 1500, "test_images": 400}
-    facts = DatasetFacts(input_shape=(3, 32, 32), **sizes, version=2, duplicates=9)
-    for duplicates, fields, codes in (
-        (8, {}, ["healthy"]),
-        (9, {}, ["duplicates_across_parts"]),
-        (9, {"normalization": "none"}, ["inputs_not_normalized", "duplicates_across_parts"]),
-    ):
-        known = {"pets": facts.model_copy(update={"duplicates": duplicates})}
-        body = {"dataset": {"name": "pets", **fields}}
-        spec = JobSpec.model_validate(body, context=known)
-        found = measured(0.99, 0.99, inspection=inspected(200.0 if fields else 1.0))
-        findings = rules.findings(Case(spec, found, 10, final=True))
-        said = document(spec, findings, found, (10, 1000), final=True)
-        assert [each["code"] for each in said["findings"]] == codes
-        assert all(each["symptom_of"] is None for each in said["findings"])
-    assert "pets@2/report" in said["findings"][1]["advice"]
 
 
 def cause(said: dict[str, Any]) -> str:

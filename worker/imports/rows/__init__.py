@@ -1,0 +1,1 @@
+"""Imports of tables: CSV, Parquet and JSON lines, to rows of numbers."""

@@ -1,0 +1,235 @@
+"""Which columns of a table a network sees, and as what.
+
+A column is what nearly all of its values are: truth values, numbers, dates, else categories. Left
+out is what says nothing about another row: one value only, a number of the row, or texts of which
+nearly every row has another. What `table.columns` declares comes first.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from app.jobspec.import_options import ImportOptions
+from app.rows.columns import MISSING, MOST, Kind
+from worker.imports.refusals import Refusal
+from worker.imports.rows.files import Table
+from worker.imports.tables import LABEL_COLUMNS, SPLIT_COLUMN, some
+
+ENOUGH = 0.95
+"""Least fraction of the values that must be numbers, or dates, to make a column one of them."""
+TOO_MANY = 0.5
+"""Texts of which more than this fraction is different tell rows apart and not classes."""
+FEW_TEXTS = 20
+"""Up to so many different texts are categories in any case."""
+MAX_TARGET_NUMBERS = 100
+"""A target of more different numbers is one to be estimated, not a class."""
+TARGETS = (*LABEL_COLUMNS, "y", "outcome", "species", "diagnosis")
+"""Usual names of the target; the first that is there counts."""
+IDENTIFIER = re.compile(r"(unnamed: ?0|index|row|row_?(id|number)|.*[_ -]?(id|uuid|guid))", re.I)
+"""What numbers of rows are called."""
+SPACE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
+
+
+class Picked(NamedTuple):
+    """A column that the network sees."""
+
+    at: int
+    """Its number in the file, from 0."""
+    name: str
+    kind: Kind
+    odd: int
+    """Values that are not of this kind, and count as missing."""
+
+
+class Dropped(NamedTuple):
+    """A column that it does not see, and why."""
+
+    name: str
+    reason: str
+
+
+class Choice(NamedTuple):
+    """What the columns of a table are for; each is given by its number in the file."""
+
+    target: int
+    split: int | None
+    group: int | None
+    picked: list[Picked]
+    dropped: list[Dropped]
+
+
+class Profile(NamedTuple):
+    """What the values of a column are; missing ones are not counted."""
+
+    values: int
+    distinct: int
+    truths: int
+    numbers: int
+    whole: int
+    dates: int
+    low: float | None
+    high: float | None
+
+
+def choose(table: Table, options: ImportOptions) -> Choice:
+    """Looks at every column. Makes the table `cleaned`, in which missing values are NULL.
+
+    Raises:
+        Refusal: the target, or another column that the options name, is not there; the target is no
+            class; or no column is left.
+    """
+    _clean(table)
+    names = table.names
+    target = _target(table, options.table.target)
+    split = _named(names, options.parts.split, "parts.split")
+    if split is None:
+        split = next((at for at, name in enumerate(names) if name.lower() == SPLIT_COLUMN), None)
+    group = _named(names, options.parts.group, "parts.group")
+    for name in options.table.columns:
+        _named(names, name, "table.columns")
+    profile = _profile(table, target)
+    _check_target(names[target], profile)
+    if profile.truths == profile.values:
+        _lower(table, target)
+    picked: list[Picked] = []
+    dropped = [Dropped(name, "its values are lists or objects") for name in table.nested]
+    for at, name in enumerate(names):
+        if at in (target, split, group):
+            continue
+        found = _kind(table, at, options.table.columns.get(name))
+        if isinstance(found, Dropped):
+            dropped.append(found)
+        else:
+            picked.append(found)
+    if not picked:
+        raise Refusal(
+            "no_columns",
+            f"No column is left beside the target {names[target]!r}: "
+            + "; ".join(f"{each.name}: {each.reason}" for each in dropped[:5]),
+            "Declare what a column holds in table.columns, or bring more columns.",
+        )
+    return Choice(target, split, group, picked, dropped)
+
+
+def number(column: str) -> str:
+    """SQL for the number that a text says, NULL where it says none that float32 can hold."""
+    value = (
+        f"CASE lower({column}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
+        f"ELSE TRY_CAST({column} AS DOUBLE) END"
+    )
+    return f"CASE WHEN abs({value}) <= {MOST!r} THEN {value} END"
+
+
+def _clean(table: Table) -> None:
+    """Values without space around them and with composed letters; missing ones are NULL."""
+    missing = ", ".join(f"'{each}'" for each in sorted(MISSING))
+    columns = []
+    for at in range(len(table.names)):
+        # a whole number is the same category whether or not its table writes it with decimals
+        text = rf"regexp_replace(nfc_normalize(trim(c{at}, {SPACE})), '^(-?[0-9]+)\.0+$', '\1')"
+        columns.append(f"CASE WHEN lower({text}) NOT IN ({missing}) THEN {text} END AS c{at}")
+    table.connection.execute(f"CREATE TABLE cleaned AS SELECT {', '.join(columns)} FROM texts")
+    table.connection.execute("DROP TABLE texts")
+
+
+def _lower(table: Table, at: int) -> None:
+    """Truth is `true` or `false`, also where it was `True`."""
+    table.connection.execute(f"UPDATE cleaned SET c{at} = lower(c{at})")
+
+
+def _named(names: list[str], wanted: str | None, option: str) -> int | None:
+    if wanted is None:
+        return None
+    if wanted not in names:
+        raise Refusal(
+            "no_column",
+            f"The table has no column {wanted!r}, which {option} names; it has {some(names)}.",
+            "Name one of these.",
+        )
+    return names.index(wanted)
+
+
+def _target(table: Table, wanted: str | None) -> int:
+    found = _named(table.names, wanted, "table.target")
+    if found is not None:
+        return found
+    lower = [name.lower() for name in table.names]
+    usual = next((lower.index(name) for name in TARGETS if name in lower), None)
+    if usual is None:
+        raise Refusal(
+            "no_target",
+            "No column is called as the column of the classes usually is; the table has "
+            f"{some(table.names)}.",
+            "Name the column of the classes in table.target.",
+        )
+    return usual
+
+
+def _check_target(name: str, profile: Profile) -> None:
+    fractions = profile.numbers == profile.values and profile.whole < profile.numbers
+    many = profile.numbers == profile.values and profile.distinct > MAX_TARGET_NUMBERS
+    if profile.values and (fractions or many) and profile.distinct > 2:
+        raise Refusal(
+            "target_is_a_number",
+            f"The target {name!r} has {profile.distinct} different numbers: it is to be estimated, "
+            "and networks here tell classes apart.",
+            "Make classes of it, such as below and above its median, or name another column.",
+        )
+
+
+def _profile(table: Table, at: int) -> Profile:
+    column = f"c{at}"
+    value = number(column)
+    question = f"""
+        SELECT count({column}), count(DISTINCT {column}),
+            count(*) FILTER (lower({column}) IN ('true', 'false')),
+            count({value}), count(*) FILTER ({value} = round({value})),
+            count(*) FILTER (
+                regexp_matches({column}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9:.+Z-]+)?$')),
+            min({value}), max({value})
+        FROM cleaned"""
+    found = table.connection.execute(question).fetchone()
+    if found is None:
+        raise ValueError("a question that always has an answer had none")
+    return Profile(*found)
+
+
+def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
+    name, profile = table.names[at], _profile(table, at)
+    if declared == "ignore":
+        return Dropped(name, "it is declared to be ignored")
+    if profile.distinct < 2:
+        what = "no value" if not profile.values else "one value only"
+        return Dropped(name, f"it has {what}")
+    match declared:
+        case "number":
+            return Picked(at, name, "number", profile.values - profile.numbers)
+        case "date":
+            return Picked(at, name, "date", profile.values - profile.dates)
+        case "category":
+            return Picked(at, name, "category", 0)
+    for reason in _says_nothing(name, profile):
+        return Dropped(name, f"{reason}; declare it in table.columns to keep it")
+    if profile.truths == profile.values:
+        _lower(table, at)
+        return Picked(at, name, "category", 0)
+    if profile.numbers >= ENOUGH * profile.values:
+        return Picked(at, name, "number", profile.values - profile.numbers)
+    if profile.dates >= ENOUGH * profile.values:
+        return Picked(at, name, "date", profile.values - profile.dates)
+    return Picked(at, name, "category", 0)
+
+
+def _says_nothing(name: str, profile: Profile) -> Iterator[str]:
+    """Why a column says nothing about other rows, if it looks like that."""
+    differ = profile.distinct == profile.values and profile.values > FEW_TEXTS
+    if profile.numbers >= ENOUGH * profile.values:
+        whole = differ and profile.whole == profile.values
+        low, high = profile.low or 0.0, profile.high or 0.0
+        if whole and (high - low + 1 == profile.values or IDENTIFIER.fullmatch(name)):
+            yield "it numbers the rows"
+        return
+    if profile.dates >= ENOUGH * profile.values:
+        return
+    if profile.distinct > FEW_TEXTS and profile.distinct > TOO_MANY * profile.values:
+        yield f"{profile.distinct} of its {profile.values} texts are different"

@@ -1,0 +1,279 @@
+"""From an uploaded table to rows of texts in DuckDB, in the order of the file.
+
+CSV is brought to UTF-8 first, and JSON lines to CSV: DuckDB reads both in pieces and says which
+lines it cannot read. Everything is text at first: a formula of a spreadsheet is a text like any
+other, and a column means the same in all three kinds of file.
+"""
+
+import codecs
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from app.jobspec.import_options import TableOptions
+from app.rows.columns import InvalidValue, as_text
+from worker.imports import database
+from worker.imports.database import identifier, refusing
+from worker.imports.examples import LeftOut
+from worker.imports.names import clean
+from worker.imports.refusals import Refusal
+from worker.imports.tables import DELIMITERS
+
+MAX_ROWS, MAX_COLUMNS = 1_000_000, 1000
+LISTED = 1000
+"""Most lines that cannot be read of which each is remembered by its reason."""
+BLOCK = 2**20
+"""Characters that are recoded at once."""
+SAMPLE = 2**16
+"""Bytes, and most characters of the first line, in which the kind of file and the delimiter are
+found."""
+ADVICE = "Save it as CSV in UTF-8 with a header, or as Parquet."
+
+
+class Table(NamedTuple):
+    """A table in DuckDB: `texts`, whose columns are c0, c1 and so on, all VARCHAR."""
+
+    connection: duckdb.DuckDBPyConnection
+    names: list[str]
+    """What the columns are called."""
+    rows: int
+    left_out: list[LeftOut]
+    """Lines that cannot be read: the first, each with its reason."""
+    damaged: int
+    """How many there are."""
+    format: str
+    """What kind of file it is, for people."""
+    nested: list[str]
+    """Columns that hold no single values and were not read."""
+
+
+def read(path: Path, options: TableOptions, scratch: Path, memory_mb: int | None) -> Table:
+    """The table of a file; its first bytes say what kind of file it is.
+
+    Raises:
+        Refusal: it is of no known kind, damaged, empty or too large.
+    """
+    with path.open("rb") as file:
+        head = file.read(SAMPLE)
+    if head[:4] == b"PAR1":
+        table = _parquet(path, scratch, memory_mb)
+    elif head[:2] == b"PK" or b"\0\0\0" in head:
+        raise Refusal("unknown_format", "The file is no CSV, Parquet or JSON lines.", ADVICE)
+    elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+        table = _json_lines(path, scratch, memory_mb)
+    else:
+        table = _csv(path, head, options, scratch, memory_mb)
+    if table.rows > MAX_ROWS:
+        raise Refusal(
+            "too_many_rows",
+            f"The table has {table.rows} rows; {MAX_ROWS} are the most.",
+            "Send a sample of them.",
+        )
+    return table
+
+
+def _csv(
+    path: Path, head: bytes, options: TableOptions, scratch: Path, memory_mb: int | None
+) -> Table:
+    encoding = options.encoding or _encoding(path, head)
+    utf8 = scratch / "table.csv"
+    with (
+        path.open(encoding=encoding, errors="replace", newline="") as source,
+        utf8.open("w", encoding="utf-8", newline="") as target,
+    ):
+        while piece := source.read(BLOCK):
+            target.write(piece.removeprefix("\ufeff"))
+    first = next(_records(utf8, ","), None)
+    if first is None:
+        raise Refusal("empty_file", "The file has no rows.", "Send a table with a header and rows.")
+    with utf8.open(encoding="utf-8", newline="") as file:
+        line = file.readline(SAMPLE)
+    delimiter: str = options.delimiter or max(list(DELIMITERS), key=line.count)
+    cells = next(_records(utf8, delimiter))
+    header = options.header
+    if header is None:
+        header = _names_columns(cells, options.target)
+    names = cells if header else [f"column_{number}" for number in range(1, len(cells) + 1)]
+    return _delimited(utf8, delimiter, names, header=header, kind="CSV", memory_mb=memory_mb)
+
+
+def _encoding(path: Path, head: bytes) -> str:
+    """UTF-16 with a byte-order mark as Excel writes it, UTF-8, or else Windows' own."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        with path.open(encoding="utf-8") as file:
+            while file.read(BLOCK):
+                pass
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _records(path: Path, delimiter: str) -> Iterator[list[str]]:
+    """The records of a CSV file that are not empty."""
+    with path.open(encoding="utf-8", newline="") as file:
+        try:
+            yield from filter(None, csv.reader(file, delimiter=delimiter))
+        except csv.Error as error:
+            raise Refusal(
+                "damaged_file", f"The CSV file cannot be read: {error}.", ADVICE
+            ) from error
+
+
+def _names_columns(cells: list[str], target: str | None) -> bool:
+    """Whether a first line is a header: it names the target, or none of its values is a number."""
+    return target in cells or not any(_is_number(cell) for cell in cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _delimited(
+    path: Path,
+    delimiter: str,
+    names: list[str],
+    *,
+    header: bool,
+    kind: str,
+    memory_mb: int | None,
+    left_out: list[LeftOut] | None = None,
+) -> Table:
+    names = _unique(names)
+    columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(names)))
+    connection = database.opened(path, memory_mb=memory_mb, storage=path.with_suffix(".duckdb"))
+    with refusing(f"The {kind} file", ADVICE):
+        connection.execute(
+            "CREATE TABLE texts AS SELECT * FROM read_csv(?, delim=?, header=?, quote='\"', "
+            "escape='\"', auto_detect=false, ignore_errors=true, store_rejects=true, "
+            f"columns={{{columns}}})",
+            [str(path), delimiter, header],
+        )
+        bad = connection.execute(
+            "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+        ).fetchall()
+        rows = _count(connection)
+    lines = [LeftOut(f"line {line}", str(reason)[:200]) for line, reason in bad]
+    lines = [*(left_out or []), *lines]
+    return Table(connection, names, rows, lines[:LISTED], len(lines), kind, [])
+
+
+def _json_lines(path: Path, scratch: Path, memory_mb: int | None) -> Table:
+    """Twice through the file: for the names of all columns, and for the values."""
+    names: dict[str, None] = {}
+    nested: set[str] = set()
+    wrong: list[LeftOut] = []
+    for number, row in _objects(path):
+        if isinstance(row, LeftOut):
+            wrong.append(row)
+            continue
+        names |= dict.fromkeys(row)
+        nested |= {name for name, value in row.items() if isinstance(value, list | dict)}
+        if len(names) > MAX_COLUMNS:
+            raise _too_many_columns(len(names), number)
+    kept = [name for name in names if name not in nested]
+    csv_path = scratch / "table.csv"
+    with csv_path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for _, row in _objects(path):
+            if not isinstance(row, LeftOut):
+                writer.writerow([_cell(row.get(name)) for name in kept])
+    table = _delimited(
+        csv_path, ",", kept, header=False, kind="JSON lines", memory_mb=memory_mb, left_out=wrong
+    )
+    return table._replace(nested=sorted(nested))
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | LeftOut]]:
+    """The object of each line, and the number of the line."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                yield number, LeftOut(f"line {number}", f"it is no JSON: {str(error)[:120]}")
+                continue
+            if isinstance(row, dict):
+                yield number, row
+            else:
+                yield number, LeftOut(f"line {number}", "it is no JSON object")
+
+
+def _cell(value: object) -> str:
+    try:
+        return (as_text(value) or "").replace("\0", "\ufffd")
+    except InvalidValue:
+        return ""
+
+
+def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
+    storage = scratch / "table.duckdb"
+    connection = database.opened(path, memory_mb=memory_mb, storage=storage)
+    with refusing("The Parquet file", "Write it with smaller row groups, or send it as CSV."):
+        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
+        types = {name: kind for name, kind, *_ in described.fetchall()}
+        single = [name for name, kind in types.items() if _holds_single_values(kind)]
+        _check_columns(len(types))
+        if not single:
+            raise Refusal(
+                "no_columns",
+                "The Parquet file has no columns of single values.",
+                "Is it one of pictures? Those are imported with the kind image.",
+            )
+        cast = ", ".join(
+            f"CAST({identifier(name)} AS VARCHAR) AS c{number}"
+            for number, name in enumerate(single)
+        )
+        question = f"CREATE TABLE texts AS SELECT {cast} FROM read_parquet(?)"
+        connection.execute(question, [str(path)])
+        rows = _count(connection)
+    nested = [name for name in types if name not in single]
+    return Table(connection, _unique(single), rows, [], 0, "Parquet", nested)
+
+
+def _holds_single_values(kind: str) -> bool:
+    several = ("STRUCT", "MAP", "UNION", "BLOB", "BIT")
+    return not (kind.endswith("]") or kind.startswith(several))
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    found = connection.execute("SELECT count(*) FROM texts").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _unique(names: list[str]) -> list[str]:
+    """The names of columns, made fit to be shown; one that comes again gets a number."""
+    _check_columns(len(names))
+    made: list[str] = []
+    for number, name in enumerate(names, start=1):
+        plain = clean(name)[:200] or f"column_{number}"
+        again = 2
+        unique = plain
+        while unique in made:
+            unique, again = f"{plain}_{again}", again + 1
+        made.append(unique)
+    return made
+
+
+def _check_columns(count: int) -> None:
+    if count > MAX_COLUMNS:
+        raise _too_many_columns(count, 1)
+
+
+def _too_many_columns(count: int, line: int) -> Refusal:
+    return Refusal(
+        "too_many_columns",
+        f"The table has {count} columns by line {line}; {MAX_COLUMNS} are the most.",
+        "Send fewer columns, and check the delimiter.",
+    )

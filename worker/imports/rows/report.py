@@ -1,0 +1,93 @@
+"""What an import of a table has found, for people."""
+
+from typing import Any
+
+import numpy as np
+
+from worker.imports.report import Findings, counted, doubles, left_out, warnings
+from worker.imports.rows.choosing import Choice, Picked
+from worker.imports.rows.coding import Coded
+from worker.imports.rows.statistics import Measured
+
+EXAMPLES = 2
+"""Rows of each class that are shown."""
+MANY_CLASSES = 50
+"""Of more classes no rows are shown."""
+LISTED_CATEGORIES = 20
+
+
+def of_rows(
+    findings: Findings,
+    choice: Choice,
+    measured: list[Measured],
+    coded: Coded,
+    revealing: list[str],
+) -> dict[str, Any]:
+    """The document of GET /datasets/{ref}/report."""
+    odd = [
+        f"In {each.name} {each.odd} values are no {each.kind}s, and count as missing."
+        for each in choice.picked
+        if each.odd
+    ]
+    leaks = [
+        f"{name} alone tells the class nearly without a mistake. If it is not known where the "
+        "model will be used, declare it to be ignored in table.columns."
+        for name in revealing
+    ]
+    training = [each.row for each in findings.division.parts["train"]]
+    return {
+        "format": findings.format,
+        "rows": sum(map(len, findings.division.parts.values())),
+        "left_out": left_out(findings),
+        "columns": [
+            _column(picked, one, np.asarray(coded.values[:, at][training]))
+            for at, (picked, one) in enumerate(zip(choice.picked, measured, strict=True))
+        ],
+        "dropped": [{"name": each.name, "reason": each.reason} for each in choice.dropped],
+        "classes": _classes(findings, measured, coded),
+        "duplicates": doubles(findings),
+        "warnings": [*warnings(findings), *odd, *leaks],
+    }
+
+
+def _column(picked: Picked, measured: Measured, values: Any) -> dict[str, Any]:
+    """A column and its training rows."""
+    column = measured.column
+    trained = measured.trained(values)
+    told: dict[str, Any] = {"name": column.name, "kind": column.kind, "odd": picked.odd}
+    if not column.is_category:
+        told["missing"] = float(np.isnan(trained).mean())
+        for name in ("mean", "std", "low", "high"):
+            value = getattr(column, name)
+            is_day = column.kind == "date" and name != "std"  # a deviation is in days
+            told[name] = column.text(value) if is_day else value
+        return told
+    told["missing"] = float(np.isnan(values).mean())
+    counts = np.bincount(trained[trained >= 0].astype(np.int64), minlength=column.width)
+    order = sorted(range(len(column.categories)), key=lambda place: -counts[place])
+    told["categories"] = [
+        {"name": column.categories[place], "train": int(counts[place])}
+        for place in order[:LISTED_CATEGORIES]
+    ]
+    told["category_count"] = len(column.categories)
+    told["rare"] = int(counts[len(column.categories)]) if column.has_rare else 0
+    return told
+
+
+def _classes(findings: Findings, measured: list[Measured], coded: Coded) -> list[dict[str, Any]]:
+    parts, classes = findings.division.parts, findings.division.classes
+    counts = {part: counted(found, classes) for part, found in parts.items()}
+    shown: dict[str, list[dict[str, str | None]]] = {name: [] for name in classes}
+    for each in parts["train"] if len(classes) <= MANY_CLASSES else []:
+        if len(shown[each.label]) < EXAMPLES:
+            values = coded.values[each.row]
+            shown[each.label].append(
+                {
+                    one.column.name: one.column.text(float(one.trained(values[at : at + 1])[0]))
+                    for at, one in enumerate(measured)
+                }
+            )
+    return [
+        {"name": name, **{part: counts[part][name] for part in parts}, "examples": shown[name]}
+        for name in classes
+    ]

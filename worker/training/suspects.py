@@ -1,0 +1,111 @@
+"""Training examples that are probably labelled wrongly, as a trained network sees them.
+
+An example is as suspicious as its label is unlikely, the mean of two published scores: one less
+the probability that the network gives its label (self-confidence, Northcutt, Jiang and Chuang
+2021), and the part of its ten nearest other examples, by what the last hidden layer makes of them,
+that have another label (deep k-NN, Bahri, Jiang and Gupta 2020). The second tells, too, where the
+network has learned wrong labels by heart.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from worker.training.batches import Images
+from worker.training.evaluation import batch_size
+
+EXAMPLES = 3000
+"""Most training examples that are asked, at equal distances."""
+NEIGHBOURS = 10
+AGREED = 8
+"""Neighbours that must agree on another label to doubt an example's own."""
+UNSURE = 0.25
+"""The neighbours of an example disagree where more than this part of them has its label, and more
+than this part has not."""
+ROWS = 500
+"""Examples whose distances to all others are in memory at once."""
+WORST = 20
+"""Most examples that are named."""
+
+
+class Suspect(NamedTuple):
+    """An example whose label is doubtful."""
+
+    row: int
+    """Where it is in the training part of the dataset."""
+    label: int
+    suggested: int
+    """The class that the network gives it."""
+    suspicion: float
+    """From 0 to 1."""
+
+
+class Suspects(NamedTuple):
+    """What a network says of the labels that it was trained on."""
+
+    asked: int
+    doubted: int
+    """Examples of which nearly all neighbours agree on another label."""
+    unsure: int
+    """Examples whose neighbours disagree, as they do where classes overlap."""
+    worst: list[Suspect]
+    """The most suspicious ones that it gives another class, or most of whose neighbours have it."""
+
+
+@torch.inference_mode()
+def find(net: nn.Sequential, training: Images, classes: int) -> Suspects:
+    """Asks the network in evaluation mode; uses no random numbers."""
+    net.eval()
+    sample = training.sample(EXAMPLES)
+    features, probabilities = _seen(net, sample)
+    labels = sample.labels.cpu()
+    votes = _votes(features, labels, classes)
+    predicted = probabilities.argmax(1)
+    own = labels[:, None]
+    alike = votes.gather(1, own).squeeze(1) / votes.sum(1)
+    confidence = probabilities.gather(1, own).squeeze(1)
+    suspicion = 1 - (confidence + alike) / 2
+    others = votes.scatter(1, own, 0)
+    differs = predicted != labels
+    doubted = others.amax(1) >= AGREED / NEIGHBOURS * votes.sum(1)
+    unsure = (alike > UNSURE) & (alike < 1 - UNSURE)
+    suggested = torch.where(differs, predicted, others.argmax(1))
+    order = suspicion.argsort(descending=True, stable=True)
+    doubtful = order[(differs | (alike < 0.5))[order]][:WORST]
+    rows = sample.rows.cpu()
+    return Suspects(
+        len(labels),
+        int(doubted.sum()),
+        int(unsure.sum()),
+        [
+            Suspect(int(rows[at]), int(labels[at]), int(suggested[at]), float(suspicion[at]))
+            for at in doubtful
+        ],
+    )
+
+
+def _seen(net: nn.Sequential, images: Images) -> tuple[Tensor, Tensor]:
+    """What goes into the last layer, (N, units), and the probabilities, (N, classes)."""
+    last = max(at for at, module in enumerate(net) if isinstance(module, nn.Linear))
+    features, probabilities = [], []
+    for batch, _ in images.in_order(batch_size(images)):
+        hidden = net[:last](batch)
+        features.append(hidden.flatten(1).cpu())
+        probabilities.append(net[last:](hidden).softmax(1).cpu())
+    return torch.cat(features), torch.cat(probabilities)
+
+
+def _votes(features: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """How many of each example's nearest others have each label, (N, classes)."""
+    nearest = []
+    for start in range(0, len(features), ROWS):
+        distances = torch.cdist(features[start : start + ROWS], features)
+        distances[torch.arange(len(distances)), torch.arange(start, start + len(distances))] = (
+            torch.inf
+        )
+        count = min(NEIGHBOURS, len(features) - 1)
+        nearest.append(distances.topk(count, largest=False).indices)
+    found = labels[torch.cat(nearest)]
+    votes = torch.zeros(len(features), classes)
+    return votes.scatter_add_(1, found, torch.ones_like(found, dtype=votes.dtype))
