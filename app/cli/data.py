@@ -122,7 +122,9 @@ def _size(text: str | None) -> int | list[int] | None:
 def list_datasets(url: Url = None) -> None:
     """List the newest versions. Without a terminal: a line for each, with tabs between."""
     with connected(url) as client:
-        print_rows(("id", "name", "status", "images", "classes"), map(_row, client.datasets.list()))
+        print_rows(
+            ("id", "name", "status", "examples", "classes"), map(_row, client.datasets.list())
+        )
 
 
 def _row(dataset: dict[str, Any]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A diagnosis as the JSON document that the service keeps and answers."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from app.jobspec import JobSpec, RateRange
 from app.jobspec.patch import corrected
 from worker.training.diagnosis.findings import ABOUT, Change, Finding
+from worker.training.diagnosis.wording import of_rows
 from worker.training.measurements import Measurements, RangeTest
 
 Point = tuple[float, float | None]
@@ -30,14 +32,15 @@ def document(
     causes = [each for each in findings[1:] if each.stands_alone]
     needed = [change for each in [*findings[:1], *causes] for change in each.changes]
     needed = _possible(was, needed)
+    words = of_rows if spec.dataset.facts.kind == "table" else str
     tried = measured.ranges[0] if measured.ranges else None
     return {
         "final": final,
         "epoch": now[0],
         "step": now[1],
-        "findings": [_finding(was, finding) for finding in findings],
+        "findings": [_finding(was, finding, words) for finding in findings],
         "suggestion": patch(needed) or None,
-        "changes": _changes(was, needed),
+        "changes": _changes(was, needed, words),
         "series": series(measured),
         "lr_range": None if tried is None else _range(tried, RateRange()),
     }
@@ -100,24 +103,26 @@ def patch(changes: list[Change]) -> dict[str, Any]:
     return made
 
 
-def _finding(was: dict[str, Any], finding: Finding) -> dict[str, Any]:
+def _finding(was: dict[str, Any], finding: Finding, words: Callable[[str], str]) -> dict[str, Any]:
     about = ABOUT[finding.code]
     changes = _possible(was, finding.changes)
     return {
         "code": finding.code,
-        "title": about.title,
+        "title": words(about.title),
         "severity": finding.severity,
         "since": {"epoch": finding.since[0], "step": finding.since[1]},
         "evidence": [
-            asdict(each) | {"value": each.value if math.isfinite(each.value) else None}
+            asdict(each)
+            | {"value": each.value if math.isfinite(each.value) else None}
+            | {"name": words(each.name), "meaning": words(each.meaning)}
             for each in finding.evidence
         ],
-        "explanation": about.explanation,
-        "advice": finding.advice,
+        "explanation": words(about.explanation),
+        "advice": words(finding.advice),
         "symptom_of": finding.symptom_of,
         "picture": about.picture,
         "suggestion": patch(changes) or None,
-        "changes": _changes(was, changes),
+        "changes": _changes(was, changes, words),
     }
 
 
@@ -138,8 +143,13 @@ def _is_valid(was: dict[str, Any], changes: list[Change]) -> bool:
     return True
 
 
-def _changes(was: dict[str, Any], changes: list[Change]) -> list[dict[str, Any]]:
-    return [asdict(change) | {"before": _value(was, change.pointer)} for change in changes]
+def _changes(
+    was: dict[str, Any], changes: list[Change], words: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    return [
+        asdict(each) | {"before": _value(was, each.pointer), "effect": words(each.effect)}
+        for each in changes
+    ]
 
 
 def _value(spec: dict[str, Any], pointer: str) -> Any:

@@ -46,6 +46,23 @@ def test_a_column_that_gives_the_answer_away_is_said_beside_any_cause() -> None:
     assert '"ended_at": "ignore", "refund": "ignore"' in findings[0].advice
 
 
+def test_findings_of_a_table_speak_of_rows() -> None:
+    table = {"kind": "table", "input_shape": (4,)}
+    known = {"deals": OWN.model_copy(update=table), "pets": OWN}
+    said = {}
+    for name in known:
+        fields = {"dataset": {"name": name, "normalization": "none"}}
+        spec = JobSpec.model_validate(fields, context=known)
+        found = measured(0.5, 0.5, inspection=inspected(200.0))
+        findings = rules.findings(Case(spec, found, 2, final=True))
+        (said[name], *_) = document(spec, findings, found, (10, 1000), final=True)["findings"]
+    assert said["pets"]["code"] == said["deals"]["code"] == "inputs_not_normalized"
+    assert said["pets"]["explanation"].startswith("The pixels reach the network")
+    assert said["deals"]["explanation"].startswith("The values reach the network")
+    assert "value" in said["deals"]["evidence"][0]["meaning"]
+    assert "pixel" not in str(said["deals"])
+
+
 @pytest.mark.parametrize(
     ("share", "recall", "final", "is_found"),
     [
