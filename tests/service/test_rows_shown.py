@@ -55,6 +55,20 @@ def test_the_page_of_its_report_shows_them(api: Api, model: str) -> None:
     assert "image" not in text
 
 
+def test_the_page_shows_the_most_important_columns_first(api: Api) -> None:
+    plain = table_model()
+    report = json.loads(plain.files["report"]) | {"columns": IMPORTANCE[::-1]}
+    files = plain.files | {"report": json.dumps(report).encode()}
+    lease = api.start(api.submit())
+    with api.database.write() as connection:
+        model = runs.succeed(connection, lease, replace(plain, files=files))
+    page = Page(api.http.get(f"/models/{model}/report", params={"format": "html"}).text)
+    text = page.text[page.text.index("What it looks at") :]
+    places = [text.index(f"{each['importance']:.2%}") for each in IMPORTANCE]
+    order = sorted(IMPORTANCE, key=lambda each: -each["importance"])
+    assert sorted(places) == [places[IMPORTANCE.index(each)] for each in order]
+
+
 def test_its_card_lists_the_columns_and_how_to_send_them(api: Api, model: str) -> None:
     card = api.http.get(f"/models/{model}/card")
     assert card.status_code == 200, card.text

@@ -123,6 +123,17 @@ def test_rare_categories_count_as_one(tmp_path: Path) -> None:
     assert column.code("rare 3")[0] == column.code("never seen")[0] == 30
 
 
+def test_letters_of_two_characters_make_no_second_category(tmp_path: Path) -> None:
+    """macOS writes an accent as a character of its own."""
+    rows = [
+        [["\u00e9t\u00e9", "e\u0301te\u0301", "hiver"][n % 3], n % 7, "ab"[n % 2]]
+        for n in range(60)
+    ]
+    imported(as_csv(tmp_path / "a.csv", Table(["x", "z", "y"], rows)), tmp_path / "ds")
+    (column,) = [each for each in described(tmp_path / "ds").columns if each.name == "x"]
+    assert column.categories == ("hiver", "\u00e9t\u00e9")
+
+
 def test_the_most_frequent_hundred_categories_are_told_apart(tmp_path: Path) -> None:
     values = [f"word {n % 150:03}" for n in range(1500)]
     values += values[: 100 * 5]  # the first hundred come more often
@@ -152,7 +163,7 @@ CLASSES = ["won" if number % 3 else "lost" for number in range(600)]
     ("values", "found"),
     [
         ([7.0 if each == "won" else 3.0 for each in CLASSES], True),
-        ([float(n) if each == "won" else None for n, each in enumerate(CLASSES)], True),
+        ([float(n % 2) if each == "won" else None for n, each in enumerate(CLASSES)], True),
         ([n / 600 + (each == "won") for n, each in enumerate(CLASSES)], True),
         ([n % 600 + 2.0 * (each == "won") for n, each in enumerate(CLASSES)], False),
         ([float((n * 7919) % 600) for n in range(600)], False),

@@ -1,15 +1,14 @@
 """Measures by what the task is, and what early stopping makes of them."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from app.jobspec import DatasetFacts, JobSpec
-from tests.unit.training import own
+from app.jobspec import BUILT_IN_DATASETS, DatasetFacts, JobSpec
 from tests.unit.training.runs import of, run
+from worker import datasets
 from worker.messages import Epoch
+from worker.training.dataset import load
 from worker.training.scores import score, scores
 
 LABELS = np.array([0, 0, 0, 1, 1])
@@ -56,18 +55,28 @@ STOPPING = [
 
 
 @pytest.mark.parametrize("metric", STOPPING)
-def test_early_stopping_keeps_the_weights_of_the_best_epoch(tmp_path: Any, metric: str) -> None:
-    pair = own.make(tmp_path, classes=2, counts=(160, 40))
-    training: dict[str, Any] = {
-        "epochs": 30,
-        "batch_size": 8,
-        "optimizer": {"lr": 0.3},  # too high: it gets worse again
-        "early_stopping": {"metric": metric, "patience": 3},
+def test_early_stopping_keeps_the_weights_of_the_best_epoch(
+    tmp_path_factory: pytest.TempPathFactory, metric: str
+) -> None:
+    """Of a network that gets better for some epochs."""
+    home = tmp_path_factory.mktemp("home")
+    datasets.decode("breast-cancer", home, None)
+    cancer = load(home / "breast-cancer", BUILT_IN_DATASETS["breast-cancer"])
+    fields = {
+        "dataset": {"name": "breast-cancer", "validation_fraction": 0.3},
+        "model": {"hidden": [8]},
+        "training": {
+            "epochs": 40,
+            "batch_size": 32,
+            "optimizer": {"lr": 0.0005},
+            "early_stopping": {"metric": metric, "patience": 3},
+        },
     }
-    spec = pair.spec(model={"hidden": [8]}, training=training, dataset={"validation_fraction": 0.3})
-    finished, reports = run(spec, pair.dataset)
+    finished, reports = run(JobSpec.model_validate(fields), cancer)
     curve = [each.metrics[metric] for each in of(Epoch, reports)]
+    assert len(set(curve)) > 3
     best = min(curve) if metric.endswith("loss") else max(curve)
+    assert curve[0] != best
     assert finished.metrics[metric] == pytest.approx(best)
     assert {name for name in finished.metrics if name.startswith("test_")} >= {
         "test_balanced_accuracy",
