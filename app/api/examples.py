@@ -273,6 +273,7 @@ REPORT = {
             "confidence": 0.9999,
         }
     ],
+    "typical": [{"index": 3, **_SHOWN, "label": "0", "confidence": 1.0}],
     "suspects": [
         {
             "index": 59915,

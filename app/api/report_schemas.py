@@ -101,6 +101,25 @@ class Mistake(BaseModel):
     """Probability that the model gave to the predicted class."""
 
 
+class Typical(BaseModel):
+    """A test image or row that the model recognizes surely."""
+
+    model_config = _DOCSTRINGS
+
+    index: int
+    """Its number in the test set, from 0."""
+    name: str | None = None
+    """What its owner calls it, such as its file; null for built-in datasets."""
+    image: str | None = None
+    """The image: a data URL with a PNG; null for a row."""
+    row: dict[str, str | None] | None = None
+    """The row: the text of each column, null where it is missing; null for an image."""
+    label: str
+    """Its class, which is the predicted one, too."""
+    confidence: float
+    """Probability that the model gave to it."""
+
+
 class Suspect(BaseModel):
     """A training image or row whose label is doubtful."""
 
@@ -156,6 +175,9 @@ class Report(BaseModel):
     """Whether confidences can be believed."""
     worst_mistakes: list[Mistake]
     """At most twenty wrong predictions, the most confident first."""
+    typical: list[Typical] = []
+    """Of each class two test images or rows that the model recognizes most surely; none where there
+    are more than 50 classes."""
     suspects: list[Suspect] = []
     """At most twenty training images or rows whose labels are doubtful, the most suspicious
     first."""

@@ -99,7 +99,7 @@ def table_report(files: dict[str, bytes]) -> bytes:
     for mistake in found["worst_mistakes"]:
         del mistake["image"]
         mistake["row"] = MISTAKE
-    return json.dumps(found | {"columns": IMPORTANCE}).encode()
+    return json.dumps(found | {"columns": IMPORTANCE, "typical": []}).encode()
 
 
 def publish(api: Api, columns: list[Column] = COLUMNS, **changes: Any) -> str:

@@ -119,7 +119,8 @@ def test_doubtful_labels_are_shown_with_the_names_of_their_rows(api: Api) -> Non
         "suggested": ">50K",
         "suspicion": 0.97,
     }
-    report = json.loads(plain.files["report"]) | {"suspects": [suspect]}
+    typical = {"index": 3, "row": MISTAKE, "label": ">50K", "confidence": 0.99}
+    report = json.loads(plain.files["report"]) | {"suspects": [suspect], "typical": [typical]}
     files = plain.files | {"report": json.dumps(report).encode()}
     lease = api.start(api.submit())
     with api.database.write() as connection:
@@ -130,4 +131,5 @@ def test_doubtful_labels_are_shown_with_the_names_of_their_rows(api: Api) -> Non
     text = " ".join(page.text.split())
     assert "row 8" in text
     assert "labelled <=50K, looks like >50K" in text
+    assert ">50K with 99.0%" in text
     assert set(page.elements) <= ELEMENTS

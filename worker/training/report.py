@@ -21,6 +21,8 @@ BINS = 15
 """Bins of the calibration, as many as Guo et al. use."""
 WORST_MISTAKES = 20
 """How many wrong predictions are shown, the most confident first."""
+TYPICAL, FEW_CLASSES = 2, 50
+"""How many right predictions of each class are shown, and up to how many classes they are."""
 SHOWN_SIDE = 128
 """Longest side of a shown image, in pixels: twenty of 512 x 512 would make a report of 15 MB."""
 LEVEL = 0.95
@@ -63,6 +65,7 @@ def report(
         "confusion_matrix": confusion_matrix(labels, predicted, labels=every_class).tolist(),
         "calibration": _calibration(confidence, correct),
         "worst_mistakes": _worst_mistakes(labels, probabilities, examples, description, names),
+        "typical": _typical(labels, probabilities, examples, description, names),
     }
 
 
@@ -71,9 +74,7 @@ def suspects(found: list[Suspect], dataset: Dataset) -> list[dict[str, Any]]:
     description, names = dataset.description, dataset.names("train") if found else None
     return [
         {
-            "index": each.row,
-            "name": None if names is None else names[each.row],
-            **_shown(dataset.train_images[each.row], description),
+            **_entry(each.row, dataset.train_images, description, names),
             "label": description.classes[each.label],
             "suggested": description.classes[each.suggested],
             "suspicion": each.suspicion,
@@ -167,15 +168,49 @@ def _worst_mistakes(
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:WORST_MISTAKES]
     return [
         {
-            "index": int(index),
-            "name": None if names is None else names[index],
-            **_shown(examples[index], description),
+            **_entry(index, examples, description, names),
             "label": description.classes[labels[index]],
             "predicted": description.classes[predicted[index]],
             "confidence": float(confidence[index]),
         }
         for index in worst
     ]
+
+
+def _typical(
+    labels: Labels,
+    probabilities: Probabilities,
+    examples: Array,
+    description: Description | TableDescription,
+    names: list[str] | None,
+) -> list[dict[str, Any]]:
+    """Of each class the right predictions of the highest confidence; classes may have none."""
+    predicted, confidence = _predicted(probabilities)
+    if len(description.classes) > FEW_CLASSES:
+        return []
+    found: list[int] = []
+    for label in range(len(description.classes)):
+        (right,) = np.nonzero((labels == label) & (predicted == label))
+        found += right[np.argsort(-confidence[right], kind="stable")][:TYPICAL].tolist()
+    return [
+        {
+            **_entry(index, examples, description, names),
+            "label": description.classes[labels[index]],
+            "confidence": float(confidence[index]),
+        }
+        for index in found
+    ]
+
+
+def _entry(
+    index: int,
+    examples: Array,
+    description: Description | TableDescription,
+    names: list[str] | None,
+) -> dict[str, Any]:
+    """An example as reports show it: its number, its owner's name for it, its image or row."""
+    name = None if names is None else names[index]
+    return {"index": int(index), "name": name, **_shown(examples[index], description)}
 
 
 def _shown(example: Array, description: Description | TableDescription) -> dict[str, Any]:

@@ -171,6 +171,25 @@ def test_the_worst_mistakes_are_the_most_confident_ones() -> None:
     assert len(worst) == 20
 
 
+def test_the_typical_ones_of_each_class_are_those_that_are_recognized_most_surely() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 2])
+    sure = [0.6, 0.9, 0.7, 0.9, 0.8, 0.6, 0.9]
+    answers = [0, 0, 0, 0, 1, 2, 0]
+    probabilities = np.concatenate(
+        [certain([answer], 3, confidence) for answer, confidence in zip(answers, sure, strict=True)]
+    )
+    images = np.zeros((7, 1, 2, 2), np.uint8)
+    found = report(labels, probabilities, images, described(3), list("abcdefg"))["typical"]
+    assert [(each["label"], each["name"]) for each in found] == [
+        ("class 0", "b"),
+        ("class 0", "d"),
+        ("class 1", "e"),
+    ]
+    assert found[0]["confidence"] == pytest.approx(0.9)
+    assert found[0]["image"].startswith("data:image/png")
+    assert reported([0, 1], [0, 1], 51)["typical"] == []
+
+
 def test_a_few_mistakes_are_all_shown() -> None:
     found = reported([0, 1, 0, 1], [1, 1, 0, 0], 2)
     assert [each["index"] for each in found["worst_mistakes"]] == [0, 3]
