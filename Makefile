@@ -52,6 +52,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of a
 	$(BIN)/python -m benchmarks.two_jobs
 	$(BIN)/python -m benchmarks.imports
 	$(BIN)/python -m benchmarks.own_pictures ../shared/data/emoji
+	$(BIN)/python -m benchmarks.picture_training
 	$(BIN)/python -m benchmarks.tables
 	$(BIN)/python -m benchmarks.estimate
 	$(BIN)/python -m benchmarks.diagnosis --write
