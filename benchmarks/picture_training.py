@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from app.jobspec import DatasetFacts, JobSpec
 from benchmarks.imports import order, pixels, synthetic
 from benchmarks.machine import describe
+from worker import memory
 from worker.datasets import torchvision_datasets
 from worker.imports.importing import imported
 from worker.messages import Epoch, Report
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--trained", type=int, default=20_000)
     options = parser.parse_args()
+    memory.keep_freed()  # as a training process does; the DataLoader's loop has it, too
     torch.set_num_threads(1)
     print(describe("torch", "torchvision", "pillow"))
     with tempfile.TemporaryDirectory() as folder:

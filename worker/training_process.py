@@ -35,6 +35,7 @@ def main(connection: Connection) -> None:
     with contextlib.suppress(OSError):  # the kernel takes this process before the API
         Path("/proc/self/oom_score_adj").write_text("1000")
     os.nice(NICENESS)
+    memory.keep_freed()
     listener = Listener(connection)
     if listener.order.memory_mb is not None:
         memory.limit(listener.order.memory_mb)
