@@ -231,6 +231,7 @@ def test_parquet_of_pictures_says_that_it_is_no_table(tmp_path: Path) -> None:
     assert "kind image" in refusal.advice
 
 
+@pytest.mark.timeout(1800)
 def test_mutated_tables_are_read_or_refused(
     tmp_path: Path, seed: int, repeated: Callable[[int], int]
 ) -> None:
