@@ -4,8 +4,8 @@
 
 Ours draws batches by row from the arrays that the import has made once; its epoch has the running
 metrics and reports of a job, without diagnosis. The DataLoader reads torchvision's ImageFolder with
-two processes, and trains the plain loop. Both train on so many of the pictures, in batches of 64
-and one thread: the preset `images`' convolutions, where computing takes the time, and a small fully
+two processes, and trains the plain loop. Both train on `--trained` pictures, in batches of 64 and
+one thread: the preset `images`' convolutions, where computing takes the time, and a small fully
 connected network, where reading does.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def wanted(facts: DatasetFacts, model: dict[str, Any], images: int) -> JobSpec:
-    """One epoch over so many training images."""
+    """One epoch over this number of training images."""
     fields = {
         "dataset": {"name": "benchmark", "validation_fraction": 0.0, "limit": images},
         "model": model,
@@ -106,9 +107,9 @@ def loaded(spec: JobSpec, folder: Path) -> float:
     return seen / (time.perf_counter() - began)
 
 
-def scaled(image: object) -> torch.Tensor:
+def scaled(image: Image.Image) -> torch.Tensor:
     """Pixels with mean 0 and deviation 1, about."""
-    return (pixels(image).float() / 255 - 0.5) / 0.25  # type: ignore[arg-type]
+    return (pixels(image).float() / 255 - 0.5) / 0.25
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ def _breast_cancer() -> tuple[dict[str, Array], TableDescription]:
 
 
 def _divided(examples: Array, labels: Array, test: int) -> dict[str, Array]:
-    """The training part, and so many examples for the test, the same of each class."""
+    """The training part and a test part of `test` examples, with equal shares of each class."""
     from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     parts = train_test_split(examples, labels, test_size=test, stratify=labels, random_state=0)

@@ -1,4 +1,4 @@
-"""How much memory a run may take: at its end a run can say so, and the kernel kills nothing."""
+"""Memory of runs: how much they may take, so that the kernel kills none, and what they keep."""
 
 import contextlib
 import ctypes

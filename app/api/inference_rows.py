@@ -89,7 +89,10 @@ def _name(tensor: InputTensor) -> str:
 
 
 def _binary_size(tensor: InputTensor, left: int) -> int | None:
-    """Bytes of the tensor behind the JSON, of which `left` are left; None if it is in the JSON."""
+    """How many of the bytes behind the JSON are the tensor's; None if its values are in the JSON.
+
+    `left` bytes belong to no tensor yet.
+    """
     size = inference_protocol.binary_size(tensor)
     if size is None:
         return None

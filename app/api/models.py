@@ -24,9 +24,7 @@ from app.store.trained_models import Order, Ranked
 router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 
 BY_ID: set[Order] = {"newest", "oldest"}
-"""Orders by a number; the others are by id alone."""
-
-
+"""Orders by the id alone; the others are by a measure."""
 SIGNATURE = ("input_shape", "pixel_range", "target", "columns", "classes", "preparation")
 """What is shown of a model's signature; those of pictures and of tables have their own parts."""
 

@@ -80,53 +80,13 @@ class Calibration(BaseModel):
     """15 bins of equal width."""
 
 
-class Mistake(BaseModel):
-    """A test image or row with a wrong prediction."""
+class Example(BaseModel):
+    """An image or a row that a report shows."""
 
     model_config = _DOCSTRINGS
 
     index: int
-    """Its number in the test set, from 0."""
-    name: str | None = None
-    """What its owner calls it, such as its file; null for built-in datasets."""
-    image: str | None = None
-    """The image: a data URL with a PNG; null for a row."""
-    row: dict[str, str | None] | None = None
-    """The row: the text of each column, null where it is missing; null for an image."""
-    label: str
-    """Its class."""
-    predicted: str
-    """The predicted class."""
-    confidence: float
-    """Probability that the model gave to the predicted class."""
-
-
-class Typical(BaseModel):
-    """A test image or row that the model recognizes surely."""
-
-    model_config = _DOCSTRINGS
-
-    index: int
-    """Its number in the test set, from 0."""
-    name: str | None = None
-    """What its owner calls it, such as its file; null for built-in datasets."""
-    image: str | None = None
-    """The image: a data URL with a PNG; null for a row."""
-    row: dict[str, str | None] | None = None
-    """The row: the text of each column, null where it is missing; null for an image."""
-    label: str
-    """Its class, which is the predicted one, too."""
-    confidence: float
-    """Probability that the model gave to it."""
-
-
-class Suspect(BaseModel):
-    """A training image or row whose label is doubtful."""
-
-    model_config = _DOCSTRINGS
-
-    index: int
-    """Its number in the training part, from 0."""
+    """Its number in its part of the dataset, from 0."""
     name: str | None = None
     """What its owner calls it, such as its file; null for built-in datasets."""
     image: str | None = None
@@ -135,6 +95,27 @@ class Suspect(BaseModel):
     """The row: the text of each column, null where it is missing; null for an image."""
     label: str
     """The class that it is labelled with."""
+
+
+class Mistake(Example):
+    """A test image or row with a wrong prediction."""
+
+    predicted: str
+    """The class that was predicted."""
+    confidence: float
+    """Probability that the model gave to the predicted class."""
+
+
+class Typical(Example):
+    """A test image or row that the model recognizes surely."""
+
+    confidence: float
+    """Probability that the model gave to its class."""
+
+
+class Suspect(Example):
+    """A training image or row whose label is doubtful."""
+
     suggested: str
     """The class that the trained network, or else most of its neighbours, suggest."""
     suspicion: float

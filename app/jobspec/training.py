@@ -104,11 +104,11 @@ SCHEDULE_DEFAULTS: dict[str, dict[str, Any]] = {
 Score = Literal["balanced_accuracy", "log_loss", "roc_auc", "average_precision", "top_5_accuracy"]
 """Measures of a model beside its loss and accuracy."""
 MANY_CLASSES = 20
-"""Of more classes it counts, too, whether the right one is among the first five."""
+"""Top-5 accuracy is for more classes than this."""
 
 
 def fits(score: Score, classes: int) -> bool:
-    """Whether a measure says something where there are so many classes."""
+    """Whether a measure is defined for this number of classes."""
     if score in ("roc_auc", "average_precision"):
         return classes == 2
     return score != "top_5_accuracy" or classes > MANY_CLASSES

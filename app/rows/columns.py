@@ -31,7 +31,9 @@ MISSING = frozenset(
 )
 """Texts, in small letters, that say that a value is missing: those of pandas, and UCI's `?`."""
 RARE = "(rare)"
-"""What the categories that are too rare to be told apart are called together."""
+"""The one name of all categories that are too rare to have a place of their own."""
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""A number as both Python and SQL write it."""
 WHOLE = re.compile(r"^(-?[0-9]+)\.0+$")
 """A whole number that is written with decimals."""
 TRUTH = frozenset({"false", "true"})
@@ -159,14 +161,13 @@ def as_number(text: str) -> float:
     Raises:
         InvalidValue: it says none, or one too large for the network.
     """
-    try:
-        number = float(text.replace("_", " "))  # Python's own reads 1_000
-    except ValueError:
-        lower = text.lower()
-        if lower in ("true", "false"):
-            return float(lower == "true")
-        raise InvalidValue(f"{text[:80]!r} is no number") from None
-    if not abs(number) <= MOST:
+    lower = text.lower()
+    if lower in TRUTH:
+        return float(lower == "true")
+    if not NUMBER.fullmatch(text):
+        raise InvalidValue(f"{text[:80]!r} is no number")
+    number = float(text)
+    if abs(number) > MOST:
         raise InvalidValue(f"{text[:80]!r} is too large a number")
     return number
 

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 from app.client import Client, Problem
 from app.local import Service
-from app.settings import Settings
 from tests.waiting import HANG_SECONDS, ended, started, until
 
 DIGITS = {"dataset": {"name": "digits"}, "training": {"log_every": 100}}
@@ -24,17 +22,6 @@ SLOW = {
     "training": {"batch_size": 1, "checkpoint_seconds": 3600},
 }
 """A job of which an epoch, and so the way to its first checkpoint, takes many seconds."""
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), port=0)
-    service = Service(settings)
-    try:
-        service.start("app", "worker")
-        yield service
-    finally:
-        service.stop()
 
 
 def training_process(service: Service) -> psutil.Process:

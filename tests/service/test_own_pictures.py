@@ -3,7 +3,7 @@
 import io
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,10 @@ from PIL import Image
 
 from app.client import Client, Problem, Refused
 from app.local import Service
-from app.settings import Settings
 from tests.waiting import ended
 
 COLOURS = {"red & warm": (200, 60, 40), "grün": (60, 180, 70), "blau": (50, 70, 200)}
 OF_EACH = 40
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(Settings(home=tmp_path_factory.mktemp("home"), port=0))
-    try:
-        service.start("app", "worker")
-        yield service
-    finally:
-        service.stop()
 
 
 def picture(colour: tuple[int, int, int], chance: np.random.Generator, side: int) -> Image.Image:

@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,8 @@ import pytest
 
 from app.client import Client, Problem
 from app.local import Service
-from app.settings import Settings
 from tests.unit.imports import rows
 from tests.waiting import ended
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(Settings(home=tmp_path_factory.mktemp("home"), port=0))
-    try:
-        service.start("app", "worker")
-        yield service
-    finally:
-        service.stop()
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

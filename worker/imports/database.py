@@ -1,5 +1,6 @@
 """DuckDB, which reads tables: within a memory limit and with no other file in reach."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from worker.imports.refusals import Refusal
 
 MEMORY_MB = 2048
 """Most memory that DuckDB may take, in MB; half of the import's limit if that is less."""
+CANNOT_WRITE = "Could not write"
+"""Part of DuckDB's words where its own file has no room."""
 
 
 def opened(
@@ -35,11 +38,12 @@ def opened(
 
 @contextmanager
 def refusing(what: str, advice: str) -> Iterator[None]:
-    """Refuses `what`, such as "The CSV file", when it cannot be read, or not within the memory;
-    `advice` is what helps then.
+    """Refuses `what`, such as "The CSV file", when it cannot be read; `advice` is what helps when
+    the memory does not suffice.
 
     Raises:
-        Refusal: see above.
+        Refusal: it is damaged, or too large for the memory.
+        OSError: the disk is full.
     """
     try:
         yield
@@ -48,6 +52,8 @@ def refusing(what: str, advice: str) -> Iterator[None]:
             "too_large", f"{what} takes more memory to read than there is for it.", advice
         ) from error
     except (duckdb.Error, UnicodeDecodeError) as error:
+        if CANNOT_WRITE in str(error):
+            raise OSError(errno.ENOSPC, str(error)) from error
         reason = (str(error).splitlines() or ["no reason"])[0]
         raise Refusal(
             "damaged_file", f"{what} cannot be read: {reason}", "Write it again and send it."

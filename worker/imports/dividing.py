@@ -6,8 +6,9 @@ from typing import NamedTuple
 from app.jobspec.import_options import ImportOptions
 from worker.imports import duplicates, parts
 from worker.imports.duplicates import Twin
-from worker.imports.parts import Divided, Words
+from worker.imports.parts import Divided
 from worker.imports.preparing import Found
+from worker.imports.words import Words
 
 
 class Division(NamedTuple):

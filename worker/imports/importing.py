@@ -11,13 +11,13 @@ from app.jobspec.import_options import ImportOptions
 from worker.imports import arrays, duplicates, parts
 from worker.imports.dividing import divide, facts
 from worker.imports.messages import Import, Imported
-from worker.imports.parts import PICTURES
 from worker.imports.preparing import prepare
 from worker.imports.refusals import Refusal
 from worker.imports.report import Findings, of_pictures
 from worker.imports.rows import importing as table
 from worker.imports.sources import opened
 from worker.imports.telling import Say, Teller
+from worker.imports.words import PICTURES
 
 
 def imported(wanted: Import, say: Say) -> Imported:

@@ -1,21 +1,20 @@
 """Which examples train, validate and test.
 
 Given parts count. Where the file gives no test part, one is taken here, once, and belongs to the
-version. Which examples it gets follows from their pixels and the seed alone, so that the same
-pictures are divided equally in whatever file they come.
+version. Which examples it gets follows from their pixels or values and the seed alone, so that the
+same examples are divided equally in whatever file they come.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import sha256
-from typing import NamedTuple
 
 from app.jobspec.import_options import PartOptions
 from worker.imports.examples import PARTS, LeftOut
-from worker.imports.pictures import no_pictures
 from worker.imports.preparing import Found
 from worker.imports.refusals import Refusal
+from worker.imports.words import Words
 
 MIN_EXAMPLES, MIN_CLASSES, MAX_CLASSES = 10, 2, 1000
 MAX_DAMAGED = 0.5
@@ -23,7 +22,7 @@ MAX_DAMAGED = 0.5
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 Divided = dict[str, list[Found]]
-"""The examples of each of PARTS, in the order of classes and pixels."""
+"""The examples of each of PARTS, in the order of classes and digests."""
 
 
 def class_names(found: Iterable[Found]) -> list[str]:
@@ -34,37 +33,14 @@ def class_names(found: Iterable[Found]) -> list[str]:
     return sorted(names)
 
 
-class Words(NamedTuple):
-    """What a kind of dataset calls things, and what helps where it cannot be used."""
-
-    examples: str
-    entries: str
-    """Of which the file is made, also those that are no examples."""
-    readable: str
-    """What entries must be."""
-    labelled: str
-    """How an example gets its class."""
-    nothing: Callable[[], Refusal]
-    """Refuses a file without any example."""
-
-
-PICTURES = Words(
-    "pictures",
-    "files",
-    "Most files must be PNG, JPEG, WebP, GIF, BMP or TIFF, in a folder for each class.",
-    "Put the pictures of each class into a folder of their own.",
-    no_pictures,
-)
-
-
 def check_readable(read: int, damaged: int, first: LeftOut | None, words: Words) -> None:
-    """Refuses a file of which too little was read; `first` is the first of what is damaged.
+    """Refuses a file if more than half of its entries are damaged; `first` is the first of these.
 
     Raises:
         Refusal: there is nothing in it, or too much that cannot be read.
     """
     if not read and not damaged:
-        raise words.nothing()
+        raise Refusal(*words.nothing)
     entries = read + damaged
     if first is not None and damaged > MAX_DAMAGED * entries:
         raise Refusal(
@@ -151,7 +127,7 @@ def _taken(ordered: list[Found], options: PartOptions) -> set[int]:
     """Rows of a test part: of each class the fraction that is asked for, at least one example.
 
     What belongs together is taken together: a group or, without groups, equal examples of a class.
-    These units come in an order that follows from the seed and the pixels. One is taken if the
+    These units come in an order that follows from the seed and the digests. One is taken if the
     counts of the classes get nearer to what is wanted: so no class is taken as a whole.
     """
     counts = Counter(each.label for each in ordered)

@@ -10,7 +10,6 @@ from PIL import Image
 from app.images import InvalidInput, files
 from app.jobspec.import_options import ImageOptions
 from worker.imports.examples import LeftOut, Source
-from worker.imports.refusals import Refusal
 
 LARGEST_CHOSEN, SMALLEST_CHOSEN = 224, 8
 """Sides in pixels that are chosen where none is declared."""
@@ -68,13 +67,3 @@ def chosen(median: int) -> int:
     """The side that is chosen for pictures of this shorter side."""
     step = FINE_STEP if median <= FINE_SIDE else COARSE_STEP
     return min(LARGEST_CHOSEN, max(SMALLEST_CHOSEN, (median + step // 2) // step * step))
-
-
-def no_pictures() -> Refusal:
-    """The refusal of a file without any picture that can be used."""
-    return Refusal(
-        "no_pictures",
-        "There is no picture in it that names its class.",
-        "Put the pictures of each class into a folder of their own (cats/1.png, dogs/2.png), or "
-        "pack a metadata.csv with the columns file_name and label beside them.",
-    )

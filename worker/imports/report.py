@@ -14,8 +14,9 @@ from worker.imports.arrays import pieces
 from worker.imports.dividing import Division
 from worker.imports.duplicates import Twin
 from worker.imports.examples import LeftOut
-from worker.imports.parts import Divided, Words
+from worker.imports.parts import Divided
 from worker.imports.preparing import Found, Pixels, Prepared
+from worker.imports.words import Words
 
 SHOWN = 100
 """Most entries, and most doubles, that are listed."""

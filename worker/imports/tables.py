@@ -20,7 +20,7 @@ FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_path", 
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
 """Usual names of columns; the first that is there counts."""
 SPLIT_COLUMN = "split"
-DELIMITERS = ",;\t|"
+DELIMITERS = (",", ";", "\t", "|")
 
 Record = Mapping[Any, Any]
 
@@ -103,9 +103,9 @@ def records(name: str, content: bytes) -> tuple[list[str], list[Record]]:
         told = _decoded(content)
         if name.lower().endswith(".jsonl"):
             return _json_lines(told)
-        head = told.lstrip("\r\n").partition("\n")[0]
-        delimiter = max(DELIMITERS, key=head.count)  # the first of them where there is none
-        rows = csv.DictReader(io.StringIO(told, newline=""), delimiter=delimiter, strict=True)
+        rows = csv.DictReader(
+            io.StringIO(told, newline=""), delimiter=found_delimiter(told), strict=True
+        )
         return list(rows.fieldnames or []), list(rows)
     except (csv.Error, ValueError, RecursionError) as error:
         raise Refusal(
@@ -113,6 +113,25 @@ def records(name: str, content: bytes) -> tuple[list[str], list[Record]]:
             f"{name} cannot be read: {error}.",
             "Save it as CSV in UTF-8 with a header.",
         ) from error
+
+
+def found_delimiter(text: str) -> str:
+    """The delimiter that divides the first record into the most values; the first of equal ones.
+
+    Raises:
+        csv.Error: the record cannot be read.
+    """
+    return max(DELIMITERS, key=lambda delimiter: len(first_record(text, delimiter)))
+
+
+def first_record(text: str, delimiter: str) -> list[str]:
+    """The first record of CSV that is not empty; [] where there is none.
+
+    Raises:
+        csv.Error: it cannot be read.
+    """
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return next(filter(None, records), [])
 
 
 def _decoded(content: bytes) -> str:

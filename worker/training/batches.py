@@ -48,7 +48,8 @@ class Images:
         self._device, self._layout = device, layout
         self._images, self._labels = images, labels
         self._rows = torch.arange(len(labels)) if rows is None else rows
-        if device.type != "cpu" and len(self._rows) * prod(images.shape[1:]) <= HELD_BYTES:
+        self._origins = self._rows
+        if device.type != "cpu" and len(self._rows) * images[:1].nbytes <= HELD_BYTES:
             self._copy_to_device()
         self._scale = scale(description, device)
 
@@ -68,9 +69,9 @@ class Images:
         return self._labels[self._rows].to(self._device)
 
     @property
-    def rows(self) -> Tensor:
-        """Where the images are in the whole, int64 (N,); meaningful on a CPU only."""
-        return self._rows
+    def origins(self) -> Tensor:
+        """The row of each image among all that there were, int64 (N,) on the CPU."""
+        return self._origins
 
     @property
     def pixels(self) -> int:
@@ -87,7 +88,8 @@ class Images:
     def sample(self, most: int) -> "Images":
         """At most `most` of the images, at equal distances."""
         chosen = copy(self)
-        chosen._rows = self._rows[:: max(1, -(-len(self) // most))]
+        step = max(1, -(-len(self) // most))
+        chosen._rows, chosen._origins = self._rows[::step], self._origins[::step]
         return chosen
 
     def all(self) -> tuple[Tensor, Tensor]:

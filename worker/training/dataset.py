@@ -46,7 +46,7 @@ class Description(msgspec.Struct, frozen=True):
         return self.input_shape
 
     @property
-    def kind(self) -> npt.DTypeLike:
+    def dtype(self) -> npt.DTypeLike:
         """Type of the arrays' numbers."""
         return np.uint8
 
@@ -61,7 +61,7 @@ class Description(msgspec.Struct, frozen=True):
             signature["preparation"] = self.preparation
         return signature
 
-    def scale(self) -> dict[str, Any]:
+    def statistics(self) -> dict[str, Any]:
         """What the weights' file says beside: how the network's inputs were normalized."""
         return {"mean": self.mean, "std": self.std}
 
@@ -99,7 +99,7 @@ class TableDescription(msgspec.Struct, frozen=True):
         return (len(self.columns),)
 
     @property
-    def kind(self) -> npt.DTypeLike:
+    def dtype(self) -> npt.DTypeLike:
         """Type of the arrays' numbers."""
         return np.float32
 
@@ -112,7 +112,7 @@ class TableDescription(msgspec.Struct, frozen=True):
             "classes": self.classes,
         }
 
-    def scale(self) -> dict[str, Any]:
+    def statistics(self) -> dict[str, Any]:
         """What the weights' file says beside: nothing, for the columns say it."""
         return {}
 
@@ -204,7 +204,7 @@ def _is_whole(dataset: Dataset, facts: DatasetFacts) -> bool:
     ):
         if images is None or labels is None:
             continue
-        if images.dtype != described.kind or images.shape != (count, *described.stored_shape):
+        if images.dtype != described.dtype or images.shape != (count, *described.stored_shape):
             return False
         if labels.shape != (count,) or labels.max() >= facts.classes:
             return False

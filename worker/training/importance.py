@@ -18,7 +18,7 @@ ROWS = 1000
 """Most test rows that are asked, at equal distances."""
 SHUFFLES, SHUFFLES_OF_MANY = 5, 1
 FEW = 100
-"""Up to so many columns are each shuffled several times."""
+"""With at most this many columns, each is shuffled several times."""
 
 
 @torch.inference_mode()
@@ -41,7 +41,7 @@ def importance(net: nn.Module, dataset: Dataset, seed: int) -> list[dict[str, An
 
     whole = accuracy(rows)
     shuffles = SHUFFLES if len(description.columns) <= FEW else SHUFFLES_OF_MANY
-    generator = torch.Generator().manual_seed(seed % 2**63)
+    generator = torch.Generator().manual_seed(seed)
     found = []
     for at, column in enumerate(description.columns):
         falls = []

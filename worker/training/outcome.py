@@ -55,7 +55,7 @@ def finish(
         metrics["validation_accuracy"] = validation.accuracy
         metrics |= {f"validation_{name}": value for name, value in validation.scores().items()}
     signature = description.signature()
-    metadata = {"spec": spec.model_dump(mode="json"), **signature, **description.scale()}
+    metadata = {"spec": spec.model_dump(mode="json"), **signature, **description.statistics()}
     measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
     net = net.cpu()
     columns = importance(net, dataset, spec.training.seed)

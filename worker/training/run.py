@@ -236,11 +236,10 @@ class Run:
 
     def _judge(self, metrics: dict[str, float]) -> None:
         """Tells schedule and early stopping the metrics."""
-        loss = metrics.get("validation_loss")
-        self._state.rate.epoch_ended(loss)
+        self._state.rate.epoch_ended(metrics.get("validation_loss"))
         stopping = self._spec.training.early_stopping
-        found = metrics.get(stopping.metric) if stopping is not None else None
-        if found is not None and stopping is not None:
+        if stopping is not None and stopping.metric in metrics:
+            found = metrics[stopping.metric]
             better = found if stopping.falls else -found
             if self._state.best.waiting.improves(better, stopping.min_delta):
                 self._state.best.weights = checkpoint.network_state(self._state.net)

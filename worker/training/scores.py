@@ -46,7 +46,7 @@ def score(name: Score, labels: Labels, probabilities: NDArray[np.float32]) -> fl
     if name in ("roc_auc", "average_precision") and len(np.unique(labels)) < 2:
         return None
     exact = probabilities.astype(np.float64)
-    # in float32 they sum to 1 nearly, of which scikit-learn warns
+    # scikit-learn warns of float32 probabilities, whose sum is not quite 1
     exact /= exact.sum(1, keepdims=True)
     return float(MEASURES[name](labels, exact))
 

@@ -17,6 +17,8 @@ from worker.training.evaluation import batch_size
 
 EXAMPLES = 3000
 """Most training examples that are asked, at equal distances."""
+FEWEST, PIXELS = 200, EXAMPLES * 64 * 64
+"""Of images above 64x64 pixels it asks fewer, as many as have so many pixels together."""
 NEIGHBOURS = 10
 AGREED = 8
 """Neighbours that must agree on another label to doubt an example's own."""
@@ -46,7 +48,7 @@ class Suspects(NamedTuple):
 
     asked: int
     doubted: int
-    """Examples of which nearly all neighbours agree on another label."""
+    """Examples with another label than nearly all of their neighbours."""
     unsure: int
     """Examples whose neighbours disagree, as they do where classes overlap."""
     worst: list[Suspect]
@@ -57,7 +59,8 @@ class Suspects(NamedTuple):
 def find(net: nn.Sequential, training: Images, classes: int) -> Suspects:
     """Asks the network in evaluation mode; uses no random numbers."""
     net.eval()
-    sample = training.sample(EXAMPLES)
+    fitting = max(FEWEST, PIXELS // training.pixels)
+    sample = training.sample(min(EXAMPLES, fitting))
     features, probabilities = _seen(net, sample)
     labels = sample.labels.cpu()
     votes = _votes(features, labels, classes)
@@ -73,7 +76,7 @@ def find(net: nn.Sequential, training: Images, classes: int) -> Suspects:
     suggested = torch.where(differs, predicted, others.argmax(1))
     order = suspicion.argsort(descending=True, stable=True)
     doubtful = order[(differs | (alike < 0.5))[order]][:WORST]
-    rows = sample.rows.cpu()
+    rows = sample.origins
     return Suspects(
         len(labels),
         int(doubted.sum()),

@@ -172,21 +172,21 @@ def imported(source: Path, target: Path, **options: Any) -> Done:
     return Done(process.returncode, last, errors.decode(errors="replace"))
 
 
-def here(source: Path, target: Path, **options: Any) -> Imported:
+def here(source: Path, target: Path, kind: str = "image", **options: Any) -> Imported:
     """Imports in this process, which is faster.
 
     Raises:
         Refusal: the file cannot be used.
     """
     read = ImportOptions.model_validate_json(json.dumps(options)).model_dump(mode="json")
-    order = Import(str(source), str(target), "pets", source.name, "image", read)
+    order = Import(str(source), str(target), "pets", source.name, kind, read)
     return importing.imported(order, lambda _: None)
 
 
-def refused(source: Path, target: Path, **options: Any) -> Refusal:
+def refused(source: Path, target: Path, kind: str = "image", **options: Any) -> Refusal:
     """Why an import in this process is refused."""
     with pytest.raises(Refusal) as refusal:
-        here(source, target, **options)
+        here(source, target, kind, **options)
     assert not target.exists()
     assert refusal.value.advice
     return refusal.value

@@ -3,19 +3,17 @@
 import csv
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
 import numpy as np
-import pytest
 
 from app.jobspec import DatasetFacts
-from app.jobspec.import_options import ImportOptions
-from worker.imports import importing
-from worker.imports.messages import Import, Imported
-from worker.imports.refusals import Refusal
+from tests.unit.imports import pictures
+from worker.imports.messages import Imported
 from worker.training.dataset import Dataset, TableDescription, load
 
 Row = Sequence[Any]
@@ -75,31 +73,17 @@ def as_parquet(path: Path, table: Table, types: Sequence[str]) -> Path:
         )
         connection.execute(f"CREATE TABLE made ({columns})")
         connection.executemany(
-            f"INSERT INTO made VALUES ({', '.join('?' * len(table.names))})",  # noqa: S608
+            f"INSERT INTO made VALUES ({', '.join('?' * len(table.names))})",  # noqa: S608 (question marks)
             table.rows,
         )
         connection.execute(f"COPY made TO '{path}' (FORMAT parquet)")
     return path
 
 
-def imported(source: Path, target: Path, **options: Any) -> Imported:
-    """Imports a table in this process.
-
-    Raises:
-        Refusal: the file cannot be used.
-    """
-    read = ImportOptions.model_validate_json(json.dumps(options)).model_dump(mode="json")
-    order = Import(str(source), str(target), "people", source.name, "table", read)
-    return importing.imported(order, lambda _: None)
-
-
-def refused(source: Path, target: Path, **options: Any) -> Refusal:
-    """Why an import is refused."""
-    with pytest.raises(Refusal) as refusal:
-        imported(source, target, **options)
-    assert not target.exists()
-    assert refusal.value.advice
-    return refusal.value
+imported = partial(pictures.here, kind="table")
+"""Imports a table in this process."""
+refused = partial(pictures.refused, kind="table")
+"""Why the import of a table is refused."""
 
 
 def described(target: Path) -> TableDescription:

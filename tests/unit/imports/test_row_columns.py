@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 
+from app.rows.columns import InvalidValue, as_number
 from tests.unit.imports.rows import Table, as_csv, described, imported
+from worker.imports.rows.choosing import number
 
 
 def column_of(values: list[Any], tmp_path: Path, **options: Any) -> dict[str, Any] | str:
@@ -67,6 +70,39 @@ def test_a_column_that_says_nothing_about_other_rows_is_left_out(
     found = column_of(values, tmp_path, **KEEP)
     assert isinstance(found, str)
     assert reason in found
+
+
+NUMBERS = ["1e5", "+3", "-.5", "5.", "3.4e38", "-0", "00012", "1e-400", "TRUE"]
+OTHERS = ["0x1A", "inf", "nan", "1d", "1,5", "1 0", "--1", "1e", "1_000", "١٢", "½", "1'000", "t"]
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, *OTHERS, "1e400", "4e38"])
+def test_import_and_prediction_read_the_same_numbers(text: str) -> None:
+    with duckdb.connect() as connection:
+        question = f"SELECT {number('text')} FROM (SELECT ? AS text)"  # noqa: S608 (an expression)
+        ((imported_as,),) = connection.execute(question, [text]).fetchall()
+    try:
+        predicted_as = as_number(text)
+    except InvalidValue:
+        predicted_as = None
+    assert imported_as == predicted_as
+
+
+@pytest.mark.parametrize("name", ["bid", "paid", "humid", "Grid"])
+def test_a_name_that_only_ends_as_an_identifier_is_none(tmp_path: Path, name: str) -> None:
+    values = np.random.default_rng(1).permutation(1000)[:40].tolist()
+    rows = [[value, n % 7, "ab"[n % 2]] for n, value in enumerate(values)]
+    done = imported(as_csv(tmp_path / "a.csv", Table([name, "z", "y"], rows)), tmp_path / "ds")
+    assert [each["name"] for each in done.report["columns"]] == [name, "z"]
+
+
+@pytest.mark.parametrize("declared", ["number", "date"])
+def test_a_column_without_a_value_of_its_declared_kind_is_left_out(
+    tmp_path: Path, declared: str
+) -> None:
+    columns = {"x": declared, "number": "number"}
+    found = column_of(["a", "b", "c", "d"] * 10, tmp_path, table={"columns": columns})
+    assert found == f"it is declared a {declared}, and none of its values is one"
 
 
 def test_a_column_that_is_called_as_an_identifier_is_left_out(tmp_path: Path) -> None:
@@ -179,8 +215,8 @@ def test_a_column_that_gives_the_answer_away_is_found(
 
 def test_real_measures_give_no_answer_away(tmp_path: Path) -> None:
     """The best of them tells 92% of the tumours, and 96% of the irises."""
-    for number, table in enumerate((load_breast_cancer(), load_iris())):
+    for at, table in enumerate((load_breast_cancer(), load_iris())):
         names = [f"x{each}" for each in range(table.data.shape[1])]
         rows = [[*row, label] for row, label in zip(table.data, table.target, strict=True)]
-        file = as_csv(tmp_path / f"{number}.csv", Table([*names, "class"], rows))
-        assert imported(file, tmp_path / f"ds_{number}").facts["revealing"] == []
+        file = as_csv(tmp_path / f"{at}.csv", Table([*names, "class"], rows))
+        assert imported(file, tmp_path / f"ds_{at}").facts["revealing"] == []

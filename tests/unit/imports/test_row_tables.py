@@ -2,6 +2,9 @@
 
 import json
 import random
+import resource
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,9 @@ from tests.unit.imports.rows import (
     people,
     refused,
 )
+from worker.imports import database
+from worker.imports.__main__ import NO_STORAGE
+from worker.imports.messages import COMMAND, Import, encode_order
 from worker.imports.refusals import Refusal
 
 TYPES = ["BIGINT", "VARCHAR", "BOOLEAN", "DATE", "DOUBLE", "VARCHAR"]
@@ -157,6 +163,28 @@ def test_json_lines_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     assert {"name": "extra", "reason": "its values are lists or objects"} in done.report["dropped"]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "\n\r\n  a,b,class",
+        '"a;x;y;z",b,class',
+        ",".join([*(f"{'long ' * 30}{n}" for n in range(500)), "class"]),
+    ],
+    ids=["behind empty lines", "with other delimiters", "75,000 letters"],
+)
+def test_an_odd_header_is_read(tmp_path: Path, header: str) -> None:
+    count = header.count(",")
+    rows = [
+        ",".join([*(str((n * 7 + at) % 5) for at in range(count)), "xy"[n % 2]]) for n in range(30)
+    ]
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join([header, *rows]))
+    done = imported(file, tmp_path / "ds", table={"target": "class"})
+    assert done.report["rows"] == 30
+    assert len(done.report["columns"]) == count
+    assert done.report["left_out"]["count"] == 0
+
+
 def test_a_table_without_a_header_has_numbered_columns(tmp_path: Path) -> None:
     rows = "\n".join(f"{n % 7},{n % 5},{'ab'[n % 2]}" for n in range(40))
     file = tmp_path / "a.csv"
@@ -219,6 +247,38 @@ def test_what_cannot_be_used_is_refused_with_advice(
     refusal = refused(file, tmp_path / "ds", **options)
     assert refusal.code == code
     assert says in str(refusal)
+
+
+def test_a_disk_without_room_is_no_fault_of_the_table(tmp_path: Path) -> None:
+    """A file of the import cannot grow beyond 400 kB: the CSV has room, and DuckDB's copy not."""
+    file = as_csv(tmp_path / "a.csv", people(6000))
+    assert file.stat().st_size < 400_000
+    order = Import(str(file), str(tmp_path / "ds"), "people", "a.csv", "table", {})
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    done = subprocess.run(
+        COMMAND,
+        input=encode_order(order),
+        capture_output=True,
+        check=False,
+        preexec_fn=limited,
+    )
+    assert done.returncode == NO_STORAGE, done.stderr
+    assert b"no room" in done.stderr
+
+
+def test_a_table_too_large_for_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "MEMORY_MB", 20)
+    chance = random.Random(1)
+    rows = [[chance.randbytes(300).hex(), n % 7, "ab"[n % 2]] for n in range(30_000)]
+    refusal = refused(as_csv(tmp_path / "a.csv", Table(["x", "z", "class"], rows)), tmp_path / "ds")
+    assert refusal.code == "too_large"
+    assert "fewer rows" in refusal.advice
 
 
 def test_parquet_of_pictures_says_that_it_is_no_table(tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def test_numbers_are_read(text: str, number: float) -> None:
     assert as_number(text) == number
 
 
-@pytest.mark.parametrize("text", ["forty", "1,5", "inf", "-Infinity", "1e39", "0x10", "1 2"])
+@pytest.mark.parametrize(
+    "text", ["forty", "1,5", "inf", "-Infinity", "1e39", "0x10", "1 2", "1_000", "١٢"]
+)
 def test_what_is_no_number_of_float32_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue, match="number"):
         as_number(text)

@@ -94,29 +94,23 @@ def trained(
     return [*losses, *(parameter.detach() for parameter in net.parameters())]
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+NETWORKS = [(described, loss) for loss in LOSSES] + [(one_unit, loss) for loss in ONE_UNIT_LOSSES]
+"""What describes a network, and the loss that it is trained with."""
+
+
+@pytest.mark.parametrize(("describe", "loss"), NETWORKS, ids=str)
 @pytest.mark.parametrize("hidden", HIDDEN, ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_steps_are_those_of_autograd(
-    activation: str, hidden: list[int], loss: dict[str, object]
+    activation: str,
+    hidden: list[int],
+    describe: Callable[..., JobSpec],
+    loss: dict[str, object],
 ) -> None:
-    """Plain gradient descent with a rate of one: the weights differ by the gradients."""
+    """Plain gradient descent: the weights differ by the gradients, times the rate."""
     training = {"optimizer": {"lr": 0.1, "momentum": 0.0}}
-    expected = trained("autograd", described(hidden, activation), loss, training)
-    got = trained("chain_rule", described(hidden, activation), loss, training)
-    for ours, theirs in zip(got, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("loss", ONE_UNIT_LOSSES, ids=str)
-@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_steps_of_one_sigmoid_unit_are_those_of_autograd(
-    activation: str, hidden: list[int], loss: dict[str, object]
-) -> None:
-    training = {"optimizer": {"lr": 0.1, "momentum": 0.0}}
-    expected = trained("autograd", one_unit(hidden, activation), loss, training)
-    got = trained("chain_rule", one_unit(hidden, activation), loss, training)
+    expected = trained("autograd", describe(hidden, activation), loss, training)
+    got = trained("chain_rule", describe(hidden, activation), loss, training)
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
@@ -160,11 +154,7 @@ def test_dropout_silences_the_same_units(activation: str) -> None:
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("describe", "loss"),
-    [(described, loss) for loss in LOSSES] + [(one_unit, loss) for loss in ONE_UNIT_LOSSES],
-    ids=str,
-)
+@pytest.mark.parametrize(("describe", "loss"), NETWORKS, ids=str)
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "gelu", "none"])
 def test_the_gradients_are_those_of_finite_differences(
     activation: str, describe: Callable[..., JobSpec], loss: dict[str, object]

@@ -82,6 +82,20 @@ def test_the_network_and_chance_are_left_as_they_were(digits: Dataset) -> None:
         assert torch.equal(tensor, before[name])
 
 
+def test_of_large_images_fewer_are_asked(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspects, "PIXELS", 300 * 64)
+    spec = JobSpec.model_validate({"dataset": {"name": "digits"}})
+    training = split(spec, digits, torch.device("cpu")).training
+    assert 200 <= suspects.find(networks.build(spec), training, 10).asked <= 300
+
+
+def test_a_sample_knows_where_its_images_are(digits: Dataset) -> None:
+    spec = JobSpec.model_validate({"dataset": {"name": "digits"}})
+    sample = split(spec, digits, torch.device("cpu")).training.sample(100)
+    labels = np.asarray(digits.train_labels)[sample.origins.numpy()]
+    assert sample.labels.tolist() == labels.tolist()
+
+
 def test_a_few_examples_are_enough(digits: Dataset) -> None:
     spec = JobSpec.model_validate(
         {"dataset": {"name": "digits", "limit": 20, "validation_fraction": 0.5}}

@@ -1,8 +1,8 @@
 """Which columns of a table a network sees, and as what.
 
-A column is what nearly all of its values are: truth values, numbers, dates, else categories. Left
-out is what says nothing about another row: one value only, a number of the row, or texts of which
-nearly every row has another. What `table.columns` declares comes first.
+A column is what nearly all of its values are: truth values, numbers, dates, or else categories. A
+column is left out if it says nothing about other rows: it has one value only, numbers the rows, or
+has another text in nearly every row. What `table.columns` declares comes first.
 """
 
 import re
@@ -10,22 +10,24 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.jobspec.import_options import ImportOptions
-from app.rows.columns import MISSING, MOST, Kind
+from app.rows.columns import MISSING, MOST, NUMBER, WHOLE, Kind
 from worker.imports.refusals import Refusal
 from worker.imports.rows.files import Table
 from worker.imports.tables import LABEL_COLUMNS, SPLIT_COLUMN, some
 
 ENOUGH = 0.95
-"""Least fraction of the values that must be numbers, or dates, to make a column one of them."""
+"""A column holds numbers, or dates, if at least this fraction of its values are some."""
 TOO_MANY = 0.5
-"""Texts of which more than this fraction is different tell rows apart and not classes."""
+"""A column of texts is left out if more than this fraction of them are different."""
 FEW_TEXTS = 20
-"""Up to so many different texts are categories in any case."""
+"""A column with at most this many different texts is a category all the same."""
 MAX_TARGET_NUMBERS = 100
-"""A target of more different numbers is one to be estimated, not a class."""
+"""A target with more different numbers than this is no class."""
 TARGETS = (*LABEL_COLUMNS, "y", "outcome", "species", "diagnosis")
 """Usual names of the target; the first that is there counts."""
-IDENTIFIER = re.compile(r"(unnamed: ?0|index|row|row_?(id|number)|.*[_ -]?(id|uuid|guid))", re.I)
+IDENTIFIER = re.compile(
+    r"unnamed: ?0|index|row|row_?number|(.*[_ .-])?(id|uuid|guid)", re.IGNORECASE
+)
 """What numbers of rows are called."""
 SPACE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 
@@ -112,10 +114,11 @@ def choose(table: Table, options: ImportOptions) -> Choice:
 
 
 def number(column: str) -> str:
-    """SQL for the number that a text says, NULL where it says none that float32 can hold."""
+    """SQL for the number that a text says, as `app.rows.columns.as_number` has it; else NULL."""
     value = (
         f"CASE lower({column}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
-        f"ELSE TRY_CAST({column} AS DOUBLE) END"
+        f"ELSE CASE WHEN regexp_full_match({column}, '{NUMBER.pattern}') "
+        f"THEN TRY_CAST({column} AS DOUBLE) END END"
     )
     return f"CASE WHEN abs({value}) <= {MOST!r} THEN {value} END"
 
@@ -126,7 +129,7 @@ def _clean(table: Table) -> None:
     columns = []
     for at in range(len(table.names)):
         # a whole number is the same category whether or not its table writes it with decimals
-        text = rf"regexp_replace(nfc_normalize(trim(c{at}, {SPACE})), '^(-?[0-9]+)\.0+$', '\1')"
+        text = rf"regexp_replace(nfc_normalize(trim(c{at}, {SPACE})), '{WHOLE.pattern}', '\1')"
         columns.append(f"CASE WHEN lower({text}) NOT IN ({missing}) THEN {text} END AS c{at}")
     table.connection.execute(f"CREATE TABLE cleaned AS SELECT {', '.join(columns)} FROM texts")
     table.connection.execute("DROP TABLE texts")
@@ -202,8 +205,12 @@ def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
         what = "no value" if not profile.values else "one value only"
         return Dropped(name, f"it has {what}")
     match declared:
+        case "number" if not profile.numbers:
+            return Dropped(name, "it is declared a number, and none of its values is one")
         case "number":
             return Picked(at, name, "number", profile.values - profile.numbers)
+        case "date" if not profile.dates:
+            return Dropped(name, "it is declared a date, and none of its values is one")
         case "date":
             return Picked(at, name, "date", profile.values - profile.dates)
         case "category":

@@ -8,7 +8,6 @@ other, and a column means the same in all three kinds of file.
 import codecs
 import csv
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,23 +15,25 @@ from typing import Any, NamedTuple
 import duckdb
 
 from app.jobspec.import_options import TableOptions
-from app.rows.columns import InvalidValue, as_text
+from app.rows.columns import InvalidValue, as_number, as_text
 from worker.imports import database
 from worker.imports.database import identifier, refusing
 from worker.imports.examples import LeftOut
 from worker.imports.names import clean
 from worker.imports.refusals import Refusal
-from worker.imports.tables import DELIMITERS
+from worker.imports.tables import first_record, found_delimiter
 
 MAX_ROWS, MAX_COLUMNS = 1_000_000, 1000
 LISTED = 1000
-"""Most lines that cannot be read of which each is remembered by its reason."""
+"""Lines that cannot be read are kept with their reasons, up to this number; more are counted."""
 BLOCK = 2**20
 """Characters that are recoded at once."""
-SAMPLE = 2**16
-"""Bytes, and most characters of the first line, in which the kind of file and the delimiter are
-found."""
-ADVICE = "Save it as CSV in UTF-8 with a header, or as Parquet."
+SAMPLE = 2**20
+"""Length of the beginning, in bytes or characters, that tells the kind of file, the delimiter and
+the header."""
+SAVE_IT_AGAIN = "Save it as CSV in UTF-8 with a header, or as Parquet."
+TOO_LARGE = "Send fewer rows or columns, or raise TRAIND_RUN_MEMORY_MB."
+"""What helps where the memory does not suffice."""
 
 
 class Table(NamedTuple):
@@ -63,7 +64,7 @@ def read(path: Path, options: TableOptions, scratch: Path, memory_mb: int | None
     if head[:4] == b"PAR1":
         table = _parquet(path, scratch, memory_mb)
     elif head[:2] == b"PK" or b"\0\0\0" in head:
-        raise Refusal("unknown_format", "The file is no CSV, Parquet or JSON lines.", ADVICE)
+        raise Refusal("unknown_format", "The file is no CSV, Parquet or JSON lines.", SAVE_IT_AGAIN)
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         table = _json_lines(path, scratch, memory_mb)
     else:
@@ -80,21 +81,27 @@ def read(path: Path, options: TableOptions, scratch: Path, memory_mb: int | None
 def _csv(
     path: Path, head: bytes, options: TableOptions, scratch: Path, memory_mb: int | None
 ) -> Table:
-    encoding = options.encoding or _encoding(path, head)
+    encoding: str = options.encoding or _encoding(path, head)
+    if encoding == "utf-8":
+        encoding = "utf-8-sig"  # without the mark that it may begin with
     utf8 = scratch / "table.csv"
     with (
         path.open(encoding=encoding, errors="replace", newline="") as source,
         utf8.open("w", encoding="utf-8", newline="") as target,
     ):
         while piece := source.read(BLOCK):
-            target.write(piece.removeprefix("\ufeff"))
-    first = next(_records(utf8, ","), None)
-    if first is None:
-        raise Refusal("empty_file", "The file has no rows.", "Send a table with a header and rows.")
+            target.write(piece if target.tell() else piece.lstrip("\r\n"))  # no empty first lines
     with utf8.open(encoding="utf-8", newline="") as file:
-        line = file.readline(SAMPLE)
-    delimiter: str = options.delimiter or max(list(DELIMITERS), key=line.count)
-    cells = next(_records(utf8, delimiter))
+        beginning = file.read(SAMPLE)
+    try:
+        delimiter = options.delimiter or found_delimiter(beginning)
+        cells = first_record(beginning, delimiter)
+    except csv.Error as error:
+        raise Refusal(
+            "damaged_file", f"The CSV file cannot be read: {error}.", SAVE_IT_AGAIN
+        ) from error
+    if not cells:
+        raise Refusal("empty_file", "The file has no rows.", "Send a table with a header and rows.")
     header = options.header
     if header is None:
         header = _names_columns(cells, options.target)
@@ -115,17 +122,6 @@ def _encoding(path: Path, head: bytes) -> str:
     return "utf-8"
 
 
-def _records(path: Path, delimiter: str) -> Iterator[list[str]]:
-    """The records of a CSV file that are not empty."""
-    with path.open(encoding="utf-8", newline="") as file:
-        try:
-            yield from filter(None, csv.reader(file, delimiter=delimiter))
-        except csv.Error as error:
-            raise Refusal(
-                "damaged_file", f"The CSV file cannot be read: {error}.", ADVICE
-            ) from error
-
-
 def _names_columns(cells: list[str], target: str | None) -> bool:
     """Whether a first line is a header: it names the target, or none of its values is a number."""
     return target in cells or not any(_is_number(cell) for cell in cells)
@@ -133,9 +129,10 @@ def _names_columns(cells: list[str], target: str | None) -> bool:
 
 def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(cell))
-    except ValueError:
+        as_number(cell.strip())
+    except InvalidValue:
         return False
+    return True
 
 
 def _delimited(
@@ -151,7 +148,7 @@ def _delimited(
     names = _unique(names)
     columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(names)))
     connection = database.opened(path, memory_mb=memory_mb, storage=path.with_suffix(".duckdb"))
-    with refusing(f"The {kind} file", ADVICE):
+    with refusing(f"The {kind} file", TOO_LARGE):
         connection.execute(
             "CREATE TABLE texts AS SELECT * FROM read_csv(?, delim=?, header=?, quote='\"', "
             "escape='\"', auto_detect=false, ignore_errors=true, store_rejects=true, "
@@ -220,7 +217,7 @@ def _cell(value: object) -> str:
 def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
     storage = scratch / "table.duckdb"
     connection = database.opened(path, memory_mb=memory_mb, storage=storage)
-    with refusing("The Parquet file", "Write it with smaller row groups, or send it as CSV."):
+    with refusing("The Parquet file", f"Write it with smaller row groups. {TOO_LARGE}"):
         described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
         types = {name: kind for name, kind, *_ in described.fetchall()}
         single = [name for name, kind in types.items() if _holds_single_values(kind)]

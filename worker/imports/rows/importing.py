@@ -7,9 +7,9 @@ import numpy as np
 
 from app.jobspec.import_options import ImportOptions
 from worker.imports import arrays, duplicates, parts
+from worker.imports.database import refusing
 from worker.imports.dividing import divide, facts
 from worker.imports.messages import Import, Imported
-from worker.imports.refusals import Refusal
 from worker.imports.report import Findings
 from worker.imports.rows import files
 from worker.imports.rows.choosing import choose
@@ -18,34 +18,18 @@ from worker.imports.rows.leakage import reveals
 from worker.imports.rows.report import of_rows
 from worker.imports.rows.statistics import Measured, measure
 from worker.imports.telling import Teller
+from worker.imports.words import ROWS
 from worker.training.dataset import Array, TableDescription
 
 MOST_REVEALING = 20
 """Most columns that specs name as giving the answer away."""
 
 
-def _no_rows() -> Refusal:
-    return Refusal(
-        "no_rows",
-        "The table has no rows.",
-        "Send a table with a header and rows.",
-    )
-
-
-ROWS = parts.Words(
-    "rows",
-    "rows",
-    "Save it as CSV in UTF-8 with a header, or as Parquet.",
-    "Each row names its class in the column table.target.",
-    _no_rows,
-)
-
-
 def imported(wanted: Import, made: Path, scratch: Path, told: Teller) -> Imported:
     """Codes the rows of a table as numbers, divides them, and writes their arrays."""
     options = ImportOptions.stored(wanted.options)
     table = files.read(Path(wanted.source), options.table, scratch, wanted.memory_mb)
-    with table.connection:
+    with table.connection, refusing("The table", files.TOO_LARGE):
         first = next(iter(table.left_out), None)
         parts.check_readable(table.rows, table.damaged, first, ROWS)
         choice = choose(table, options)

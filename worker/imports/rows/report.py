@@ -12,7 +12,7 @@ from worker.imports.rows.statistics import Measured
 EXAMPLES = 2
 """Rows of each class that are shown."""
 MANY_CLASSES = 50
-"""Of more classes no rows are shown."""
+"""With more classes no rows are shown."""
 LISTED_CATEGORIES = 20
 
 

@@ -1,5 +1,6 @@
 """What training rows say of each column: scales of numbers, and the categories that count."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,11 @@ from worker.imports.rows.choosing import Picked
 from worker.imports.rows.coding import Coded, Numbers
 
 MAX_CATEGORIES = 100
-"""Most categories of a column that are told apart."""
+"""Most categories of a column that have a place of their own."""
 FEW = 20
-"""Up to so many different ones are all told apart."""
+"""In a column with at most this many categories, each has one."""
 RARE = 3
-"""Of more, those of fewer training rows count as one."""
+"""In other columns a category with fewer training rows shares the place of the rare ones."""
 
 
 class Measured(NamedTuple):
@@ -49,15 +50,9 @@ def measure(picked: Picked, at: int, coded: Coded, training: list[int]) -> Measu
     known = values[np.isfinite(values)].astype(np.float32).astype(np.float64)
     column = Column(picked.name, picked.kind, has_missing=len(known) < len(values))
     if len(known):
-        column = Column(
-            picked.name,
-            picked.kind,
-            mean=float(known.mean()),
-            std=float(known.std()) or 1.0,
-            low=float(known.min()),
-            high=float(known.max()),
-            has_missing=len(known) < len(values),
-        )
+        low, high = float(known.min()), float(known.max())
+        mean, std = float(known.mean()), float(known.std()) or 1.0
+        column = replace(column, mean=mean, std=std, low=low, high=high)
     return Measured(column, places, np.nan)
 
 

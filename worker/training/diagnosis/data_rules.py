@@ -22,7 +22,7 @@ CONTRADICTED = 0.07
 ENOUGH_NEIGHBOURS = 30
 """Images of a class from which on neighbours are near enough to judge its labels."""
 DOUBTED = 0.02
-"""Greatest fraction of training images of which nearly all neighbours agree on another label, as
+"""Greatest fraction of training images with another label than nearly all of their neighbours, as
 the trained network sees them."""
 CLEAR = 0.33
 """Least number of them over that of images whose neighbours disagree. Where classes overlap, there
