@@ -52,7 +52,7 @@ def across(parts: Divided, pixels: Pixels) -> list[Twin]:
 
 
 def exact(parts: Divided) -> list[Twin]:
-    """Each training example that is in another part, too, the very same."""
+    """Training examples that equal one of another part, each with that one."""
     there = {each.digest: (each, part) for each, part in reversed(_others(parts))}
     return [
         Twin(each, *there[each.digest], None) for each in parts["train"] if each.digest in there

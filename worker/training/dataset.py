@@ -62,7 +62,7 @@ class Description(msgspec.Struct, frozen=True):
         return signature
 
     def statistics(self) -> dict[str, Any]:
-        """What the weights' file says beside: how the network's inputs were normalized."""
+        """What the weights' file says of how the inputs were normalized."""
         return {"mean": self.mean, "std": self.std}
 
     def normalized(self, how: Normalization) -> "Description":
@@ -113,7 +113,7 @@ class TableDescription(msgspec.Struct, frozen=True):
         }
 
     def statistics(self) -> dict[str, Any]:
-        """What the weights' file says beside: nothing, for the columns say it."""
+        """Nothing more: the columns of the signature have them."""
         return {}
 
     def normalized(self, how: Normalization) -> "TableDescription":

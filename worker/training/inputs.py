@@ -46,8 +46,8 @@ class Rows:
     """Numbers as (x - mean) / std, and categories spread out, a place for each (one-hot).
 
     A missing number is seen as the mean; where training rows lack it, a further place says so. A
-    category without a place of its own, -1, is seen as zeros. Seen are first all numbers, then what
-    is missing of them, then the places of the categories.
+    category without a place of its own, -1, is seen as zeros. The network sees all numbers first,
+    then which of them are missing, then the places of the categories.
     """
 
     def __init__(self, description: TableDescription, device: torch.device | None = None) -> None:

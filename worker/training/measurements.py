@@ -106,7 +106,7 @@ class Ending(Struct):
     doubted: float | None = None
     """Fraction of the training images whose labels are doubtful (suspects.py); None likewise."""
     unsure: float | None = None
-    """Fraction of those whose neighbours disagree; None likewise."""
+    """Fraction of the training images whose neighbours disagree; None likewise."""
 
 
 class Trial(Struct):

@@ -1,10 +1,10 @@
 """Training examples that are probably labelled wrongly, as a trained network sees them.
 
-An example is as suspicious as its label is unlikely, the mean of two published scores: one less
-the probability that the network gives its label (self-confidence, Northcutt, Jiang and Chuang
-2021), and the part of its ten nearest other examples, by what the last hidden layer makes of them,
-that have another label (deep k-NN, Bahri, Jiang and Gupta 2020). The second tells, too, where the
-network has learned wrong labels by heart.
+The suspicion of an example is the mean of two published scores. One is 1 less the probability that
+the network gives its label (self-confidence, Northcutt, Jiang and Chuang 2021). The other is the
+fraction of its ten nearest neighbours with another label, where distances are those in the last
+hidden layer (deep k-NN, Bahri, Jiang and Gupta 2020); it still tells where the network has learned
+wrong labels by heart.
 """
 
 from typing import NamedTuple
@@ -23,8 +23,8 @@ NEIGHBOURS = 10
 AGREED = 8
 """Neighbours that must agree on another label to doubt an example's own."""
 UNSURE = 0.25
-"""The neighbours of an example disagree where more than this part of them has its label, and more
-than this part has not."""
+"""The neighbours of an example disagree if more than this fraction of them has its label, and more
+than this fraction has another."""
 ROWS = 500
 """Examples whose distances to all others are in memory at once."""
 WORST = 20

@@ -17,9 +17,9 @@ ROWS = 20_000
 FEWEST = 50
 """With fewer training rows a column may tell the classes by chance."""
 REVEALING = 0.99
-"""Accuracy from which on a column gives the answer away ..."""
+"""Least accuracy of a column that gives the answer away."""
 LEFT = 0.1
-"""... if it leaves at most this part of the mistakes of always naming the most frequent class."""
+"""Greatest ratio of its mistakes to those of always naming the most frequent class."""
 
 
 def reveals(values: Numbers, labels: Sequence[str]) -> bool:
@@ -43,7 +43,7 @@ def reveals(values: Numbers, labels: Sequence[str]) -> bool:
 def _nearest(
     known: Numbers, truth: NDArray[np.int64], asked: Numbers, classes: int
 ) -> NDArray[np.int64]:
-    """For each value that is asked, the most frequent class at the nearest known value."""
+    """For each asked value the most frequent class at the known value that is nearest to it."""
     different, places = np.unique(known, return_inverse=True)
     counts = np.zeros((len(different), classes), np.int64)
     np.add.at(counts, (places, truth), 1)

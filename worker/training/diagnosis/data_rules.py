@@ -25,8 +25,8 @@ DOUBTED = 0.02
 """Greatest fraction of training images with another label than nearly all of their neighbours, as
 the trained network sees them."""
 CLEAR = 0.33
-"""Least number of them over that of images whose neighbours disagree. Where classes overlap, there
-are many of these; where labels are wrong, neighbours agree on what is right."""
+"""Least ratio of their number to that of images whose neighbours disagree. Where classes overlap,
+there are many of these; where labels are wrong, neighbours agree on what is right."""
 IMBALANCE = 5.0
 """Greatest ratio of the most frequent class to the rarest."""
 SHIFT = 4.0
