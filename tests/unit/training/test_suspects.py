@@ -45,9 +45,9 @@ def mislabelled(dataset: Dataset, part: float) -> tuple[Dataset, set[int]]:
 
 
 @pytest.mark.parametrize("name", SPECS)
-@pytest.mark.parametrize(("part", "least"), [(0.0, 0.0), (0.05, 0.65)], ids=["sound", "planted"])
+@pytest.mark.parametrize("part", [0.0, 0.05], ids=["sound", "planted"])
 def test_planted_wrong_labels_are_named_and_sound_ones_are_no_finding(
-    digits: Dataset, cancer: Dataset, name: str, part: float, least: float
+    digits: Dataset, cancer: Dataset, name: str, part: float
 ) -> None:
     """Most of the twenty that are named are wrong; what is suggested instead is right."""
     sound = cancer if name == "breast-cancer" else digits
@@ -58,7 +58,9 @@ def test_planted_wrong_labels_are_named_and_sound_ones_are_no_finding(
     if not part:
         assert "mislabelled_examples" not in codes
         return
-    if name != "breast-cancer":  # 18 wrong ones of 364 may be too few to be sure
+    least = 0.5  # 18 wrong ones of 364 may be too few to be sure
+    if name != "breast-cancer":
+        least = 0.9
         assert "mislabelled_examples" in codes
     named = json.loads(finished.report)["suspects"]
     found = [each for each in named if each["index"] in wrong]
