@@ -22,8 +22,7 @@ from filelock import FileLock
 
 from app.jobspec import BUILT_IN_DATASETS
 from app.lifeline import Line
-from app.rows.columns import Column
-from worker import idx
+from worker import column_statistics, idx
 from worker.training.dataset import (
     ARRAYS,
     Array,
@@ -141,14 +140,7 @@ def _breast_cancer() -> tuple[dict[str, Array], TableDescription]:
     arrays = _divided(rows, labels, TEST_TUMOURS)
     train = arrays["train_images"].astype(np.float64)
     columns = [
-        Column(
-            str(name),
-            "number",
-            mean=float(values.mean()),
-            std=float(values.std()),
-            low=float(values.min()),
-            high=float(values.max()),
-        )
+        column_statistics.numeric(str(name), "number", values)
         for name, values in zip(found.feature_names, train.T, strict=True)
     ]
     classes = [str(name) for name in found.target_names]

@@ -25,7 +25,7 @@ from app.jobspec.preset_errors import explained
 from app.jobspec.presets import PRESETS, PresetName, laid_over
 from app.jobspec.run_options import Autopilot, RateRange, Resources
 from app.jobspec.section import Section, Text, refusal
-from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Training, fits
+from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Training, is_defined
 
 __all__ = [
     "BUILT_IN_DATASETS",
@@ -190,7 +190,7 @@ class JobSpec(Section):
                 if used:
                     raise refusal(field, "needs a dataset.validation_fraction above 0")
         stopping, classes = training.early_stopping, self.dataset.facts.classes
-        if stopping is not None and stopping.score and not fits(stopping.score, classes):
+        if stopping is not None and stopping.score and not is_defined(stopping.score, classes):
             raise refusal(
                 "training.early_stopping.metric",
                 f"{stopping.metric} is for "

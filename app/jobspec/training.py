@@ -107,7 +107,7 @@ MANY_CLASSES = 20
 """Top-5 accuracy is for more classes than this."""
 
 
-def fits(score: Score, classes: int) -> bool:
+def is_defined(score: Score, classes: int) -> bool:
     """Whether a measure is defined for this number of classes."""
     if score in ("roc_auc", "average_precision"):
         return classes == 2

@@ -21,8 +21,10 @@ BINS = 15
 """Bins of the calibration, as many as Guo et al. use."""
 WORST_MISTAKES = 20
 """How many wrong predictions are shown, the most confident first."""
-TYPICAL, FEW_CLASSES = 2, 50
-"""How many right predictions of each class are shown, and up to how many classes they are."""
+TYPICAL = 2
+"""How many right predictions of each class are shown, the most confident first."""
+MANY_CLASSES = 50
+"""With more classes than this none are shown."""
 SHOWN_SIDE = 128
 """Longest side of a shown image, in pixels: twenty of 512 x 512 would make a report of 15 MB."""
 LEVEL = 0.95
@@ -186,7 +188,7 @@ def _typical(
 ) -> list[dict[str, Any]]:
     """Of each class the right predictions of the highest confidence; classes may have none."""
     predicted, confidence = _predicted(probabilities)
-    if len(description.classes) > FEW_CLASSES:
+    if len(description.classes) > MANY_CLASSES:
         return []
     found: list[int] = []
     for label in range(len(description.classes)):

@@ -16,7 +16,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from app.jobspec.training import Score, fits
+from app.jobspec.training import Score, is_defined
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
@@ -52,7 +52,7 @@ def score(name: Score, labels: Labels, probabilities: NDArray[np.float32]) -> fl
 
 
 def scores(labels: Labels, probabilities: NDArray[np.float32]) -> dict[str, float]:
-    """All measures that fit the number of classes and are defined."""
-    classes = probabilities.shape[1]
-    found = {name: score(name, labels, probabilities) for name in MEASURES if fits(name, classes)}
+    """All measures that are defined for these classes and labels."""
+    defined = [name for name in MEASURES if is_defined(name, probabilities.shape[1])]
+    found = {name: score(name, labels, probabilities) for name in defined}
     return {name: value for name, value in found.items() if value is not None}

@@ -6,7 +6,6 @@ has another text in nearly every row. What `table.columns` declares comes first.
 """
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from app.jobspec.import_options import ImportOptions
@@ -215,7 +214,7 @@ def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
             return Picked(at, name, "date", profile.values - profile.dates)
         case "category":
             return Picked(at, name, "category", 0)
-    for reason in _says_nothing(name, profile):
+    if reason := _says_nothing(name, profile):
         return Dropped(name, f"{reason}; declare it in table.columns to keep it")
     if profile.truths == profile.values:
         _lower(table, at)
@@ -227,16 +226,16 @@ def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
     return Picked(at, name, "category", 0)
 
 
-def _says_nothing(name: str, profile: Profile) -> Iterator[str]:
+def _says_nothing(name: str, profile: Profile) -> str | None:
     """Why a column says nothing about other rows, if it looks like that."""
-    differ = profile.distinct == profile.values and profile.values > FEW_TEXTS
-    if profile.numbers >= ENOUGH * profile.values:
-        whole = differ and profile.whole == profile.values
-        low, high = profile.low or 0.0, profile.high or 0.0
-        if whole and (high - low + 1 == profile.values or IDENTIFIER.fullmatch(name)):
-            yield "it numbers the rows"
-        return
-    if profile.dates >= ENOUGH * profile.values:
-        return
-    if profile.distinct > FEW_TEXTS and profile.distinct > TOO_MANY * profile.values:
-        yield f"{profile.distinct} of its {profile.values} texts are different"
+    holds_numbers = profile.numbers >= ENOUGH * profile.values
+    differ = profile.distinct == profile.values > FEW_TEXTS
+    if holds_numbers and differ and profile.whole == profile.values:
+        span = (profile.high or 0.0) - (profile.low or 0.0) + 1
+        if span == profile.values or IDENTIFIER.fullmatch(name):
+            return "it numbers the rows"
+    if holds_numbers or profile.dates >= ENOUGH * profile.values:
+        return None
+    if profile.distinct > max(FEW_TEXTS, TOO_MANY * profile.values):
+        return f"{profile.distinct} of its {profile.values} texts are different"
+    return None

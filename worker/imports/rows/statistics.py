@@ -1,12 +1,12 @@
 """What training rows say of each column: scales of numbers, and the categories that count."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.rows.columns import Column, InvalidValue, as_day
+from worker import column_statistics
 from worker.imports.rows.choosing import Picked
 from worker.imports.rows.coding import Coded, Numbers
 
@@ -47,12 +47,7 @@ def measure(picked: Picked, at: int, coded: Coded, training: list[int]) -> Measu
     if picked.kind == "date":
         places = np.array([_day(text) for text in texts])
         values = Measured(Column(picked.name, "date"), places, np.nan).trained(values)
-    known = values[np.isfinite(values)].astype(np.float32).astype(np.float64)
-    column = Column(picked.name, picked.kind, has_missing=len(known) < len(values))
-    if len(known):
-        low, high = float(known.min()), float(known.max())
-        mean, std = float(known.mean()), float(known.std()) or 1.0
-        column = replace(column, mean=mean, std=std, low=low, high=high)
+    column = column_statistics.numeric(picked.name, picked.kind, values)
     return Measured(column, places, np.nan)
 
 
