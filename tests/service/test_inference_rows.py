@@ -127,7 +127,7 @@ def test_an_error_names_row_and_column(client: triton.InferenceServerClient) -> 
     with pytest.raises(InferenceServerException, match=r"rows\[1\]: 'age': 'old' is no") as refused:
         client.infer(NAME, [texts("age", ["1", "old"]), texts("job", JOBS[:2])])
     assert refused.value.status() == "400"
-    with pytest.raises(InferenceServerException, match="too large"):
+    with pytest.raises(InferenceServerException, match="no number"):
         client.infer(NAME, [tensor("age", np.array([np.inf]), "FP64")])
 
 

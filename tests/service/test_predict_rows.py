@@ -129,7 +129,7 @@ def test_a_warning_names_some_of_thousands_of_columns(api: Api, model: str) -> N
         ("age", "{}", ["expected a number"]),
         ("age", "1e39", ["too large", "expected a number"]),
         ("age", '"-1e39"', ["too large"]),
-        ("age", '"inf"', ["too large"]),
+        ("age", '"inf"', ["no number"]),
         ("age", "1e999", ["too large"]),
         ("age", "9" * 5000, ["too large"]),
         ("born", '"yesterday"', ["no date", "ISO 8601"]),
