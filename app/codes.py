@@ -28,6 +28,8 @@ class FailureCode(StrEnum):
     """The worker has no device of the kind that the specification asks for."""
     DATASET_UNAVAILABLE = "dataset_unavailable"
     """The dataset could not be found, downloaded or read."""
+    BACKBONE_UNAVAILABLE = "backbone_unavailable"
+    """The weights of the backbone are missing, or cannot be read, or are no longer the same."""
     WORKER_LOST = "worker_lost"
     """The training process or its worker died, too many times."""
     NOT_STARTED = "not_started"

@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             watcher=watcher,
             guard=guard,
             objects=Objects(settings.objects),
+            backbones=settings.backbone_files,
             body_limit=settings.max_body_bytes,
             upload_limit=settings.max_upload_bytes,
         )

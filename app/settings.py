@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """SQLAlchemy address of the database; by default a SQLite file in the home folder."""
     datasets: Path | None = None
     """A folder in torchvision's layout (MNIST/raw/...), looked in before any download."""
+    backbones: Path | None = None
+    """Folder of the weights of backbones (NAME.safetensors); by default `backbones` in the home."""
     host: str = "127.0.0.1"
     """Address that the API listens on."""
     unprotected: bool = False
@@ -63,7 +65,7 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(default=75, ge=1)
     """How long an unused connection stays open; longer than a proxy in front keeps its own."""
 
-    @field_validator("home", "datasets")
+    @field_validator("home", "datasets", "backbones")
     @classmethod
     def _expand_user(cls, folder: Path | None) -> Path | None:
         try:
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
     def objects(self) -> Path:
         """Folder of the uploaded files; API and workers see the same one."""
         return self.home / "objects"
+
+    @property
+    def backbone_files(self) -> Path:
+        """Folder of the weights of backbones; API and workers see the same one."""
+        return (self.backbones or self.home / "backbones").absolute()
 
     @property
     def url(self) -> str:

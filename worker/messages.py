@@ -19,6 +19,8 @@ class Order(msgspec.Struct, tag=True, frozen=True):
     """Folder of the decoded datasets."""
     datasets_source: str | None
     """Folder in torchvision's layout to look in before any download."""
+    backbones: str = ""
+    """Folder of the weights of backbones."""
     own_dataset: Import | None = None
     """How to import the dataset again, if it is one of the owner's and its arrays are not here."""
     checkpoint: bytes | None = None

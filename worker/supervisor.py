@@ -270,6 +270,7 @@ class Supervisor:
             spec=claim.spec,
             datasets_home=str(self._settings.home / "datasets"),
             datasets_source=str(source) if source else None,
+            backbones=str(self._settings.backbone_files),
             own_dataset=self._importer.order_of(claim.spec),
             checkpoint=claim.checkpoint,
             memory_mb=self._settings.run_memory_mb or memory.share(self._settings.slots),

@@ -20,6 +20,7 @@ from app.jobspec import JobSpec
 from worker import memory
 from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
 from worker.open_dataset import DatasetUnavailable, open_dataset
+from worker.training import backbone
 from worker.training.environment import DeviceUnavailable
 from worker.training.interruptions import Diverged, Stopping
 from worker.training.run import Run
@@ -78,12 +79,16 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     try:
         spec = JobSpec.stored(listener.order.spec)
         dataset = open_dataset(spec.dataset, listener.order)
-        run = Run(spec, dataset, report, listener.stop_requested)
+        name = spec.model.backbone
+        weights = backbone.load(name, Path(listener.order.backbones)) if name else None
+        run = Run(spec, dataset, report, listener.stop_requested, weights)
         return run.run(listener.order.checkpoint)
     except Stopping as stopping:
         return Stopped(stopping.reason)
     except DatasetUnavailable as unavailable:
         return Failed(FailureCode.DATASET_UNAVAILABLE, str(unavailable), unavailable.advice)
+    except backbone.BackboneUnavailable as unavailable:
+        return Failed(FailureCode.BACKBONE_UNAVAILABLE, str(unavailable), unavailable.advice)
     except Diverged as diverged:
         advice = "Lower training.optimizer.lr, for example to a tenth."
         return Failed(FailureCode.DIVERGED, str(diverged), advice)

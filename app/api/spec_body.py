@@ -8,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.api import examples
-from app.api.state import TheDatabase
-from app.jobspec import JobSpec
+from app.api.state import TheBackbones, TheDatabase
+from app.jobspec import JobSpec, backbones
 from app.store import datasets
 from app.store.database import Database
 
@@ -26,10 +26,16 @@ SPEC_BODY: dict[str, Any] = {
 """What /docs says of such a body; `description.py` adds the schema."""
 
 
-async def _submitted(request: Request, database: TheDatabase) -> JobSpec:
-    """FastAPI would validate the body without the datasets that there are."""
+async def _submitted(request: Request, database: TheDatabase, folder: TheBackbones) -> JobSpec:
+    """FastAPI would validate the body without the datasets and the backbones that there are."""
     body = await request.json() if await request.body() else {}
-    return await run_in_threadpool(_validated, body, database)
+    spec = await run_in_threadpool(_validated, body, database)
+    name = spec.model.backbone
+    if name is not None and not backbones.file(folder, name).exists():
+        message = f"the weights of {name} are missing. {backbones.how_to_get(name)}"
+        missing = {"type": "missing_backbone", "loc": ("body", "model", "backbone")}
+        raise RequestValidationError([{**missing, "msg": message, "input": name}])
+    return spec
 
 
 def _validated(body: Any, database: Database) -> JobSpec:

@@ -1,5 +1,6 @@
 """What the lifespan builds and every handler may use."""
 
+from pathlib import Path
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
@@ -22,6 +23,8 @@ class State(TypedDict):
     watcher: Watcher
     guard: Guard
     objects: Objects
+    backbones: Path
+    """Folder of the weights of backbones."""
     body_limit: int
     """Most bytes of a request's body."""
     upload_limit: int
@@ -41,6 +44,10 @@ async def _objects(request: Request) -> Objects:
     return cast(Objects, request.state.objects)
 
 
+async def _backbones(request: Request) -> Path:
+    return cast(Path, request.state.backbones)
+
+
 async def _watcher(request: Request) -> Watcher:
     return cast(Watcher, request.state.watcher)
 
@@ -57,6 +64,7 @@ async def _request_id(request: Request) -> str | None:
 TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheObjects = Annotated[Objects, Depends(_objects)]
+TheBackbones = Annotated[Path, Depends(_backbones)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
 TheRequestId = Annotated[str | None, Depends(_request_id)]
 TheKey = Annotated[str | None, Depends(_key)]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from app import address
+from app import address, lifeline
 from app.cli import data, findings, keys, spec_file
 from app.cli import demo as demonstration
 from app.cli.connection import Url, connected
 from app.cli.follow import follow
 from app.cli.terminal import console, print_error, print_rows, printable
 from app.client import BadKey, NothingToPack, Problem, Refused
+from app.jobspec import backbones
 from app.lifeline import Line
 from app.local import StartError, running
 from app.settings import BadSettings, Settings
@@ -70,6 +72,28 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exis
     beside = file.absolute().with_name(f"{file.name}.objects")
     if count := copy_objects(Objects(settings.objects), file, beside):
         console.print(f"{printable(str(file))}.objects: {count} files of datasets")
+
+
+@app.command()
+def backbone(
+    name: Annotated[backbones.Name, typer.Argument(help="Which one.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="torchvision's weights, .pth, or .safetensors with its names.", exists=True
+        ),
+    ],
+) -> None:
+    """Put the weights of a backbone where the service finds them."""
+    folder = Settings.from_environment().backbone_files
+    command = [sys.executable, "-P", "-m", "worker.convert_backbone", name, str(file), str(folder)]
+    with lifeline.Process(command, stderr=subprocess.PIPE) as converting:
+        _, errors = converting.communicate()
+    if converting.returncode:
+        lines = errors.decode(errors="replace").strip().splitlines()
+        _fail(lines[-1] if lines else f"exit code {converting.returncode}")
+    made = backbones.file(folder, name)
+    console.print(f"{printable(str(made))}: {made.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command()

@@ -98,6 +98,12 @@ class JobSpec(Section):
         return self.model.layers(self.dataset.facts)
 
     @property
+    def trained(self) -> list[Layer]:
+        """Those of the layers that training changes: all but a frozen backbone, which is first."""
+        frozen = self.model.backbone_layers(self.dataset.facts) if self.model.frozen else []
+        return self.layers[len(frozen) :]
+
+    @property
     def layer_sizes(self) -> list[int]:
         """Units of the fully connected layers, input and output too, such as [784, 500, 10]."""
         linear = [layer for layer in self.layers if isinstance(layer, Linear)]
@@ -105,13 +111,13 @@ class JobSpec(Section):
 
     @property
     def parameters(self) -> int:
-        """Trainable numbers of the network."""
-        return sum(layer.parameters for layer in self.layers)
+        """Trainable numbers of the network, without those of a frozen backbone."""
+        return sum(layer.parameters for layer in self.trained)
 
     @property
     def has_chain_rule(self) -> bool:
         """Whether the gradients of this network can be computed by the chain rule's formulas."""
-        return is_fully_connected(self.layers)
+        return is_fully_connected(self.trained)
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -145,6 +151,27 @@ class JobSpec(Section):
                 raise refusal("model.kind", "is for images; a table's rows take mlp")
             if self.dataset.augment is not None:
                 raise refusal("dataset.augment", "is for images, and not for rows; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_backbone(self) -> Self:
+        facts, backbone = self.dataset.facts, self.model.backbone
+        if backbone is None or facts.kind == "table":
+            return self
+        if facts.input_shape[0] not in (1, 3):
+            raise refusal(
+                "model.backbone",
+                f"takes grey or colour images; {self.dataset.name} has "
+                f"{facts.input_shape[0]} channels",
+            )
+        if self.dataset.normalization != "standard":
+            raise refusal("dataset.normalization", "a backbone brings its own; leave it out")
+        if self.model.frozen and self.dataset.augment is not None:
+            raise refusal(
+                "dataset.augment",
+                "a frozen backbone sees each image once, so none can be distorted anew; leave it "
+                "out, or set model.frozen to false",
+            )
         return self
 
     @model_validator(mode="after")
@@ -218,7 +245,8 @@ class JobSpec(Section):
         if training.gradient == "chain_rule" and not self.has_chain_rule:
             raise refusal(
                 "training.gradient",
-                "chain_rule is for fully connected networks without batch_norm; use auto",
+                "chain_rule is for fully connected networks without batch_norm, and for the "
+                "output layer on a frozen backbone without dropout; use auto",
             )
         return self
 

@@ -6,10 +6,11 @@ multiplication. A worker times a few small networks once, fits the seconds of ea
 them: its calibration.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 from app.jobspec import JobSpec
-from app.jobspec.layers import BatchNorm, Convolution, Dropout, Linear, operations
+from app.jobspec.layers import BatchNorm, Convolution, Dropout, Layer, Linear, operations
 
 Counts = dict[str, float]
 """How many operations there are of each kind."""
@@ -22,11 +23,11 @@ SETUP = "setup"
 
 def step(spec: JobSpec) -> Counts:
     """The operations of one training step."""
-    training, layers = spec.training, list(operations(spec.layers))
+    training, layers = spec.training, list(operations(spec.trained))
     by_hand = spec.has_chain_rule and training.gradient != "autograd"
     mode = "chain_rule" if by_hand else "autograd"
     batch = min(training.batch_size, spec.dataset.training_images)
-    dense, convolved, values, mapped = _forward(spec)
+    dense, convolved, values, mapped = _forward(spec.trained)
     costly = sum(isinstance(each, Linear | Convolution | BatchNorm | Dropout) for each in layers)
     counts = {
         f"{mode}.step": 1.0,
@@ -49,9 +50,9 @@ def step(spec: JobSpec) -> Counts:
     return counts
 
 
-def image(spec: JobSpec) -> Counts:
-    """The operations of one image in an evaluation, in float32."""
-    dense, convolved, values, mapped = _forward(spec)
+def image(layers: Sequence[Layer]) -> Counts:
+    """The operations of one image in an evaluation by these layers, in float32."""
+    dense, convolved, values, mapped = _forward(layers)
     return {
         "float32.dense": dense,
         "float32.convolution": convolved,
@@ -70,15 +71,26 @@ def estimate(spec: JobSpec, speed: Speed) -> float:
     evaluated = spec.dataset.validation_images * spec.training.epochs
     evaluated += spec.dataset.facts.test_images
     trained = spec.steps * seconds(step(spec), speed)
-    return trained + evaluated * seconds(image(spec), speed) + speed.get(SETUP, 0.0)
+    seen = 0
+    if spec.model.frozen:  # what the backbone makes of an image is computed once
+        seen = spec.dataset.training_images + spec.dataset.validation_images
+        seen += spec.dataset.facts.test_images
+    frozen = spec.layers[: len(spec.layers) - len(spec.trained)]
+    return (
+        trained
+        + evaluated * seconds(image(spec.trained), speed)
+        + seen * seconds(image(frozen), speed)
+        + speed.get(SETUP, 0.0)
+    )
 
 
-def _forward(spec: JobSpec) -> tuple[float, float, float, float]:
+def _forward(layers: Sequence[Layer]) -> tuple[float, float, float, float]:
     """For one image: multiplications in dense layers and in convolutions; values that go into and
     come out of dense layers; values that come out of convolutions."""
-    linear = [layer for layer in spec.layers if isinstance(layer, Linear)]
-    convolutions = [each for each in operations(spec.layers) if isinstance(each, Convolution)]
+    linear = [layer for layer in layers if isinstance(layer, Linear)]
+    convolutions = [each for each in operations(layers) if isinstance(each, Convolution)]
     dense = sum(layer.multiplications for layer in linear)
     convolved = sum(layer.multiplications for layer in convolutions)
     mapped = sum(prod(layer.outputs) for layer in convolutions)
-    return float(dense), float(convolved), float(sum(spec.layer_sizes)), float(mapped)
+    values = sum(layer.outputs[0] for layer in linear) + sum(linear[0].inputs if linear else ())
+    return float(dense), float(convolved), float(values), float(mapped)

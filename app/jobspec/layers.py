@@ -99,6 +99,10 @@ class MaxPool(Layer):
 
     size: int
     """Side of the square in pixels."""
+    stride: int | None = None
+    """Pixels from one square to the next; its side if None."""
+    padding: int = 0
+    """Pixels that are added around the image, and are never the maximum."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,14 @@ class Residual(Layer):
 
 
 @dataclass(frozen=True)
+class Standardize(Layer):
+    """(x - mean) / std of each channel, with fixed numbers; grey images become coloured ones."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Flatten(Layer):
     """An image as a vector."""
 
@@ -167,4 +179,5 @@ def operations(layers: Iterable[Layer]) -> Iterator[Layer]:
 def is_fully_connected(layers: list[Layer]) -> bool:
     """Whether the chain rule is written out for every layer."""
     written_out = Flatten | Linear | Activation | Dropout | BinaryLogits
-    return all(isinstance(layer, written_out) for layer in layers)
+    drops_inputs = bool(layers) and isinstance(layers[0], Dropout)
+    return not drops_inputs and all(isinstance(layer, written_out) for layer in layers)

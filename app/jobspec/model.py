@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.jobspec import resnet
+from app.jobspec import backbones, resnet
 from app.jobspec.dataset import DatasetFacts
 from app.jobspec.layers import (
     Activation,
@@ -27,7 +27,7 @@ from app.jobspec.section import Section, refuse_unless
 POOL = 2
 """Side of the pooling squares: each convolution halves the image."""
 HIDDEN = [500]
-"""Units of the hidden layers where a spec names none; a resnet has no hidden layers."""
+"""Units of the hidden layers where a spec names none; a resnet and a pretrained one have none."""
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Channels = Annotated[int, Field(ge=1, le=256)]
@@ -36,9 +36,17 @@ Channels = Annotated[int, Field(ge=1, le=256)]
 class Model(Section):
     """The network between the dataset's pixels and its classes."""
 
-    kind: Literal["mlp", "cnn", "resnet"] = "mlp"
+    kind: Literal["mlp", "cnn", "resnet", "pretrained"] = "mlp"
     """`mlp`: fully connected layers. `cnn`: convolutions before them, as in LeNet. `resnet`: the
-    residual network that He et al. 2016 have for small images, of `blocks` and `width`."""
+    residual network that He et al. 2016 have for small images, of `blocks` and `width`.
+    `pretrained`: a `backbone` that was trained on other pictures, with a new output layer."""
+    backbone: backbones.Name | None = None
+    """What a pretrained network starts from; resnet18 by default. An operator must have put its
+    weights into TRAIND_BACKBONES."""
+    frozen: bool | None = None
+    """Whether only the new output layer of a pretrained network is trained, and the backbone stays
+    as it is, so that what it makes of each image is computed once; true by default. If false,
+    everything is trained further (fine-tuned)."""
     channels: list[Channels] | None = Field(default=None, min_length=1, max_length=4)
     """Channels of each convolution of a cnn, each followed by pooling that halves the image;
     [16, 32] by default."""
@@ -54,15 +62,17 @@ class Model(Section):
     width: int | None = Field(default=None, ge=4, le=128)
     """Channels of a resnet's first stage, doubled in each of the two others; 16 by default."""
     hidden: list[Width] = Field(default=HIDDEN, max_length=16)
-    """Units of each fully connected layer before the output; [] has none. A resnet has none."""
+    """Units of each fully connected layer before the output; [] has none. A resnet and a pretrained
+    network have none."""
     activation: Function = "relu"
-    """Function after each hidden layer and each convolution."""
+    """Function after each hidden layer and each convolution; a backbone has its own."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Probability with which each hidden unit is set to zero while training; in a resnet each
-    channel's mean before the output."""
+    """Probability with which each hidden unit is set to zero while training; in a resnet and a
+    pretrained network each channel's mean before the output."""
     batch_norm: bool = False
     """Whether what goes into each activation is normalized over the batch; needs a hidden layer or
-    a convolution. A resnet always does."""
+    a convolution. A resnet always does, and a backbone; one that is frozen does it with the means
+    that it was trained with."""
     output: Literal["softmax", "sigmoid"] = "softmax"
     """`softmax`: a unit for each class. `sigmoid`: one unit for two classes, which gives the
     probability of the second; the loss is then binary cross-entropy or, with `mse`, the textbook's
@@ -73,31 +83,39 @@ class Model(Section):
     initial_bias: float = Field(default=0.0, ge=-10.0, le=10.0)
     """Bias that each hidden unit starts from."""
 
-    @field_validator("channels", "kernel", "pool", "blocks", "width")
+    @field_validator("backbone", "frozen", "channels", "kernel", "pool", "blocks", "width")
     @classmethod
     def _fits_the_kind(cls, value: Any, info: ValidationInfo) -> Any:
         field = str(info.field_name)
-        kind = "cnn" if field in DEFAULTS["cnn"] else "resnet"
+        kind = next(kind for kind, fields in DEFAULTS.items() if field in fields)
         if info.data.get("kind") == kind:
             return DEFAULTS[kind][field] if value is None else value
-        refuse_unless(False, value, f"only kind {kind} takes it")
+        refuse_unless(False, value is not None, f"only kind {kind} takes it")
         return None
 
     @field_validator("hidden")
     @classmethod
     def _a_resnet_has_none(cls, hidden: list[int], info: ValidationInfo) -> list[int]:
-        if info.data.get("kind") != "resnet":
+        if info.data.get("kind") not in ("resnet", "pretrained"):
             return hidden
         given = hidden != HIDDEN and hidden
-        refuse_unless(False, given, "a resnet has no hidden layers but those of its blocks")
+        refuse_unless(
+            False, given, f"a {info.data['kind']} network has no hidden layers of its own"
+        )
         return []
 
     @field_validator("activation", "dropout", "batch_norm", "initial_bias")
     @classmethod
     def _has_layers_to_act_on(cls, value: Any, info: ValidationInfo) -> Any:
-        if "hidden" not in info.data:  # it was refused, so there is nothing to compare with
+        if (
+            "hidden" not in info.data or "kind" not in info.data
+        ):  # it was refused, so there is nothing to compare with
             return value
-        if info.data.get("kind") == "resnet":
+        if info.data["kind"] == "pretrained":
+            given = value not in ("relu", 0) and info.field_name in ("activation", "initial_bias")
+            refuse_unless(False, given, "a backbone has its own")
+            return not info.data.get("frozen") if info.field_name == "batch_norm" else value
+        if info.data["kind"] == "resnet":
             refuse_unless(info.field_name != "initial_bias", value, "a resnet has no such biases")
             return True if info.field_name == "batch_norm" else value
         given = value not in ("relu", "none", 0)
@@ -114,7 +132,10 @@ class Model(Section):
         """The network from the images of a dataset to one logit for each class, in order."""
         shape: Shape = facts.input_shape
         made: list[Layer] = []
-        if self.kind == "resnet":
+        if self.backbone is not None:
+            made = self.backbone_layers(facts)
+            made += self._dropout(made[-1].outputs)
+        elif self.kind == "resnet":
             blocks, width = self.blocks or 1, self.width or 1
             made = resnet.layers(shape, blocks, width, self.activation)
             made += self._dropout(made[-1].outputs)
@@ -130,6 +151,10 @@ class Model(Section):
             unit = Linear(made[-1].outputs, (1,), feeds=None)
             return [*made, unit, BinaryLogits(unit.outputs, (2,))]
         return [*made, Linear(made[-1].outputs, (facts.classes,), feeds=None)]
+
+    def backbone_layers(self, facts: DatasetFacts) -> list[Layer]:
+        """Those of the layers, the first ones, that a pretrained network does not train anew."""
+        return backbones.layers(self.backbone, facts.input_shape) if self.backbone else []
 
     def _convolution(self, inputs: Shape, channels: int) -> list[Layer]:
         _, rows, columns = inputs
@@ -154,5 +179,6 @@ class Model(Section):
 DEFAULTS: dict[str, dict[str, Any]] = {
     "cnn": {"channels": [16, 32], "kernel": 5, "pool": "max"},
     "resnet": {"blocks": 1, "width": 16},
+    "pretrained": {"backbone": "resnet18", "frozen": True},
 }
 """The fields that only one kind takes. A small LeNet (LeCun et al. 1998), and ResNet-8."""

@@ -1,11 +1,13 @@
-"""The residual network for small images: He, Zhang, Ren, Sun, "Deep Residual Learning for Image
-Recognition", CVPR 2016, section 4.2.
+"""Residual networks: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", 2016.
 
-A 3x3 convolution, then three stages of residual blocks, each of two 3x3 convolutions with batch
-normalization; then the mean of each channel and the output layer. The second and the third stage
-halve the image and double the channels. Where they do, the shortcut is a 1x1 convolution (option B
-of the paper). For these networks the paper pads with channels of zeros (option A); a convolution
-adds 1% of weights, and is an ordinary layer wherever the exported graph runs.
+`layers` is the one for small images of section 4.2. A 3x3 convolution, then three stages of
+residual blocks, each of two 3x3 convolutions with batch normalization; then the mean of each
+channel and the output layer. The second and the third stage halve the image and double the
+channels. Where they do, the shortcut is a 1x1 convolution (option B of the paper). For these
+networks the paper pads with channels of zeros (option A); a convolution adds 1% of weights, and is
+an ordinary layer wherever the exported graph runs.
+
+`resnet18` is the one with 18 layers of table 1, as torchvision has it.
 """
 
 from app.jobspec.layers import (
@@ -15,6 +17,7 @@ from app.jobspec.layers import (
     Function,
     GlobalAveragePool,
     Layer,
+    MaxPool,
     Residual,
     Shape,
 )
@@ -34,9 +37,29 @@ def layers(inputs: Shape, blocks: int, width: int, activation: Function) -> list
     return [*made, GlobalAveragePool(shape, shape[:1])]
 
 
+def resnet18(inputs: Shape) -> list[Layer]:
+    """From images to the mean of each of 512 channels, (512,)."""
+    convolved = (64, *_halved(inputs))
+    shape = (64, *_halved(convolved))
+    made: list[Layer] = [
+        *_normalized(inputs, convolved, "relu", stride=2, kernel=7),
+        Activation(convolved, convolved, "relu"),
+        MaxPool(convolved, shape, 3, stride=2, padding=1),
+    ]
+    for stage in range(4):
+        for number in range(2):
+            made += _block(shape, "relu", halves=stage > 0 and number == 0)
+            shape = made[-1].outputs
+    return [*made, GlobalAveragePool(shape, shape[:1])]
+
+
+def _halved(shape: Shape) -> Shape:
+    """Rows and columns behind a layer of stride 2."""
+    return tuple(-(-side // 2) for side in shape[1:])
+
+
 def _block(inputs: Shape, activation: Function, *, halves: bool) -> list[Layer]:
-    channels, rows, columns = inputs
-    shape = (2 * channels, -(-rows // 2), -(-columns // 2)) if halves else inputs
+    shape = (2 * inputs[0], *_halved(inputs)) if halves else inputs
     stride = 2 if halves else 1
     body = (
         *_normalized(inputs, shape, activation, stride),

@@ -30,6 +30,23 @@ def test_the_estimate_adds_steps_evaluations_and_the_rest() -> None:
     assert cost.estimate(job, speed) == pytest.approx(expected)
 
 
+def test_a_frozen_backbone_is_asked_once() -> None:
+    fields = {"dataset": {"limit": 1000}, "model": {"kind": "pretrained"}}
+    job = JobSpec.model_validate(fields | {"training": {"epochs": 5}})
+    assert cost.step(job)["float32.dense"] == 3 * 4 * 512 * 10
+    assert cost.step(job)["float32.convolution"] == 0
+    once = 1000 + 10_000  # training and validation images, and those of the test
+    backbone = cost.image(job.layers[:-1])["float32.convolution"]
+    assert backbone > 20_000_000  # multiplications of 28 x 28 pixels
+    assert cost.estimate(job, {"float32.convolution": 1e-9}) == pytest.approx(once * backbone / 1e9)
+    longer = job.model_copy(update={"training": job.training.model_copy(update={"epochs": 50})})
+    assert cost.estimate(longer, {"float32.convolution": 1e-9}) == pytest.approx(
+        once * backbone / 1e9
+    )
+    tuned = JobSpec.model_validate(fields | {"model": {"kind": "pretrained", "frozen": False}})
+    assert cost.step(tuned)["float32.convolution"] == 3 * 4 * backbone
+
+
 def test_every_part_that_a_job_may_have_is_measured() -> None:
     measured = {
         part for fields in calibration.specs() for part in cost.step(JobSpec.model_validate(fields))

@@ -53,6 +53,32 @@ DOES_NOT_FIT = [
         "training.gradient",
         "use auto",
     ),
+    (
+        {"model": {"kind": "pretrained"}, "dataset": {"augment": {"flip": True}}},
+        "dataset.augment",
+        "set model.frozen to false",
+    ),
+    (
+        {"model": {"kind": "pretrained"}, "dataset": {"normalization": "unit"}},
+        "dataset.normalization",
+        "brings its own",
+    ),
+    (
+        {"model": {"kind": "pretrained"}, "dataset": {"name": "breast-cancer"}},
+        "model.kind",
+        "is for images",
+    ),
+    (
+        spec("model", {"kind": "pretrained", "dropout": 0.1})
+        | spec("training.gradient", "chain_rule"),
+        "training.gradient",
+        "use auto",
+    ),
+    (
+        spec("model", {"kind": "pretrained", "frozen": False}) | spec("training.batch_size", 1),
+        "training.batch_size",
+        "two images",
+    ),
     ({"model": {"output": "sigmoid"}}, "model.output", "two classes, and the dataset has 10"),
 ]
 
@@ -74,6 +100,12 @@ WITHOUT_EFFECT = [
     ({"model": {"kind": "cnn", "hidden": [], "dropout": 0.5}}, "model.dropout"),
     ({"model": {"hidden": [], "activation": "tanh"}}, "model.activation"),
     ({"model": {"hidden": [], "initial_bias": 1.0}}, "model.initial_bias"),
+    ({"model": {"frozen": False}}, "model.frozen"),
+    ({"model": {"kind": "resnet", "backbone": "resnet18"}}, "model.backbone"),
+    ({"model": {"kind": "pretrained", "hidden": [9]}}, "model.hidden"),
+    ({"model": {"kind": "pretrained", "activation": "tanh"}}, "model.activation"),
+    ({"model": {"kind": "pretrained", "initial_bias": 0.1}}, "model.initial_bias"),
+    ({"model": {"kind": "pretrained", "blocks": 2}}, "model.blocks"),
     ({"dataset": {"limit": 20, "validation_fraction": 0.01}}, "dataset.validation_fraction"),
     ({"lr_range": {"lowest": 1.0, "highest": 0.5}}, "lr_range.highest"),
 ]
@@ -85,6 +117,17 @@ def test_what_would_have_no_effect_is_refused_by_name(fields: dict[str, Any], fi
         JobSpec.model_validate(fields)
     (error,) = refusal.value.errors()
     assert error.get("ctx", {}).get("field", ".".join(map(str, error["loc"]))) == field
+
+
+def test_a_frozen_backbone_trains_its_output_layer_only() -> None:
+    frozen = JobSpec.model_validate(
+        {"model": {"kind": "pretrained"}, "training": {"batch_size": 1}}
+    )
+    assert (frozen.parameters, frozen.has_chain_rule) == (512 * 10 + 10, True)
+    tuned = JobSpec.model_validate({"model": {"kind": "pretrained", "frozen": False}})
+    # torchvision's resnet18 has 11,689,512 with 1,000 classes
+    assert tuned.parameters == 11_689_512 - 513 * 1000 + 513 * 10
+    assert (tuned.has_chain_rule, tuned.model.batch_norm) == (False, True)
 
 
 def test_batch_norm_of_a_convolution_needs_no_hidden_layer() -> None:

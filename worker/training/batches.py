@@ -10,7 +10,7 @@ any epoch. No choice made here touches the generator that training draws from.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from math import ceil, prod
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from worker.training.augmentation import Augmentation
 from worker.training.dataset import Array, Description, TableDescription
-from worker.training.inputs import PixelScale, scale
+from worker.training.inputs import PixelScale, scale, unchanged
 
 HELD_BYTES = 2 * 2**30
 """Images of a part that a GPU holds at most; more are copied to it batch by batch."""
@@ -51,7 +51,7 @@ class Images:
         self._origins = self._rows
         if device.type != "cpu" and len(self._rows) * images[:1].nbytes <= HELD_BYTES:
             self._copy_to_device()
-        self._scale = scale(description, device)
+        self._scale: Callable[[Tensor], Tensor] = scale(description, device)
 
     def _copy_to_device(self) -> None:
         """Block by block, so that the images are nowhere else in memory as a whole."""
@@ -91,6 +91,15 @@ class Images:
         step = max(1, -(-len(self) // most))
         chosen._rows, chosen._origins = self._rows[::step], self._origins[::step]
         return chosen
+
+    def seen_as(self, features: Tensor) -> "Images":
+        """The same examples, as a frozen part of a network sees them: rows of features (N, units),
+        in the order of all images that there were."""
+        seen = copy(self)
+        has_all = self._rows is self._origins
+        seen._images = features if has_all else features[self._origins].to(self._device)
+        seen._layout, seen._scale = torch.contiguous_format, unchanged
+        return seen
 
     def all(self) -> tuple[Tensor, Tensor]:
         """All images and labels, as from `draw`."""

@@ -27,6 +27,7 @@ from app.jobspec.layers import (
     Linear,
     MaxPool,
     Residual,
+    Standardize,
 )
 from worker.training.dataset import Description, TableDescription
 from worker.training.inputs import Rows
@@ -163,8 +164,11 @@ class Graph:
             case Activation(), _:
                 return self._activation(layer.function, signal)
             case MaxPool(), _:
-                sides = [layer.size] * 2
-                return self.add("MaxPool", [signal], kernel_shape=sides, strides=sides)
+                sides, strides = [layer.size] * 2, [layer.stride or layer.size] * 2
+                around = [layer.padding] * 4
+                return self.add(
+                    "MaxPool", [signal], kernel_shape=sides, strides=strides, pads=around
+                )
             case AveragePool(), _:
                 sides = [layer.size] * 2
                 return self.add("AveragePool", [signal], kernel_shape=sides, strides=sides)
@@ -175,6 +179,8 @@ class Graph:
                 return self.add(
                     "Add", [body, self.sequence(module.shortcut, layer.shortcut, signal)]
                 )
+            case Standardize(), _:
+                return self._scaled(layer, signal)
             case Flatten(), _:
                 return self.add("Flatten", [signal])
             case BinaryLogits(), _:
@@ -182,6 +188,13 @@ class Graph:
             case Dropout(), _:  # only while training
                 return signal
         raise TypeError(f"no operator is written for {layer}")
+
+    def _scaled(self, layer: Standardize, signal: str) -> str:
+        mean, std = (
+            self.constant(np.array(each, np.float32).reshape(-1, 1, 1))
+            for each in (layer.mean, layer.std)
+        )
+        return self.add("Div", [self.add("Sub", [signal, mean]), std])
 
     def _weights(self, module: nn.Linear | nn.Conv2d) -> list[str]:
         bias = [] if module.bias is None else [self.constant(module.bias)]

@@ -83,6 +83,11 @@ class Rows:
         return torch.cat([scaled, lacking.to(rows.dtype), places.to(rows.dtype)], 1)
 
 
+def unchanged(features: Tensor) -> Tensor:
+    """Features of a frozen backbone, float32 (B, units), as they are."""
+    return features
+
+
 def scale(description: Description | TableDescription, device: torch.device) -> PixelScale | Rows:
     """What makes stored examples, as float32, what a network sees; it may write to them."""
     if isinstance(description, TableDescription):

@@ -19,7 +19,7 @@ def steps(
     low = spec.training.precision == "bfloat16"
     if name(spec, state.device) == "chain_rule":
         precision = torch.bfloat16 if low else torch.float32
-        layers = fully_connected(state.net, spec.layers)
+        layers = fully_connected(state.net, spec.trained)
         return backpropagation.train(layers, criterion, state.optimizer, batches, precision)
     net = networks.Bfloat16(state.net) if low else state.net
     return loop.train(net, criterion, state.optimizer, batches)

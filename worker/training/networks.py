@@ -1,6 +1,6 @@
 """The PyTorch network that a spec describes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from app.jobspec.layers import (
     Linear,
     MaxPool,
     Residual,
+    Standardize,
 )
 
 ACTIVATIONS: dict[Function, Callable[[], nn.Module]] = {
@@ -38,9 +39,16 @@ CONSTANT = 0.01
 def build(spec: JobSpec) -> nn.Sequential:
     """From pixels, shape (B, C, H, W), to logits, shape (B, classes): a module for each layer.
 
-    Draws the initial weights from torch's global generator, layer by layer.
+    Without a frozen backbone, from whose features, (B, units), the network then starts. Draws the
+    initial weights from torch's global generator, layer by layer.
     """
-    return _sequence(spec.layers, spec.model)
+    return _sequence(spec.trained, spec.model)
+
+
+def backbone(layers: Iterable[Layer]) -> nn.Sequential:
+    """The first layers of a pretrained network, on torch's `meta` device: without numbers yet."""
+    with torch.device("meta"):
+        return _sequence(layers, Model())
 
 
 class ResidualBlock(nn.Module):
@@ -55,6 +63,19 @@ class ResidualBlock(nn.Module):
         """(B, C, H, W) to the shape that the body gives."""
         total: Tensor = self.body(signal) + self.shortcut(signal)
         return total
+
+
+class Scale(nn.Module):
+    """(x - mean) / std of each channel; one channel becomes as many as there are means."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self._mean, self._std = mean, std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 1 or C, H, W) to (B, C, H, W)."""
+        mean, std = (images.new_tensor(each).view(-1, 1, 1) for each in (self._mean, self._std))
+        return (images - mean) / std
 
 
 class GlobalAverage(nn.Module):
@@ -98,16 +119,23 @@ def _module(layer: Layer, model: Model) -> nn.Module:
             return nn.BatchNorm2d(channels)
         case BatchNorm(outputs=(units,)):
             return nn.BatchNorm1d(units)
+        case Residual(body=body, shortcut=shortcut):
+            return ResidualBlock(_sequence(body, model), _sequence(shortcut, model))
+    return _without_weights(layer)
+
+
+def _without_weights(layer: Layer) -> nn.Module:
+    match layer:
         case Activation(function=function):
             return ACTIVATIONS[function]()
         case MaxPool(size=size):
-            return nn.MaxPool2d(size)
+            return nn.MaxPool2d(size, layer.stride, layer.padding)
         case AveragePool(size=size):
             return nn.AvgPool2d(size)
         case GlobalAveragePool():
             return GlobalAverage()
-        case Residual(body=body, shortcut=shortcut):
-            return ResidualBlock(_sequence(body, model), _sequence(shortcut, model))
+        case Standardize(mean=mean, std=std):
+            return Scale(mean, std)
         case Flatten():
             return nn.Flatten()
         case BinaryLogits():

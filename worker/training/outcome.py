@@ -11,6 +11,7 @@ from torch import nn
 from app.jobspec import JobSpec
 from worker.messages import Finished
 from worker.training import export, graph, report
+from worker.training.backbone import Backbone
 from worker.training.dataset import Dataset
 from worker.training.evaluation import evaluate
 from worker.training.importance import importance
@@ -27,6 +28,7 @@ def finish(
     state: State,
     criterion: nn.Module,
     *,
+    backbone: Backbone | None,
     suspects: list[Suspect],
     provenance: dict[str, Any],
 ) -> Finished:
@@ -58,6 +60,8 @@ def finish(
     metadata = {"spec": spec.model_dump(mode="json"), **signature, **description.statistics()}
     measured = dataset.test_labels.astype(np.int64), test.probabilities.numpy()
     net = net.cpu()
+    if backbone is not None and spec.model.frozen:
+        net = nn.Sequential(*backbone.frozen(spec), *net)
     columns = importance(net, dataset, spec.training.seed)
     found = report.report(*measured, dataset.test_images, description, dataset.names("test"))
     found |= {"columns": columns, "suspects": report.suspects(suspects, dataset)}

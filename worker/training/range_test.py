@@ -15,6 +15,7 @@ from torch import nn
 from app.jobspec import JobSpec, RateRange
 from worker.training import losses, method
 from worker.training.batches import Images
+from worker.training.checkpoint import Tensors
 from worker.training.loop import Batch, Step
 from worker.training.measurements import RangeTest
 from worker.training.state import State
@@ -41,6 +42,7 @@ def range_test(
     limits: RateRange,
     *,
     device: torch.device,
+    pretrained: Tensors | None = None,
     heartbeat: Callable[[], None],
 ) -> RangeTest:
     """Raises the rate over `limits.batches` mini-batches of the spec's size.
@@ -48,7 +50,7 @@ def range_test(
     `heartbeat` is called before each mini-batch; an exception that it raises ends the test.
     """
     with torch.random.fork_rng(devices=[]):
-        state = State(spec, device)
+        state = State(spec, device, pretrained)
         steps = method.steps(spec, state, criterion, _endless(spec, images, heartbeat))
         rates, smoothed = _ramp(state, steps, criterion, limits)
     return _result(spec.training.batch_size, rates, smoothed)

@@ -26,11 +26,13 @@ from worker.messages import (
 )
 from worker.training import checkpoint, losses, method, outcome, suspects
 from worker.training.augmentation import Augmentation
+from worker.training.backbone import Backbone
 from worker.training.dataset import Dataset
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.diagnosis.document import of_range_test
 from worker.training.environment import choose_device, environment
 from worker.training.evaluation import evaluate
+from worker.training.features import Features
 from worker.training.interruptions import Diverged, Stopping
 from worker.training.loop import Batch, Step
 from worker.training.measurements import Measurements
@@ -55,23 +57,28 @@ class Run:
         dataset: Dataset,
         report: Callable[[Report], None],
         stop_requested: Callable[[], StopReason | None],
+        backbone: Backbone | None = None,
     ) -> None:
         self._spec = spec
-        description = dataset.description.normalized(spec.dataset.normalization)
+        scale = "unit" if backbone else spec.dataset.normalization  # a backbone has its own
+        description = dataset.description.normalized(scale)
         self._dataset = replace(dataset, description=description)
         self._report = report
         self._stop_requested = stop_requested
         self._device = choose_device(spec.resources.device)
         torch.set_num_threads(spec.resources.threads)  # the number changes the last bits
-        torch.set_flush_denormal(
-            True
-        )  # a dead unit's velocity decays to denormals, 16 times slower
-        self._state = State(spec, self._device)
+        torch.set_flush_denormal(True)  # dead units' velocities would be denormals, 16 times slower
+        self._backbone = backbone
+        fine_tuned = None if backbone is None or spec.model.frozen else backbone.weights
+        self._state = State(spec, self._device, fine_tuned)
+        self._throughput = Throughput(spec)
         self._splits = split(spec, self._dataset, self._device)
+        if backbone is not None and spec.model.frozen:
+            features = Features(backbone, spec, self._dataset, self._device)
+            self._splits = features.of(self._splits, report, self._heartbeat)
         self._classes = len(description.classes)
         counts = self._splits.training.labels.bincount(minlength=self._classes)
         self._criterion = losses.criterion(spec.training.loss, counts, spec.model.output)
-        self._throughput = Throughput(spec)
         self._kept_at = time.monotonic()
         self._observer = Observer(self._checkup() if spec.diagnosis else None, report)
 
@@ -97,7 +104,7 @@ class Run:
 
     def _train(self) -> Finished:
         self._observer.look(Checkup.begin)
-        while not self._has_ended():
+        while not self._state.has_ended(self._spec.training):
             self._train_epoch()
         if self._state.best.weights:
             self._state.net.load_state_dict(self._state.best.weights)
@@ -110,6 +117,7 @@ class Run:
             self._splits,
             self._state,
             self._criterion,
+            backbone=self._backbone,
             suspects=doubtful.worst,
             provenance=self._environment(),
         )
@@ -122,6 +130,7 @@ class Run:
             self._criterion,
             limits,
             device=self._device,
+            pretrained=self._state.pretrained,
             heartbeat=self._heartbeat,
         )
         self._report(Diagnosed(of_range_test(found, limits), []))
@@ -181,7 +190,7 @@ class Run:
         self._report(self._throughput.now(at.epoch, at.step))
         with self._throughput.excluding():
             self._observer.look(Checkup.epoch, metrics)
-        self._judge(metrics)
+        self._state.judge(training.early_stopping, metrics)
         at.epoch, at.batch = at.epoch + 1, 0
         self._state.running = RunningMetrics(self._device)
         self._keep()
@@ -234,23 +243,6 @@ class Run:
                     metrics[stopping.metric] = found
         return metrics
 
-    def _judge(self, metrics: dict[str, float]) -> None:
-        """Tells schedule and early stopping the metrics."""
-        self._state.rate.epoch_ended(metrics.get("validation_loss"))
-        stopping = self._spec.training.early_stopping
-        if stopping is not None and stopping.metric in metrics:
-            found = metrics[stopping.metric]
-            better = found if stopping.falls else -found
-            if self._state.best.waiting.improves(better, stopping.min_delta):
-                self._state.best.weights = checkpoint.network_state(self._state.net)
-
-    def _has_ended(self) -> bool:
-        """Whether all epochs are done, or early stopping is out of patience."""
-        training, state = self._spec.training, self._state
-        stopping = training.early_stopping
-        out_of_patience = stopping is not None and state.best.waiting.waited >= stopping.patience
-        return out_of_patience or state.position.epoch > training.epochs
-
     def _heartbeat(self) -> None:
         """Reports that the run is alive; stops it if asked to: the newest checkpoint holds all."""
         if reason := self._stop_requested():
@@ -277,6 +269,8 @@ class Run:
 
     def _resume(self, content: bytes) -> None:
         made_in = self._state.restore(content)
+        if self._backbone is not None:
+            self._backbone.check_same(made_in.get("backbone_sha256"))
         self._observer.look(Checkup.hold, content)
         changed = checkpoint.differences(made_in, self._environment())
         self._report(Resumed(self._state.position.step, changed))
@@ -292,7 +286,10 @@ class Run:
         return loss
 
     def _environment(self) -> dict[str, Any]:
-        return environment(self._device) | {
+        backbone = {"backbone_sha256": self._backbone.sha256} if self._backbone else {}
+        return {
+            **environment(self._device),
+            **backbone,
             "dataset_sha256": self._dataset.description.sha256,
             "gradient": method.name(self._spec, self._device),
         }

@@ -7,7 +7,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from app.jobspec import JobSpec
+from app.jobspec import EarlyStopping, JobSpec, Training
 from worker.training import checkpoint, networks, optimization, running_metrics
 from worker.training.checkpoint import Snapshot
 from worker.training.measurements import Measurements
@@ -35,10 +35,16 @@ class Best:
 class State:
     """A run between two steps, from its seed or from a snapshot."""
 
-    def __init__(self, spec: JobSpec, device: torch.device) -> None:
+    def __init__(
+        self, spec: JobSpec, device: torch.device, pretrained: checkpoint.Tensors | None = None
+    ) -> None:
+        """`pretrained` are weights that take the place of those drawn by the seed."""
         torch.manual_seed(spec.training.seed)
         self.device = device
-        self.net = networks.build(spec).to(device)
+        self.pretrained = pretrained or {}
+        self.net = networks.build(spec)
+        self.net.load_state_dict(self.pretrained, strict=False)
+        self.net.to(device)
         self.optimizer = optimization.optimizer(spec.training, self.net.parameters())
         self.rate = LearningRate(spec)
         self.position = Position()
@@ -46,6 +52,21 @@ class State:
         self._log_every = spec.training.log_every
         self.best = Best()
         self.measurements = Measurements()
+
+    def judge(self, stopping: EarlyStopping | None, metrics: dict[str, float]) -> None:
+        """Tells schedule and early stopping an epoch's metrics."""
+        self.rate.epoch_ended(metrics.get("validation_loss"))
+        if stopping is not None and stopping.metric in metrics:
+            found = metrics[stopping.metric]
+            better = found if stopping.falls else -found
+            if self.best.waiting.improves(better, stopping.min_delta):
+                self.best.weights = checkpoint.network_state(self.net)
+
+    def has_ended(self, training: Training) -> bool:
+        """Whether all epochs are done, or early stopping is out of patience."""
+        stopping = training.early_stopping
+        out_of_patience = stopping is not None and self.best.waiting.waited >= stopping.patience
+        return out_of_patience or self.position.epoch > training.epochs
 
     def encode(self, environment: dict[str, Any]) -> bytes:
         """A snapshot of this boundary; `environment` is what the bits depend on beside the spec."""

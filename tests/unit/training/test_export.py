@@ -62,6 +62,7 @@ MODELS: list[dict[str, Any]] = [
     {"kind": "cnn", "channels": [4], "kernel": 7, "pool": "average", "batch_norm": True},
     {"kind": "cnn", "channels": [4, 6], "pool": "global", "hidden": [], "activation": "leaky_relu"},
     {"kind": "resnet", "width": 4, "blocks": 2, "dropout": 0.3},
+    {"kind": "pretrained", "frozen": False, "dropout": 0.3},
 ]
 
 

@@ -76,7 +76,7 @@ class Checkup:
         """Measures the network before its first step."""
         if self._state.position.step and not self._state.measurements.readings:
             with torch.random.fork_rng(devices=[]):  # the run began without diagnosis
-                self._recorder.look_back(State(self._spec, self._state.device).net)
+                self._recorder.look_back(self._fresh().net)
         self._recorder.begin()
 
     def step(self, step: Step) -> Diagnosed | None:
@@ -192,10 +192,15 @@ class Checkup:
                 self._criterion,
                 RateRange(),
                 device=self._state.device,
+                pretrained=self._state.pretrained,
                 heartbeat=self._heartbeat,
             )
             for size in sizes
         ]
+
+    def _fresh(self) -> State:
+        """The run before its first step."""
+        return State(self._spec, self._state.device, self._state.pretrained)
 
     def _try_a_lower_rate(self) -> None:
         """Trains a fresh copy with a tenth of the rate, for a part of the run's steps."""
@@ -204,7 +209,7 @@ class Checkup:
             return
         rate = self._spec.training.optimizer.lr / 10
         with torch.random.fork_rng(devices=[]):
-            copy = State(self._spec, self._state.device)
+            copy = self._fresh()
             for group in copy.optimizer.param_groups:
                 group["lr"] = rate
             epochs = range(1, self._spec.training.epochs + 1)

@@ -114,6 +114,9 @@ def underfitting(case: Case) -> Finding | None:
     if case.spec.model.width is not None:
         width = 2 * case.spec.model.width
         change = Change("/model/width", width, "more channels can distinguish more shapes")
+    elif case.spec.model.backbone is not None:
+        advice = "Train the backbone further, on your own images, or take larger ones."
+        change = Change("/model/frozen", False, "the backbone learns what these images need")
     else:
         hidden = case.spec.model.hidden or [WIDTH // 4]
         wider = [max(WIDTH, min(4 * units, WIDEST)) for units in hidden]
@@ -176,9 +179,9 @@ def _restrained(case: Case) -> list[Change]:
         effect = f"all {dataset.facts.train_images} images of the dataset instead of "
         effect += f"{dataset.training_images}"
         return [Change("/dataset/limit", None, effect)]
-    if model.dropout == 0 and (model.hidden or model.kind == "resnet"):
+    if model.dropout == 0 and (model.hidden or model.kind in ("resnet", "pretrained")):
         return [Change("/model/dropout", 0.3, "no unit can rely on a few others")]
-    if dataset.augment is None:
+    if dataset.augment is None and not model.frozen:
         effect = "every image is seen a little differently each time"
         return [Change("/dataset/augment", {"shift": 1, "rotation": 10}, effect)]
     return [stopping_early()] if training.early_stopping is None else []

@@ -42,11 +42,13 @@ def _again(
     """Trains again up to the step that broke the network, and once more up to the one before."""
 
     def start() -> State:
-        state = State(spec, broken.device)
+        state = State(spec, broken.device, broken.pretrained)
         if snapshot is not None:
             state.restore(snapshot)
             if state.position.step >= broken.position.step or _weights(state.net):
-                state = State(spec, broken.device)  # the snapshot is broken itself
+                state = State(
+                    spec, broken.device, broken.pretrained
+                )  # the snapshot is broken itself
         return state
 
     state = start()

@@ -209,6 +209,14 @@ CURES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
         {"model": {"kind": "cnn", "hidden": []}},
         {"dataset": {"augment": {"shift": 1, "rotation": 10}}},
     ),
+    "frozen backbone": (
+        {"model": {"kind": "pretrained"}},
+        {"model": {"dropout": 0.3}},
+    ),
+    "frozen backbone sees images once": (
+        {"model": {"kind": "pretrained", "dropout": 0.3}},
+        {"training": {"early_stopping": {"metric": "validation_loss", "patience": 5}}},
+    ),
     "has both": (
         {"dataset": AUGMENTED, "model": {"dropout": 0.5}},
         {"training": {"early_stopping": {"metric": "validation_loss", "patience": 5}}},
@@ -250,6 +258,19 @@ def test_layers_grow_up_to_what_a_spec_may_have(hidden: list[int], wider: list[i
     said = judged({"dataset": {"name": "digits"}, "model": {"hidden": hidden}}, found)
     assert cause(said) == "underfitting"
     assert said["suggestion"] == {"model": {"hidden": wider}}
+
+
+@pytest.mark.parametrize(
+    ("frozen", "suggested"), [(True, {"model": {"frozen": False}}), (False, None)]
+)
+def test_a_backbone_that_does_badly_is_trained_further(
+    *, frozen: bool, suggested: dict[str, Any] | None
+) -> None:
+    found = measured(0.5, 0.5, stretches=quarters(1.0, 1.0, 1.0, 1.0))
+    model = {"kind": "pretrained", "frozen": frozen}
+    said = judged({"dataset": {"name": "digits"}, "model": model}, found)
+    assert cause(said) == "underfitting"
+    assert said["suggestion"] == suggested
 
 
 def test_what_changes_nothing_is_not_suggested() -> None:
