@@ -7,12 +7,15 @@ again from its file: an import gives the same arrays each time.
 import contextlib
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from app import jobspec, lifeline
-from worker.imports.messages import COMMAND, Refused, decode, encode_order
+from worker.imports.messages import COMMAND, Import, Refused, decode, encode_order
 from worker.messages import Order
 from worker.training.dataset import Dataset, NotDecoded, load
 
@@ -27,8 +30,13 @@ class DatasetUnavailable(Exception):
         self.advice = advice
 
 
-def open_dataset(wanted: jobspec.Dataset, order: Order) -> Dataset:
+def open_dataset(
+    wanted: jobspec.Dataset, order: Order, heartbeat: Callable[[], None] = lambda: None
+) -> Dataset:
     """Maps a decoded dataset; one that is missing or damaged is decoded first.
+
+    `heartbeat` is called whenever an import says how far it is; an exception that it raises ends
+    the import. A download says nothing: it may hang.
 
     Raises:
         DatasetUnavailable: it cannot be had.
@@ -40,7 +48,7 @@ def open_dataset(wanted: jobspec.Dataset, order: Order) -> Dataset:
     if facts.id is None:
         _decode_built_in(wanted.name, home, order.datasets_source)
     else:
-        _import_again(f"{wanted.name}@{facts.version}", order)
+        _import_again(f"{wanted.name}@{facts.version}", order, heartbeat)
     try:
         return load(folder, facts)
     except NotDecoded as error:
@@ -64,25 +72,53 @@ def _decode_built_in(name: str, home: Path, source: str | None) -> None:
         raise DatasetUnavailable(told["message"], told["advice"])
 
 
-def _import_again(name: str, order: Order) -> None:
+def _import_again(name: str, order: Order, heartbeat: Callable[[], None]) -> None:
     source = order.own_dataset
     if source is None or not Path(source.source).is_file():
         raise DatasetUnavailable(
             f"The arrays of {name} are missing on this worker, and its file, too.",
             "Put TRAIND_HOME/objects back from a backup, or send the file as the next version.",
         )
-    output, errors, code = _run(COMMAND, encode_order(source))
+    with tempfile.TemporaryFile() as told:
+        code = _imported(source, told, heartbeat)
+        told.seek(0)
+        errors = told.read()
     if code:
         raise DatasetUnavailable(f"Importing {name} again failed: {_last(errors, code)}.", ROOM)
-    last = decode(output.splitlines()[-1])
-    if isinstance(last, Refused):
-        raise DatasetUnavailable(last.message, last.advice)
 
 
-def _run(command: list[str], order: bytes | None = None) -> tuple[bytes, bytes, int]:
+def _imported(source: Import, errors: IO[bytes], heartbeat: Callable[[], None]) -> int:
+    """Runs an import to its end; returns its exit code.
+
+    Raises:
+        DatasetUnavailable: the file was refused.
+    """
     pipe = subprocess.PIPE
-    with lifeline.Process(command, stdin=pipe, stdout=pipe, stderr=pipe) as decoding:
-        output, errors = decoding.communicate(order)
+    with lifeline.Process(COMMAND, stdin=pipe, stdout=pipe, stderr=errors) as importing:
+        try:
+            if importing.stdin is not None and importing.stdout is not None:
+                with contextlib.suppress(BrokenPipeError), importing.stdin as order:
+                    order.write(encode_order(source))
+                for line in importing.stdout:
+                    _hear(line, heartbeat)
+        except BaseException:
+            importing.kill()
+            raise
+    return importing.returncode
+
+
+def _hear(line: bytes, heartbeat: Callable[[], None]) -> None:
+    with contextlib.suppress(msgspec.DecodeError):  # a library's word
+        said = decode(line)
+        if isinstance(said, Refused):
+            raise DatasetUnavailable(said.message, said.advice)
+        heartbeat()
+
+
+def _run(command: list[str]) -> tuple[bytes, bytes, int]:
+    pipe = subprocess.PIPE
+    with lifeline.Process(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as decoding:
+        output, errors = decoding.communicate()
     return output, errors, decoding.returncode
 
 

@@ -18,7 +18,7 @@ import torch
 from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from worker import memory
-from worker.messages import Failed, Order, Report, Stop, Stopped, decode_command, encode
+from worker.messages import Failed, Heartbeat, Order, Report, Stop, Stopped, decode_command, encode
 from worker.open_dataset import DatasetUnavailable, open_dataset
 from worker.training import backbone
 from worker.training.environment import DeviceUnavailable
@@ -78,7 +78,7 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     """Runs the order; returns how it ended. Whatever goes wrong is put in words."""
     try:
         spec = JobSpec.stored(listener.order.spec)
-        dataset = open_dataset(spec.dataset, listener.order)
+        dataset = open_dataset(spec.dataset, listener.order, lambda: _live(listener, report))
         name = spec.model.backbone
         weights = backbone.load(name, Path(listener.order.backbones)) if name else None
         run = Run(spec, dataset, report, listener.stop_requested, weights)
@@ -104,6 +104,13 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
         advice = "This is a fault of traind; please report it with the worker's log."
         message = f"{type(error).__name__}: {error}"
         return Failed(FailureCode.INTERNAL, message, advice, traceback.format_exc())
+
+
+def _live(listener: Listener, report: Callable[[Report], None]) -> None:
+    """Says that the work before the first step goes on; ends it if asked to."""
+    if reason := listener.stop_requested():
+        raise Stopping(reason)
+    report(Heartbeat())
 
 
 def _is_out_of_memory(error: Exception) -> bool:
