@@ -43,7 +43,8 @@ class Features:
         self._net = backbone.frozen(spec).to(device)
         (self._units,) = spec.model.backbone_layers(spec.dataset.facts)[-1].outputs
         self._dataset = dataset
-        made_of = FORM, backbone.sha256, dataset.description.sha256, environment(device)
+        seen = dataset.description.sha256, dataset.description.statistics()
+        made_of = FORM, backbone.sha256, seen, environment(device)
         key = sha256(msgspec.json.encode(made_of, order="sorted")).hexdigest()
         self._folder = dataset.folder and dataset.folder / f"features-{key[:16]}"
 

@@ -1,5 +1,6 @@
 """What a frozen backbone makes of each image is computed once, and does not depend on when."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from tests.unit.training.runs import of
 from worker.messages import Finished, Log, Report
 from worker.training import backbone, features
 from worker.training.backbone import Backbone
+from worker.training.dataset import Dataset
 from worker.training.features import Features
 from worker.training.interruptions import Stopping
 from worker.training.run import Run
@@ -55,12 +57,16 @@ def job(pictures: Own, **dataset: Any) -> JobSpec:
     return pictures.spec(model={"kind": "pretrained"}, dataset=dataset)
 
 
+def unit(pictures: Own) -> Dataset:
+    """With pixels from 0 to 1, as runs give them to a backbone."""
+    dataset = pictures.dataset
+    return replace(dataset, description=dataset.description.normalized("unit"))
+
+
 def seen(pictures: Own, weights: Backbone, work: Work, **dataset: Any) -> Splits:
     spec = job(pictures, **dataset)
-    splits = split(spec, pictures.dataset, CPU)
-    return Features(weights, spec, pictures.dataset, CPU).of(
-        splits, work.said.append, work.heartbeat
-    )
+    splits = split(spec, unit(pictures), CPU)
+    return Features(weights, spec, unit(pictures), CPU).of(splits, work.said.append, work.heartbeat)
 
 
 def rows(splits: Splits) -> list[torch.Tensor]:
@@ -69,7 +75,7 @@ def rows(splits: Splits) -> list[torch.Tensor]:
 
 def test_each_example_keeps_its_features_and_its_label(pictures: Own, weights: Backbone) -> None:
     spec = job(pictures)
-    splits = split(spec, pictures.dataset, CPU)
+    splits = split(spec, unit(pictures), CPU)
     found = seen(pictures, weights, Work())
     net = weights.frozen(spec)
     for images, as_seen in zip(splits, found, strict=True):
@@ -207,5 +213,12 @@ def test_a_job_s_weights_do_not_depend_on_what_is_kept(weights: Backbone, tmp_pa
         return finished.weights_sha256
 
     fresh, used = own.make(tmp_path / "fresh"), own.make(tmp_path / "used")
-    seen(used, weights, Work(), limit=30)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the runs have it
+    seen(used, weights, work := Work(), limit=30)
+    torch.set_num_threads(threads)
+    assert work.lines
+    work = Work()
+    seen(used, weights, work, limit=30)
+    assert bool(work.lines) == (threads != 1)  # another number of threads, another file
     assert trained(fresh) == trained(used) == trained(used)

@@ -99,7 +99,7 @@ def test_multiplications_inside_residual_blocks_are_counted() -> None:
     expected += 16 * 16 * (9 * (4 * 8 + 8 * 8) + 4 * 8)
     expected += 8 * 8 * (9 * (8 * 16 + 16 * 16) + 8 * 16)
     assert sum(each.multiplications for each in convolutions_of(job)) == expected
-    assert cost.image(job)["float32.convolution"] == expected
+    assert cost.image(job.layers)["float32.convolution"] == expected
 
 
 def convolutions_of(job: JobSpec) -> list[Convolution]:
