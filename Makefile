@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pip's own options (an index, a proxy) come from the environment, as everywhere.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A process of tests for each processor; the tests of a file share what they have set up.
+AT_ONCE := -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test quick lint format types image-check torture bench bench-peers constraints clean
@@ -17,10 +19,10 @@ serve: $(VENV)/run ## Start the API and a worker, and stay up
 	$(BIN)/traind serve
 
 test: $(VENV)/dev lint types ## Check style, types and imports, and run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(AT_ONCE)
 
 quick: $(VENV)/dev lint types ## Check style, types and imports, and run the fast tests
-	$(BIN)/python -m pytest tests/unit tests/store
+	$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/store
 
 lint: $(VENV)/dev ## Check style and the import rules
 	$(BIN)/ruff check .
