@@ -59,6 +59,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of a
 	$(BIN)/python -m benchmarks.estimate
 	$(BIN)/python -m benchmarks.diagnosis --write
 	$(BIN)/python -m benchmarks.serving --write
+	$(BIN)/python -m benchmarks.api_processes
 	$(BIN)/python -m benchmarks.load --plot benchmarks/load.svg
 
 bench-peers: ## Install the other servers that benchmarks.serving measures, each by itself

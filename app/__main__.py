@@ -7,7 +7,7 @@ from types import FrameType
 
 import uvicorn
 
-from app import address, logs
+from app import address, logs, processes
 from app.lifeline import Line
 from app.main import create_app
 from app.server import Protocol, Server
@@ -24,13 +24,19 @@ def main() -> None:
     for planned in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has stopped
         signal.signal(planned, _exit)
     line = Line()
+    sockets = processes.inherited()
     try:
         settings = Settings.from_environment()
-        address.check_free(settings.host, settings.port)
-        _check_database(settings)
+        if not sockets:
+            address.check_free(settings.host, settings.port)
+            _check_database(settings)
+        logs.configure()
+        if settings.api_processes > 1 and not sockets:
+            processes.run(settings, line)
     except (BadSettings, address.AddressUnavailable, StoreError) as error:
         sys.exit(str(error))
-    logs.configure()
+    except processes.DiedAtOnce as died:
+        sys.exit(died.code)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -46,7 +52,7 @@ def main() -> None:
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    AnnouncedServer(config, line).run()
+    AnnouncedServer(config, line).run(sockets or None)
 
 
 class AnnouncedServer(Server):

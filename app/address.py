@@ -1,10 +1,13 @@
 """Where the API listens: its URL on this machine, and whether the port is free."""
 
+import contextlib
 import errno
 import http.client
 import ipaddress
 import socket
 
+BACKLOG = 2048
+"""Connections that wait to be accepted, as uvicorn has it."""
 ANSWER_SECONDS = 2.0
 """How long whoever holds the port may take to say who it is."""
 
@@ -40,13 +43,34 @@ def check_free(host: str, port: int) -> None:
     Raises:
         AddressUnavailable: another program listens there, or the system refuses the address.
     """
-    for family, kind, protocol, _, place in _resolve(host, port):
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for bound in _bound(host, port):
+        bound.close()
+
+
+def listening(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen there, one for each address of the host.
+
+    Raises:
+        AddressUnavailable: another program listens there, or the system refuses the address.
+    """
+    sockets = _bound(host, port)
+    for bound in sockets:
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    return sockets
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    with contextlib.ExitStack() as opened:
+        sockets = []
+        for family, kind, protocol, _, place in _resolve(host, port):
+            bound = opened.enter_context(socket.socket(family, kind, protocol))
+            sockets.append(bound)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:  # as asyncio binds: IPv4 has a socket of its own
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
-                probe.bind(place)
+                bound.bind(place)
             except OSError as error:
                 here = url(host, port)
                 if error.errno == errno.EADDRINUSE:
@@ -58,6 +82,8 @@ def check_free(host: str, port: int) -> None:
                     f"traind cannot listen at {here}: {error.strerror}; set TRAIND_HOST to an "
                     "address of this machine and TRAIND_PORT to a port that you may use."
                 ) from error
+        opened.pop_all()
+        return sockets
 
 
 def _resolve(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:

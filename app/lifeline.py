@@ -25,13 +25,18 @@ class Process(subprocess.Popen[bytes]):
     """A child process that ends with this one. `line` is this process's end of the pipe."""
 
     def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        keep: Sequence[int] = (),
+        **options: Any,
     ) -> None:
-        """Options are those of `subprocess.Popen`."""
+        """`keep` are file descriptors that it has, too; options are those of `Popen`."""
         self.line, theirs = Pipe()
         with theirs:
             environment = {**(os.environ if env is None else env), VARIABLE: str(theirs.fileno())}
-            super().__init__(command, env=environment, pass_fds=(theirs.fileno(),), **options)
+            super().__init__(command, env=environment, pass_fds=(theirs.fileno(), *keep), **options)
 
     def await_ready(self) -> bool:
         """Waits until the child says that it is ready; False if it ends before."""

@@ -36,6 +36,7 @@ from app.api.gate import Gate
 from app.api.hot_routes import HotRoutes
 from app.api.origins import Origins
 from app.api.pace import Paces
+from app.api.rates import Rates
 from app.api.routes import declared_scopes
 from app.api.state import State
 from app.api.watch import Watcher
@@ -69,9 +70,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.collect()
         gc.freeze()  # the collector need not look at modules again: 20 us a request
         own_connection = database.connect(settings.database)
-        guard = Guard(own_connection, Origins.of(settings), watcher.dismiss_others, paces.add())
+        rates = Rates(settings.rates)
+        origins = Origins.of(settings)
+        guard = Guard(own_connection, origins, rates, watcher.dismiss_others, paces.add())
         await guard.look()
-        loops = [asyncio.create_task(each.run()) for each in (watcher, guard)]
+        runs = watcher.run(), guard.run(), counted.keep_looking(catalog)
+        loops = [asyncio.create_task(each) for each in runs]
         yield State(
             database=opened,
             catalog=catalog,

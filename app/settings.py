@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Host names, with commas between, under which browsers may use the API without keys."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
+    api_processes: int = Field(default=1, ge=1, le=64)
+    """How many processes answer on the API's port, for more than one processor."""
     slots: int = Field(default=1, ge=1, le=64)
     """How many jobs one worker trains at once."""
     run_memory_mb: int | None = Field(default=None, ge=16)
@@ -94,6 +96,11 @@ class Settings(BaseSettings):
     def objects(self) -> Path:
         """Folder of the uploaded files; API and workers see the same one."""
         return self.home / "objects"
+
+    @property
+    def rates(self) -> Path:
+        """Folder in which the API's processes count the requests of keys together."""
+        return self.home / "rates"
 
     @property
     def backbone_files(self) -> Path:

@@ -10,12 +10,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from starlette.types import Scope as Request
 
 from app.api.origins import Origins
 from app.api.pace import Pace
+from app.api.rates import Rates
 from app.store import keys
 from app.store.database import Database
 from app.store.errors import DatabaseBusy
@@ -40,34 +40,6 @@ class Forbidden(Exception):
     """The key is good, but its scopes do not suffice."""
 
 
-class TooManyRequests(Exception):
-    """The key's rate is used up; `seconds` until it may ask again."""
-
-    def __init__(self, rate: float, seconds: float) -> None:
-        super().__init__(f"This key may send {rate:g} requests a second; wait {seconds:.2f} s.")
-        self.seconds = seconds
-
-
-@dataclass
-class _Bucket:
-    """Tokens that fill at the key's rate, up to a second's worth."""
-
-    rate: float
-    tokens: float = field(init=False)
-    at: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.tokens = max(1.0, self.rate)
-
-    def take(self) -> None:
-        at = time.monotonic()
-        self.tokens = min(max(1.0, self.rate), self.tokens + (at - self.at) * self.rate)
-        self.at = at
-        if self.tokens < 1:
-            raise TooManyRequests(self.rate, (1 - self.tokens) / self.rate)
-        self.tokens -= 1
-
-
 class Guard:
     """Knows the keys and decides what each may do. It belongs to one event loop.
 
@@ -80,11 +52,13 @@ class Guard:
         self,
         database: Database,
         origins: Origins,
+        rates: Rates,
         dismiss: Callable[[frozenset[str | None]], None],
         pace: Pace,
     ) -> None:
         self._database = database
         self._origins = origins
+        self._rates = rates
         self._dismiss = dismiss
         self._pace = pace
         self._thread = ThreadPoolExecutor(1, "keys")
@@ -93,7 +67,6 @@ class Guard:
         self._stamp = -1
         self._read_at = -STALE_SECONDS
         self._fault: Exception | None = None
-        self._buckets: dict[str, _Bucket] = {}
         self._used: dict[str, int] = {}
         self._touched_at = time.monotonic()
 
@@ -113,8 +86,7 @@ class Guard:
         if key is None or not key.opens_with(token):
             raise Unauthorized
         if key.limits.requests_per_second is not None:
-            rate = key.limits.requests_per_second
-            self._buckets.setdefault(key.id, _Bucket(rate)).take()
+            self._rates.take(key.id, key.limits.requests_per_second)
         self._used[key.id] = time.time_ns() // 1000
         return key
 
@@ -176,6 +148,7 @@ class Guard:
             self._touch(self._used)
         self._thread.submit(self._database.close)  # where its connections were opened
         self._thread.shutdown()
+        self._rates.close()
 
     def _read(self) -> list[Key] | None:
         stamp = self._database.stamp()

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from app.api import examples
-from app.api.auth import Forbidden, TooManyRequests, Unauthorized
+from app.api.auth import Forbidden, Unauthorized
 from app.api.origins import CrossSite, ForeignHost
+from app.api.rates import TooManyRequests
 from app.api.schemas import described
 from app.images import InvalidInput
 from app.serving.batching import NotFinite, Overloaded

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.api.auth import TooManyRequests
 from app.api.plain_words import explain
 from app.api.problem_kinds import DOMAIN, HTTP, InvalidBody, Kind
+from app.api.rates import TooManyRequests
 from app.images import InvalidInput
 from app.jobspec import JobSpec
 from app.store.errors import UploadMisplaced

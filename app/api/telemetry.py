@@ -1,5 +1,6 @@
 """Prometheus metrics: what the API did, and what the store says of jobs and workers."""
 
+import asyncio
 import os
 import time
 from collections import OrderedDict
@@ -11,6 +12,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -38,6 +40,7 @@ MODELS = 20
 """Models with a series of their own in the latencies: those that answered last."""
 OTHER = "other"
 """Stands for every further model where series cannot be taken away: with several processes."""
+LOOK_SECONDS = 1.0
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Where several API processes keep their numbers together, by the official client's own rules."""
 
@@ -67,9 +70,32 @@ class Telemetry:
             buckets=IMAGES,
             registry=self.registry,
         )
+        self._waiting = Gauge(
+            "traind_predict_queue_images",
+            "Images that wait for a model.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self._loaded = Gauge(
+            "traind_predict_loaded_bytes",
+            "Graphs kept loaded.",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[tuple[str, str, str], Histogram] = {}
         self._models: OrderedDict[str, None] = OrderedDict()
+
+    def look(self, catalog: Catalog) -> None:
+        """Takes in what the models of this process have to do."""
+        self._waiting.set(catalog.waiting)
+        self._loaded.set(catalog.loaded_bytes)
+
+    async def keep_looking(self, catalog: Catalog) -> None:
+        """Does so until cancelled, for other processes, which may be asked for all of them."""
+        while MULTIPROCESS in os.environ:
+            self.look(catalog)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def batch(self, images: int) -> None:
         """A batch was answered."""
@@ -151,12 +177,11 @@ class Measured:
 class Stored(Collector):
     """What is asked of the store at each scrape."""
 
-    def __init__(self, database: Database, catalog: Catalog) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._catalog = catalog
 
     def collect(self) -> Iterator[Metric]:
-        """Jobs by state, training rate, workers; and the queue of predictions."""
+        """Jobs by state, training rate, workers."""
         with self._database.read() as connection:
             counts = jobs.count_by_status(connection)
             rate = jobs.training_rate(connection)
@@ -178,12 +203,6 @@ class Stored(Collector):
         yield heard
         alive = sum(seconds < workers.ALIVE_SECONDS for seconds in ages.values())
         yield GaugeMetricFamily("traind_workers_alive", "Workers that were heard lately.", alive)
-        yield GaugeMetricFamily(
-            "traind_predict_queue_images", "Images that wait for a model.", self._catalog.waiting
-        )
-        yield GaugeMetricFamily(
-            "traind_predict_loaded_bytes", "Graphs kept loaded.", self._catalog.loaded_bytes
-        )
 
 
 @router.get(
@@ -204,8 +223,10 @@ def metrics(request: Request, database: TheDatabase, catalog: TheCatalog) -> Res
     Several processes on one machine count together where PROMETHEUS_MULTIPROC_DIR names a folder.
     """
     stored = CollectorRegistry()
-    stored.register(Stored(database, catalog))
-    counted: CollectorRegistry = request.app.state.telemetry.registry
+    stored.register(Stored(database))
+    telemetry: Telemetry = request.app.state.telemetry
+    telemetry.look(catalog)
+    counted = telemetry.registry
     if MULTIPROCESS in os.environ:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
