@@ -28,7 +28,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from worker.training.dense import DERIVATIVES, Dense, in_place
-from worker.training.descent import Descent, Update, is_plain
+from worker.training.descent import updating
 from worker.training.loop import Batch, Criterion, Step
 from worker.training.losses import SquaredErrorOfSigmoid, inverse
 
@@ -52,12 +52,14 @@ def train(
 class Activations:
     """The buffers of one layer for one batch size, all (B, units)."""
 
-    def __init__(self, layer: Dense, batch: int, precision: torch.dtype) -> None:
+    def __init__(
+        self, layer: Dense, batch: int, precision: torch.dtype, sum: Tensor | None = None
+    ) -> None:
         def buffer() -> Tensor:
             like = layer.weight
             return torch.empty(batch, like.shape[0], dtype=precision, device=like.device)
 
-        self.sum = buffer()
+        self.sum = buffer() if sum is None else sum
         """z: the weighted inputs."""
         self.value = buffer() if layer.activation == "gelu" else self.sum
         """f(z), in z's place unless the derivative needs z."""
@@ -66,6 +68,57 @@ class Activations:
         self.mask = buffer() if layer.dropout else None
         self.error = buffer()
         """dLoss/dz."""
+
+
+class Propagation:
+    """What a step does behind the weighted inputs of the first layer: no weight is changed."""
+
+    def __init__(
+        self, layers: list[Dense], criterion: Criterion, precision: torch.dtype = torch.float32
+    ) -> None:
+        self._layers = layers
+        self._precision = precision
+        output = layers[-1].weight
+        self._is_binary = len(output) == 1
+        self._targets = Targets(criterion, 2 if self._is_binary else len(output), output)
+
+    def __call__(
+        self, weights: list[Tensor], biases: list[Tensor], at: list[Activations], labels: Tensor
+    ) -> Step:
+        """From z_1, which `at` holds, forward to the loss and back to every d_l."""
+        outputs = self._forward(weights, biases, at)
+        if self._is_binary:  # of the logits (0, z) the second is the unit's own
+            outputs = functional.pad(outputs, (1, 0))
+        loss, error = self._targets.loss_and_error(outputs, labels)
+        at[-1].error = error[:, 1:] if self._is_binary else error
+        self._backward(weights, at)
+        return Step(labels, outputs, loss)
+
+    def _forward(
+        self, weights: list[Tensor], biases: list[Tensor], at: list[Activations]
+    ) -> Tensor:
+        for number, (layer, here) in enumerate(zip(self._layers, at, strict=True)):
+            if number:
+                inputs = at[number - 1].output
+                torch.addmm(biases[number], inputs, weights[number].t(), out=here.sum)
+            if layer.activation == "gelu":
+                here.value.copy_(functional.gelu(here.sum))
+            else:
+                in_place(layer.activation, here.sum)
+            if here.mask is not None:
+                here.mask.bernoulli_(1 - layer.dropout).div_(1 - layer.dropout)
+                torch.mul(here.value, here.mask, out=here.output)
+        return at[-1].sum.to(self._layers[-1].weight.dtype)
+
+    def _backward(self, weights: list[Tensor], at: list[Activations]) -> None:
+        error = at[-1].error = at[-1].error.to(self._precision)
+        for number in range(len(self._layers) - 2, -1, -1):
+            here = at[number]
+            error = torch.mm(error, weights[number + 1], out=here.error)
+            if here.mask is not None:
+                error.mul_(here.mask)
+            function = self._layers[number].activation
+            DERIVATIVES[function](error, here.sum if function == "gelu" else here.value)
 
 
 class ChainRule:
@@ -82,14 +135,8 @@ class ChainRule:
         self._weights = [layer.weight for layer in self._layers]
         self._biases = [layer.bias for layer in self._layers]
         self._precision = precision
-        output = self._layers[-1].weight
-        self._is_binary = len(output) == 1
-        self._targets = Targets(criterion, 2 if self._is_binary else len(output), output)
-        self._update = (
-            Descent(self._layers, optimizer)
-            if is_plain(optimizer)
-            else Update(self._layers, optimizer)
-        )
+        self._propagate = Propagation(layers, criterion, precision)
+        self._update = updating(self._layers, optimizer)
         self._buffers: dict[int, list[Activations]] = {}
 
     def step(self, images: Tensor, labels: Tensor) -> Step:
@@ -105,42 +152,13 @@ class ChainRule:
             inputs = inputs.to(self._precision)
             weights = [weight.to(self._precision) for weight in weights]
             biases = [bias.to(self._precision) for bias in biases]
-        outputs = self._forward(inputs, weights, biases, at)
-        if self._is_binary:  # of the logits (0, z) the second is the unit's own
-            outputs = functional.pad(outputs, (1, 0))
-        loss, error = self._targets.loss_and_error(outputs, labels)
-        at[-1].error = error[:, 1:] if self._is_binary else error
-        self._backward(weights, at)
+        torch.addmm(biases[0], inputs, weights[0].t(), out=at[0].sum)
+        step = self._propagate(weights, biases, at, labels)
         for layer, here in zip(self._layers, at, strict=True):
             self._update(layer, here.error.t(), inputs)
             inputs = here.output
         self._update.finish()
-        return Step(labels, outputs, loss)
-
-    def _forward(
-        self, inputs: Tensor, weights: list[Tensor], biases: list[Tensor], at: list[Activations]
-    ) -> Tensor:
-        for layer, weight, bias, here in zip(self._layers, weights, biases, at, strict=True):
-            torch.addmm(bias, inputs, weight.t(), out=here.sum)
-            if layer.activation == "gelu":
-                here.value.copy_(functional.gelu(here.sum))
-            else:
-                in_place(layer.activation, here.sum)
-            if here.mask is not None:
-                here.mask.bernoulli_(1 - layer.dropout).div_(1 - layer.dropout)
-                torch.mul(here.value, here.mask, out=here.output)
-            inputs = here.output
-        return at[-1].sum.to(self._layers[-1].weight.dtype)
-
-    def _backward(self, weights: list[Tensor], at: list[Activations]) -> None:
-        error = at[-1].error = at[-1].error.to(self._precision)
-        for number in range(len(self._layers) - 2, -1, -1):
-            here = at[number]
-            error = torch.mm(error, weights[number + 1], out=here.error)
-            if here.mask is not None:
-                error.mul_(here.mask)
-            function = self._layers[number].activation
-            DERIVATIVES[function](error, here.sum if function == "gelu" else here.value)
+        return step
 
 
 class Targets:

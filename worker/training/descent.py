@@ -6,7 +6,7 @@ from torch.optim import SGD, Optimizer
 
 from worker.training.dense import Dense
 
-BLOCK = 100_000
+TOGETHER = 100_000
 """Weights that are updated together: 400 kB of them and as much of their velocities."""
 
 
@@ -48,14 +48,8 @@ class Descent(Update):
         self._blocks: dict[Dense, list[tuple[Tensor, Tensor]]] = {}
         self._biases: dict[Dense, tuple[Tensor, Tensor]] = {}
         for layer in layers:
-            for parameter in layer.parameters if self._momentum else ():
-                zeros = torch.zeros_like(parameter)
-                optimizer.state[parameter].setdefault("momentum_buffer", zeros)
-            velocity, bias_velocity = (
-                optimizer.state[parameter].get("momentum_buffer", own)
-                for parameter, own in zip(layer.parameters, (layer.weight, layer.bias), strict=True)
-            )
-            rows = -(-len(layer.weight) // max(1, layer.weight.numel() // BLOCK))
+            velocity, bias_velocity = velocities(layer, optimizer) or (layer.weight, layer.bias)
+            rows = rows_together(layer.weight)
             blocks = zip(layer.weight.split(rows), velocity.split(rows), strict=True)
             self._blocks[layer] = list(blocks)
             self._biases[layer] = layer.bias, bias_velocity
@@ -84,6 +78,22 @@ class Descent(Update):
         """Ends the step: every layer is up to date."""
 
 
+def velocities(layer: Dense, optimizer: Optimizer) -> tuple[Tensor, Tensor] | None:
+    """SGD's own, of weights and biases, at first zero; None without momentum."""
+    if not optimizer.param_groups[0]["momentum"]:
+        return None
+    weight, bias = (
+        optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+        for parameter in layer.parameters
+    )
+    return weight, bias
+
+
+def rows_together(weight: Tensor) -> int:
+    """How many rows of a layer's weights (units, inputs) are updated together."""
+    return -(-len(weight) // max(1, weight.numel() // TOGETHER))
+
+
 def accumulate(
     total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
 ) -> None:
@@ -94,6 +104,11 @@ def accumulate(
         total.addmm_(error, inputs, beta=beta, alpha=alpha)
     else:  # the product in the precision of its factors
         total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
+
+
+def updating(layers: list[Dense], optimizer: Optimizer) -> Update:
+    """How an optimizer updates these layers."""
+    return Descent(layers, optimizer) if is_plain(optimizer) else Update(layers, optimizer)
 
 
 def is_plain(optimizer: Optimizer) -> bool:

@@ -1,0 +1,295 @@
+"""The chain rule with the mini-batches of the first layer taken a block at a time.
+
+The same steps as in `backpropagation`, regrouped. A step of a small mini-batch reads and writes all
+weights and velocities of the first layer to add a product of rank B to them, and that traffic is
+most of its time. But the inputs x_0 .. x_{K-1} of the next K mini-batches are known beforehand, and
+SGD is linear in its gradients d_j^T x_j. Let W and v be the weights and velocities of the first
+layer where a block begins. After k of its steps they are
+
+    W_k = A_k W + C_k v + sum over j < k of w_kj d_j^T x_j
+    v_k = a_k W + c_k v + sum over j < k of u_kj d_j^T x_j
+
+with scalars that follow from the rates, the momentum and the weight decay (`Scalars`). Therefore
+
+    z_k = A_k x_k W^T + C_k x_k v^T + sum over j < k of w_kj (x_k x_j^T) d_j
+
+takes one product of all K B rows with W, one with v, their inner products x_k x_j^T, and one small
+product in each step. W and v are written once, after the last step. A bias is the weight of an
+input that is always 1, so that it adds 1 to each inner product. docs/blocks.md derives all this.
+
+Within a block the parameters of the first layer are those of its beginning; all others are up to
+date. A generator that is closed within a block brings them up to date first.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from worker.training import descent
+from worker.training.backpropagation import Activations, Propagation
+from worker.training.dense import Dense
+from worker.training.loop import Batch, Criterion, Step
+
+Factors = npt.NDArray[np.float64]
+"""What a matrix is made of: so many times W, v, d_0^T x_0, d_1^T x_1 and so on."""
+
+
+def train(
+    layers: list[Dense],
+    criterion: Criterion,
+    optimizer: Optimizer,
+    batches: Iterable[Batch],
+    length: int,
+    done: int = 0,
+) -> Iterator[Step]:
+    """Trains fully connected layers on each batch in turn, at most `length` of them to a block.
+
+    `done` batches of the first block have been trained on before. The optimizer is SGD, and nothing
+    such as clipping comes before it. Products have the precision of the weights.
+    """
+    rule = Blocks(layers, criterion, optimizer, length)
+    for block in divided(batches, length, done):
+        yield from rule.steps(block)
+
+
+def divided(batches: Iterable[Batch], length: int, done: int = 0) -> Iterator[list[Batch]]:
+    """Blocks of `length` batches; the first and the last may have fewer.
+
+    All batches of a block have the same size: a smaller one, the last of an epoch, begins another.
+    """
+    block: list[Batch] = []
+    room = length - done
+    for batch in batches:
+        if block and len(batch[1]) != len(block[0][1]):
+            yield block
+            block, room = [], length
+        block.append(batch)
+        if len(block) == room:
+            yield block
+            block, room = [], length
+    if block:
+        yield block
+
+
+class Scalars:
+    """What W_k and v_k are made of, from step to step, in float64."""
+
+    weight: Factors
+    velocity: Factors
+
+    def __init__(self, group: dict[str, Any], length: int) -> None:
+        """`group` is the optimizer's, and has the rate of each step when the step is made."""
+        self._group = group
+        self._length = length
+        self.begin()
+
+    def begin(self) -> None:
+        """W_0 = W and v_0 = v."""
+        self.weight, self.velocity = np.zeros((2, 2 + self._length))
+        self.weight[0] = self.velocity[1] = 1.0
+
+    def step(self, k: int) -> None:
+        """From W_k and v_k to the next ones, as torch's SGD has it.
+
+        g = d_k^T x_k + decay W_k, v_{k+1} = m v_k + g, and W_{k+1} = W_k - rate v_{k+1}, with
+        Nesterov W_k - rate (g + m v_{k+1}).
+        """
+        rate, momentum = self._group["lr"], self._group["momentum"]
+        gradient = self._group["weight_decay"] * self.weight
+        gradient[2 + k] += 1.0
+        self.velocity = momentum * self.velocity + gradient
+        change = gradient + momentum * self.velocity if self._group["nesterov"] else self.velocity
+        self.weight = self.weight - rate * change
+
+
+class Buffers:
+    """Those of a block of K mini-batches of B images, N = K B rows."""
+
+    def __init__(self, layers: list[Dense], batch: int, length: int) -> None:
+        like = layers[0].weight
+        rows, (units, inputs) = batch * length, like.shape
+        new = partial(torch.empty, dtype=like.dtype)
+        self.inputs = new(rows, inputs)
+        """x."""
+        self.ones = torch.ones(rows, 1, dtype=like.dtype)
+        self.gram = new(rows, rows)
+        """x x^T + 1."""
+        self.sums = new(rows, units)
+        """x W^T + b; from its step on, z."""
+        self.velocity_sums = new(rows, units)
+        """x v^T + b_v."""
+        self.errors = new(rows, units)
+        """d."""
+        self.scaled = new(2, length, batch, units)
+        """d, times the factors of W and of v."""
+        self.factors = torch.zeros(length, 1, 1, dtype=like.dtype)
+        self._settable = self.factors.view(-1).numpy()
+        steps = [slice(start, start + batch) for start in range(0, rows, batch)]
+        self.at = [self._activations(layers, batch, each) for each in steps]
+        self.products = [Products(self, batch, each) for each in steps]
+
+    def _activations(self, layers: list[Dense], batch: int, rows: slice) -> list[Activations]:
+        """Of the step on these rows. What it yields stays as it is until the block ends."""
+        dtype = self.sums.dtype
+        first, *behind = layers
+        at = [Activations(first, batch, dtype, self.sums[rows])]
+        at[0].error = self.errors[rows]
+        return at + [Activations(layer, batch, dtype) for layer in behind]
+
+    def set_factors(self, of: Factors) -> None:
+        """Of each d_j^T x_j."""
+        self._settable[:] = of[2:]
+
+
+class Products:
+    """The inner products of one step's inputs x_k with those of the steps before, (B, k B)."""
+
+    def __init__(self, buffers: Buffers, batch: int, rows: slice) -> None:
+        before = rows.start
+        self._gram = buffers.gram[rows, :before].view(batch, -1, batch) if before else None
+        self._factors = buffers.factors[: before // batch, 0]
+        self._weighted = torch.empty(batch, before // batch, batch, dtype=buffers.gram.dtype)
+        self._flat = self._weighted.view(batch, before)
+        self._errors = buffers.errors[:before]
+        self._sums, self._velocity_sums = buffers.sums[rows], buffers.velocity_sums[rows]
+
+    def complete(self, of: Factors, *, has_velocity: bool) -> None:
+        """z_k, in its place; the buffers' factors are those of W_k."""
+        torch.mul(self._gram, self._factors, out=self._weighted)
+        self._sums.addmm_(self._flat, self._errors, beta=of[0])
+        if has_velocity:
+            self._sums.add_(self._velocity_sums, alpha=of[1])
+
+
+class Blocks:
+    """Steps of gradient descent for one network."""
+
+    def __init__(
+        self, layers: list[Dense], criterion: Criterion, optimizer: Optimizer, length: int
+    ) -> None:
+        self._layers = layers
+        self._first, *self._behind = layers
+        self._weights = [layer.weight for layer in layers]
+        self._biases = [layer.bias for layer in layers]
+        self._velocities = descent.velocities(self._first, optimizer)
+        self._propagate = Propagation(layers, criterion, self._first.weight.dtype)
+        self._update = descent.updating(self._behind, optimizer)
+        self._scalars = Scalars(optimizer.param_groups[0], length)
+        self._length = length
+        self._rows = descent.rows_together(self._first.weight)
+        for parameter in self._first.parameters:  # or an optimizer for the others would use it
+            parameter.grad = None
+        self._all_buffers: dict[int, Buffers] = {}
+        self._made = 0
+
+    def steps(self, block: list[Batch]) -> Iterator[Step]:
+        """The steps of one block."""
+        self._begin(block)
+        try:
+            for _, labels in block:
+                step = self._step(labels)
+                if self._made == len(block):
+                    self._settle()
+                    yield step
+                else:
+                    yield step._replace(block=self)
+        finally:
+            self._settle()
+
+    def _begin(self, block: list[Batch]) -> None:
+        """What can be computed before the first step."""
+        batch = len(block[0][1])
+        if batch not in self._all_buffers:
+            self._all_buffers[batch] = Buffers(self._layers, batch, self._length)
+        self._buffers, self._batch = self._all_buffers[batch], batch
+        self._scalars.begin()
+        at, rows = self._buffers, len(block) * batch
+        inputs = at.inputs[:rows]
+        torch.cat([images.flatten(1) for images, _ in block], out=inputs)
+        torch.addmm(at.ones[0], inputs, inputs.t(), out=at.gram[:rows, :rows])
+        torch.addmm(self._first.bias, inputs, self._first.weight.t(), out=at.sums[:rows])
+        if self._velocities is not None:
+            velocity, of_bias = self._velocities
+            torch.addmm(of_bias, inputs, velocity.t(), out=at.velocity_sums[:rows])
+
+    def _step(self, labels: Tensor) -> Step:
+        k, buffers = self._made, self._buffers
+        if k:
+            buffers.set_factors(self._scalars.weight)
+            has_velocity = self._velocities is not None
+            buffers.products[k].complete(self._scalars.weight, has_velocity=has_velocity)
+        at = buffers.at[k]
+        step = self._propagate(self._weights, self._biases, at, labels)
+        if not self._behind:  # the first layer is the output layer, with the error of the loss
+            buffers.errors.view(self._length, self._batch, -1)[k] = at[0].error
+        for number, layer in enumerate(self._behind, 1):
+            self._update(layer, at[number].error.t(), at[number - 1].output)
+        self._update.finish()
+        self._scalars.step(k)
+        self._made += 1
+        return step
+
+    def _settle(self) -> None:
+        """Brings the parameters of the first layer up to date."""
+        if not self._made:
+            return
+        number, buffers, layer = self._made * self._batch, self._buffers, self._first
+        inputs, ones = buffers.inputs[:number], buffers.ones[:number]
+        of, of_velocity = self._scalars.weight, self._scalars.velocity
+        error = self._scaled_errors(0, of)
+        if self._velocities is None:
+            layer.weight.addmm_(error, inputs, beta=of[0])
+            layer.bias.unsqueeze(1).addmm_(error, ones, beta=of[0])
+        else:
+            velocity_error = self._scaled_errors(1, of_velocity)
+            velocity, of_bias = self._velocities
+            parts = [layer.weight, velocity, error, velocity_error]
+            for weight, v, d, d_v in zip(*(each.split(self._rows) for each in parts), strict=True):
+                _move(weight, v, of, of_velocity, d, d_v, inputs)
+            bias, of_bias = layer.bias.unsqueeze(1), of_bias.unsqueeze(1)
+            _move(bias, of_bias, of, of_velocity, error, velocity_error, ones)
+        self._made = 0
+
+    def _scaled_errors(self, number: int, of: Factors) -> Tensor:
+        """The factors times d, transposed: (units, rows)."""
+        k, buffers = self._made, self._buffers
+        buffers.set_factors(of)
+        errors = buffers.errors[: k * self._batch].view(k, self._batch, -1)
+        scaled = torch.mul(errors, buffers.factors[:k], out=buffers.scaled[number, :k])
+        return scaled.view(k * self._batch, -1).t()
+
+    def first_weights(self, rows: slice) -> Tensor:
+        """Some rows of the first layer's weights as they are after the newest step."""
+        of = self._scalars.weight
+        inputs = self._buffers.inputs[: self._made * self._batch]
+        found = torch.mm(self._scaled_errors(0, of)[rows], inputs)
+        found.add_(self._first.weight[rows], alpha=of[0])
+        if self._velocities is not None:
+            found.add_(self._velocities[0][rows], alpha=of[1])
+        return found
+
+
+def _move(
+    weight: Tensor,
+    velocity: Tensor,
+    of: Factors,
+    of_velocity: Factors,
+    error: Tensor,
+    velocity_error: Tensor,
+    inputs: Tensor,
+) -> None:
+    """W_k and v_k in place of W and v, from errors (units, rows) that are scaled by their factors.
+
+    A part of the weights at a time, as in `descent`, so that they are still in the cache.
+    """
+    before = weight.clone() if of_velocity[0] else None
+    weight.addmm_(error, inputs, beta=of[0]).add_(velocity, alpha=of[1])
+    velocity.addmm_(velocity_error, inputs, beta=of_velocity[1])
+    if before is not None:
+        velocity.add_(before, alpha=of_velocity[0])
