@@ -131,16 +131,18 @@ def digest(spec: JobSpec, dataset: Dataset, checkpoint: bytes | None = None) -> 
 
 
 def cut(spec: JobSpec, dataset: Dataset, at: int) -> bytes | None:
-    """The checkpoint of a run that is told to stop at a step; None if it ended before."""
+    """The checkpoint of a run that is told to stop at a step; None if it ended before.
+
+    Within a block the stop takes effect at the block's end.
+    """
     reports: list[Report] = []
-    calls = iter(range(1, at + 1))
+
+    def stop() -> StopReason | None:
+        return StopReason.SHUTDOWN if run.step >= at else None
+
+    run = Run(spec, dataset, reports.append, stop)
     try:
-        Run(
-            spec,
-            dataset,
-            reports.append,
-            lambda: (next(calls, 0) == at and StopReason.SHUTDOWN) or None,
-        ).run()
+        run.run()
     except Stopping:
         return [each for each in reports if isinstance(each, Checkpoint)][-1].content
     return None

@@ -21,7 +21,7 @@ Within a block the parameters of the first layer are those of its beginning; all
 date. A generator that is closed within a block brings them up to date first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -47,7 +47,7 @@ def train(
     batches: Iterable[Batch],
     length: int,
     done: int = 0,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Trains fully connected layers on each batch in turn, at most `length` of them to a block.
 
     `done` batches of the first block have been trained on before. The optimizer is SGD, and nothing
@@ -191,14 +191,15 @@ class Blocks:
     def steps(self, block: list[Batch]) -> Iterator[Step]:
         """The steps of one block."""
         self._begin(block)
+        targets = self._propagate.targets.rows(torch.cat([labels for _, labels in block]))
         try:
-            for _, labels in block:
-                step = self._step(labels)
-                if self._made == len(block):
+            all_targets = targets.split(self._batch)
+            for (_, labels), targets in zip(block, all_targets, strict=True):
+                outputs, loss = self._step(labels, targets)
+                is_last = self._made == len(block)
+                if is_last:
                     self._settle()
-                    yield step
-                else:
-                    yield step._replace(block=self)
+                yield Step(labels, outputs, loss, None if is_last else self)
         finally:
             self._settle()
 
@@ -210,6 +211,7 @@ class Blocks:
         self._buffers, self._batch = self._all_buffers[batch], batch
         self._scalars.begin()
         at, rows = self._buffers, len(block) * batch
+        self._ones = at.ones[:batch, 0]
         inputs = at.inputs[:rows]
         torch.cat([images.flatten(1) for images, _ in block], out=inputs)
         torch.addmm(at.ones[0], inputs, inputs.t(), out=at.gram[:rows, :rows])
@@ -218,22 +220,23 @@ class Blocks:
             velocity, of_bias = self._velocities
             torch.addmm(of_bias, inputs, velocity.t(), out=at.velocity_sums[:rows])
 
-    def _step(self, labels: Tensor) -> Step:
+    def _step(self, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs and loss of the next step."""
         k, buffers = self._made, self._buffers
         if k:
             buffers.set_factors(self._scalars.weight)
             has_velocity = self._velocities is not None
             buffers.products[k].complete(self._scalars.weight, has_velocity=has_velocity)
         at = buffers.at[k]
-        step = self._propagate(self._weights, self._biases, at, labels)
+        found = self._propagate(self._weights, self._biases, at, targets, labels)
         if not self._behind:  # the first layer is the output layer, with the error of the loss
             buffers.errors.view(self._length, self._batch, -1)[k] = at[0].error
         for number, layer in enumerate(self._behind, 1):
-            self._update(layer, at[number].error.t(), at[number - 1].output)
+            self._update(layer, at[number].error.t(), at[number - 1].output, self._ones)
         self._update.finish()
         self._scalars.step(k)
         self._made += 1
-        return step
+        return found
 
     def _settle(self) -> None:
         """Brings the parameters of the first layer up to date."""

@@ -19,8 +19,14 @@ class Update:
             for parameter in layer.parameters:
                 parameter.grad = torch.zeros_like(parameter)
 
-    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
-        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+    def __call__(
+        self, layer: Dense, error: Tensor, inputs: Tensor, ones: Tensor | None = None
+    ) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs).
+
+        With `ones`, (B,), the sum of the error may be a product with them. For small batches that
+        is faster; it is rounded otherwise.
+        """
         weight, bias = (parameter.grad for parameter in layer.parameters)
         if weight is None or bias is None:
             raise ValueError("something has removed the gradient's buffers")
@@ -54,13 +60,15 @@ class Descent(Update):
             self._blocks[layer] = list(blocks)
             self._biases[layer] = layer.bias, bias_velocity
 
-    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
-        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+    def __call__(
+        self, layer: Dense, error: Tensor, inputs: Tensor, ones: Tensor | None = None
+    ) -> None:
+        """As `Update` has it."""
         blocks = self._blocks[layer]
         parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
         for (weight, velocity), part in zip(blocks, parts, strict=True):
             self._descend(weight, velocity, part, inputs)
-        self._descend(*self._biases[layer], error, None)
+        self._descend(*self._biases[layer], error, ones)
 
     def _descend(
         self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
@@ -100,6 +108,8 @@ def accumulate(
     """total <- beta total + alpha error inputs; without inputs, the sum of error over the batch."""
     if inputs is None:
         total.mul_(beta).add_(error.sum(1), alpha=alpha)
+    elif inputs.ndim == 1:
+        total.addmv_(error, inputs, beta=beta, alpha=alpha)
     elif error.dtype == total.dtype:
         total.addmm_(error, inputs, beta=beta, alpha=alpha)
     else:  # the product in the precision of its factors

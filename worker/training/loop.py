@@ -4,7 +4,7 @@ It yields after each step, so that whoever drives it can report, stop or save be
 every yield is an exact boundary, but for the steps within a block (blocks.py).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 def train(
     net: nn.Module, criterion: Criterion, optimizer: Optimizer, batches: Iterable[Batch]
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Trains on each batch in turn."""
     net.train()
     for images, labels in batches:

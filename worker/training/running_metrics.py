@@ -13,6 +13,9 @@ class RunningMetrics:
 
     `weight` is how much a batch counts in the epoch's mean loss, as `losses.weight` has it. In the
     running loss, as in the textbook, each mini-batch counts the same, unless classes have weights.
+
+    The steps of a block are added up together at its end, whatever is asked before. So the sums of
+    an epoch do not depend, to their last bit, on when somebody asks.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -22,24 +25,41 @@ class RunningMetrics:
         self._epoch_loss, self._recent_loss = self._losses
         self._epoch_weight: Weight = 0.0
         self._recent_weight: Weight = 0.0
+        self._open: list[tuple[Step, int | Tensor]] = []
+        self._logged = 0
+        """Steps of `_open` that the running loss has counted."""
 
     def add(self, step: Step, weight: int | Tensor) -> None:
         """Counts a step in."""
-        self._samples += len(step.labels)
-        self._correct += (step.outputs.argmax(1) == step.labels).sum()
-        self._epoch_weight = self._epoch_weight + weight
-        if isinstance(weight, Tensor):
-            weighted = step.loss.double() * weight
-            self._epoch_loss += weighted
-            self._recent_loss += weighted
-            self._recent_weight = self._recent_weight + weight
-        else:
-            self._epoch_loss.add_(step.loss, alpha=weight)
-            self._recent_loss += step.loss
-            self._recent_weight += 1
+        self._open.append((step, weight))
+        if not step.is_boundary:
+            return
+        loss, weights = _sums(self._open)
+        self._epoch_loss += loss
+        self._epoch_weight = self._epoch_weight + weights
+        self._count_recent()
+        steps = [step for step, _ in self._open]
+        outputs, labels = (
+            _joined([one.outputs for one in steps]),
+            _joined([one.labels for one in steps]),
+        )
+        self._correct += (outputs.argmax(1) == labels).sum()
+        self._samples += len(labels)
+        self._open, self._logged = [], 0
+
+    def _count_recent(self) -> None:
+        new = self._open[self._logged :]
+        if not new:
+            return
+        self._logged = len(self._open)
+        even = [(step, weight if isinstance(weight, Tensor) else 1) for step, weight in new]
+        loss, weights = _sums(even)
+        self._recent_loss += loss
+        self._recent_weight = self._recent_weight + weights
 
     def running_loss(self) -> float:
         """Mean loss of the mini-batches since the last call."""
+        self._count_recent()
         mean = _mean(self._recent_loss, self._recent_weight)
         self._recent_loss.zero_()
         self._recent_weight = 0.0
@@ -47,10 +67,13 @@ class RunningMetrics:
 
     def mean_loss(self) -> float:
         """Mean loss over the samples of the epoch."""
-        return _mean(self._epoch_loss, self._epoch_weight)
+        if not self._open:
+            return _mean(self._epoch_loss, self._epoch_weight)
+        loss, weights = _sums(self._open)
+        return _mean(self._epoch_loss + loss, self._epoch_weight + weights)
 
     def accuracy(self) -> float:
-        """Fraction of correct predictions, each made just before its step."""
+        """Fraction of correct predictions, each made just before its step; at a boundary."""
         return float(self._correct) / self._samples
 
     def state(self) -> dict[str, Tensor]:
@@ -84,6 +107,23 @@ def upgraded(old: dict[str, Tensor], recent_batches: int) -> dict[str, Tensor]:
         "correct": old["right"],
         "samples": old["samples"],
     }
+
+
+def _sums(steps: list[tuple[Step, int | Tensor]]) -> tuple[Tensor, Weight]:
+    """The weighted losses of some steps of one block, and their weights, added up in float64.
+
+    All batches of a block have the same size.
+    """
+    losses = torch.stack([step.loss for step, _ in steps]).double()
+    weight = steps[0][1]
+    if isinstance(weight, Tensor):
+        weights = torch.stack([torch.as_tensor(each) for _, each in steps])
+        return (losses * weights).sum(), weights.sum()
+    return losses.sum() * weight, weight * len(steps)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _mean(total: Tensor, weight: Weight) -> float:

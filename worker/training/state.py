@@ -47,6 +47,12 @@ class State:
         self.best = Best()
         self.measurements = Measurements()
 
+    def set_rate(self) -> None:
+        """Sets the learning rate of the next step."""
+        rate = self.rate.at(self.position.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def encode(self, environment: dict[str, Any]) -> bytes:
         """A snapshot of this boundary; `environment` is what the bits depend on beside the spec."""
         snapshot = Snapshot(
