@@ -138,7 +138,7 @@ def cut(spec: JobSpec, dataset: Dataset, at: int) -> bytes | None:
     reports: list[Report] = []
 
     def stop() -> StopReason | None:
-        return StopReason.SHUTDOWN if run.step >= at else None
+        return StopReason.SHUTDOWN if run._state.position.step >= at else None
 
     run = Run(spec, dataset, reports.append, stop)
     try:

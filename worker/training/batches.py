@@ -12,6 +12,7 @@ any epoch. No choice made here touches the generator that training draws from.
 import warnings
 from collections.abc import Iterator
 from copy import copy
+from itertools import islice
 from math import ceil, prod
 
 import numpy as np
@@ -115,15 +116,18 @@ class Images:
         """The batches of an epoch from the batch `first` on; the last may be smaller."""
         order = torch.randperm(len(self), generator=generator(seed, epoch))
         order = self._rows[order.to(self._rows.device)]
-        if augmentation is None:
-            together = size * max(1, DRAWN // (size * prod(self._images.shape[1:])))
-            for start in range(first * size, len(self), together):
-                images, labels = self._normalized(order[start : start + together])
-                yield from zip(images.split(size), labels.split(size), strict=True)
+        if augmentation is not None:
+            for batch in range(first, ceil(len(self) / size)):
+                rows = order[batch * size : (batch + 1) * size]
+                yield self._distorted(rows, augmentation, generator(seed, epoch, batch))
             return
-        for batch in range(first, ceil(len(self) / size)):
-            rows = order[batch * size : (batch + 1) * size]
-            yield self._distorted(rows, augmentation, generator(seed, epoch, batch))
+        # Each batch lies at the same place in its group wherever a run begins: the last bits of a
+        # product depend on how its factors are aligned in memory.
+        together = max(1, DRAWN // (size * prod(self._images.shape[1:])))
+        for start in range(first - first % together, ceil(len(self) / size), together):
+            images, labels = self._normalized(order[start * size : (start + together) * size])
+            drawn = zip(images.split(size), labels.split(size), strict=True)
+            yield from islice(drawn, max(0, first - start), None)
 
     def _normalized(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         images, labels = self._taken(rows)

@@ -45,6 +45,7 @@ def train(
     criterion: Criterion,
     optimizer: Optimizer,
     batches: Iterable[Batch],
+    *,
     length: int,
     done: int = 0,
 ) -> Generator[Step, None, None]:
@@ -91,8 +92,7 @@ class Scalars:
 
     def begin(self) -> None:
         """W_0 = W and v_0 = v."""
-        self.weight, self.velocity = np.zeros((2, 2 + self._length))
-        self.weight[0] = self.velocity[1] = 1.0
+        self.weight, self.velocity = np.eye(2, 2 + self._length)
 
     def step(self, k: int) -> None:
         """From W_k and v_k to the next ones, as torch's SGD has it.
@@ -152,7 +152,7 @@ class Products:
 
     def __init__(self, buffers: Buffers, batch: int, rows: slice) -> None:
         before = rows.start
-        self._gram = buffers.gram[rows, :before].view(batch, -1, batch) if before else None
+        self._gram = buffers.gram[rows, :before].view(batch, before // batch, batch)
         self._factors = buffers.factors[: before // batch, 0]
         self._weighted = torch.empty(batch, before // batch, batch, dtype=buffers.gram.dtype)
         self._flat = self._weighted.view(batch, before)
@@ -179,10 +179,10 @@ class Blocks:
         self._biases = [layer.bias for layer in layers]
         self._velocities = descent.velocities(self._first, optimizer)
         self._propagate = Propagation(layers, criterion, self._first.weight.dtype)
-        self._update = descent.updating(self._behind, optimizer)
+        self._update = descent.updating(self._behind, optimizer, sums_are_products=True)
         self._scalars = Scalars(optimizer.param_groups[0], length)
         self._length = length
-        self._rows = descent.rows_together(self._first.weight)
+        self._together = descent.rows_together(self._first.weight)
         for parameter in self._first.parameters:  # or an optimizer for the others would use it
             parameter.grad = None
         self._all_buffers: dict[int, Buffers] = {}
@@ -211,7 +211,6 @@ class Blocks:
         self._buffers, self._batch = self._all_buffers[batch], batch
         self._scalars.begin()
         at, rows = self._buffers, len(block) * batch
-        self._ones = at.ones[:batch, 0]
         inputs = at.inputs[:rows]
         torch.cat([images.flatten(1) for images, _ in block], out=inputs)
         torch.addmm(at.ones[0], inputs, inputs.t(), out=at.gram[:rows, :rows])
@@ -232,7 +231,7 @@ class Blocks:
         if not self._behind:  # the first layer is the output layer, with the error of the loss
             buffers.errors.view(self._length, self._batch, -1)[k] = at[0].error
         for number, layer in enumerate(self._behind, 1):
-            self._update(layer, at[number].error.t(), at[number - 1].output, self._ones)
+            self._update(layer, at[number].error.t(), at[number - 1].output)
         self._update.finish()
         self._scalars.step(k)
         self._made += 1
@@ -242,22 +241,38 @@ class Blocks:
         """Brings the parameters of the first layer up to date."""
         if not self._made:
             return
-        number, buffers, layer = self._made * self._batch, self._buffers, self._first
-        inputs, ones = buffers.inputs[:number], buffers.ones[:number]
-        of, of_velocity = self._scalars.weight, self._scalars.velocity
-        error = self._scaled_errors(0, of)
+        rows, layer = self._made * self._batch, self._first
+        inputs, ones = self._buffers.inputs[:rows], self._buffers.ones[:rows]
+        weight, bias = layer.weight, layer.bias.unsqueeze(1)
+        error = self._scaled_errors(0, self._scalars.weight)
         if self._velocities is None:
-            layer.weight.addmm_(error, inputs, beta=of[0])
-            layer.bias.unsqueeze(1).addmm_(error, ones, beta=of[0])
+            kept = self._scalars.weight[0]
+            weight.addmm_(error, inputs, beta=kept)
+            bias.addmm_(error, ones, beta=kept)
         else:
-            velocity_error = self._scaled_errors(1, of_velocity)
             velocity, of_bias = self._velocities
-            parts = [layer.weight, velocity, error, velocity_error]
-            for weight, v, d, d_v in zip(*(each.split(self._rows) for each in parts), strict=True):
-                _move(weight, v, of, of_velocity, d, d_v, inputs)
-            bias, of_bias = layer.bias.unsqueeze(1), of_bias.unsqueeze(1)
-            _move(bias, of_bias, of, of_velocity, error, velocity_error, ones)
+            of_velocity = self._scaled_errors(1, self._scalars.velocity)
+            whole = (weight, velocity, error, of_velocity)
+            split = (each.split(self._together) for each in whole)
+            for w, v, d, d_v in zip(*split, strict=True):
+                self._move(w, v, d, d_v, inputs)
+            self._move(bias, of_bias.unsqueeze(1), error, of_velocity, ones)
         self._made = 0
+
+    def _move(
+        self, weight: Tensor, velocity: Tensor, error: Tensor, of_velocity: Tensor, inputs: Tensor
+    ) -> None:
+        """Puts W_k and v_k in the place of W and v, from errors that are scaled by their factors.
+
+        A part of the weights at a time, as in `descent`, so that they are still in the cache.
+        """
+        kept, moved = self._scalars.weight[:2]
+        decayed, remaining = self._scalars.velocity[:2]
+        before = weight.clone() if decayed else None
+        weight.addmm_(error, inputs, beta=kept).add_(velocity, alpha=moved)
+        velocity.addmm_(of_velocity, inputs, beta=remaining)
+        if before is not None:
+            velocity.add_(before, alpha=decayed)
 
     def _scaled_errors(self, number: int, of: Factors) -> Tensor:
         """The factors times d, transposed: (units, rows)."""
@@ -276,23 +291,3 @@ class Blocks:
         if self._velocities is not None:
             found.add_(self._velocities[0][rows], alpha=of[1])
         return found
-
-
-def _move(
-    weight: Tensor,
-    velocity: Tensor,
-    of: Factors,
-    of_velocity: Factors,
-    error: Tensor,
-    velocity_error: Tensor,
-    inputs: Tensor,
-) -> None:
-    """W_k and v_k in place of W and v, from errors (units, rows) that are scaled by their factors.
-
-    A part of the weights at a time, as in `descent`, so that they are still in the cache.
-    """
-    before = weight.clone() if of_velocity[0] else None
-    weight.addmm_(error, inputs, beta=of[0]).add_(velocity, alpha=of[1])
-    velocity.addmm_(velocity_error, inputs, beta=of_velocity[1])
-    if before is not None:
-        velocity.add_(before, alpha=of_velocity[0])

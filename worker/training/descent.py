@@ -19,14 +19,8 @@ class Update:
             for parameter in layer.parameters:
                 parameter.grad = torch.zeros_like(parameter)
 
-    def __call__(
-        self, layer: Dense, error: Tensor, inputs: Tensor, ones: Tensor | None = None
-    ) -> None:
-        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs).
-
-        With `ones`, (B,), the sum of the error may be a product with them. For small batches that
-        is faster; it is rounded otherwise.
-        """
+    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
         weight, bias = (parameter.grad for parameter in layer.parameters)
         if weight is None or bias is None:
             raise ValueError("something has removed the gradient's buffers")
@@ -47,7 +41,13 @@ class Descent(Update):
     A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
     """
 
-    def __init__(self, layers: list[Dense], optimizer: Optimizer) -> None:
+    def __init__(
+        self, layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
+    ) -> None:
+        """`sums_are_products`: the errors of a batch, for the biases, are added up by a product
+        with ones. With small batches that saves 4 us a layer; the last bits are others.
+        """
+        self._ones = layers[0].weight.new_ones(0) if layers and sums_are_products else None
         self._group = optimizer.param_groups[0]
         self._momentum = self._group["momentum"]
         self._decay = self._group["weight_decay"]
@@ -60,15 +60,19 @@ class Descent(Update):
             self._blocks[layer] = list(blocks)
             self._biases[layer] = layer.bias, bias_velocity
 
-    def __call__(
-        self, layer: Dense, error: Tensor, inputs: Tensor, ones: Tensor | None = None
-    ) -> None:
-        """As `Update` has it."""
+    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
         blocks = self._blocks[layer]
         parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
         for (weight, velocity), part in zip(blocks, parts, strict=True):
             self._descend(weight, velocity, part, inputs)
-        self._descend(*self._biases[layer], error, ones)
+        self._descend(*self._biases[layer], error, self._ones_of(error.shape[1]))
+
+    def _ones_of(self, batch: int) -> Tensor | None:
+        """Ones (batch,) where a sum is to be a product with them."""
+        if self._ones is not None and len(self._ones) != batch:
+            self._ones = self._ones.new_ones(batch)
+        return self._ones
 
     def _descend(
         self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
@@ -116,9 +120,13 @@ def accumulate(
         total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
 
 
-def updating(layers: list[Dense], optimizer: Optimizer) -> Update:
-    """How an optimizer updates these layers."""
-    return Descent(layers, optimizer) if is_plain(optimizer) else Update(layers, optimizer)
+def updating(
+    layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
+) -> Update:
+    """How an optimizer updates these layers; `Descent` has what the last parameter means."""
+    if not is_plain(optimizer):
+        return Update(layers, optimizer)
+    return Descent(layers, optimizer, sums_are_products=sums_are_products)
 
 
 def is_plain(optimizer: Optimizer) -> bool:

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from app.jobspec import JobSpec
+from worker.training import method
+
 
 class DeviceUnavailable(Exception):
     """The spec asks for a device that this worker does not have."""
@@ -26,8 +29,9 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """The device, its threads, the versions and the processor's instructions."""
+def environment(spec: JobSpec, device: torch.device) -> dict[str, Any]:
+    """The device, its threads, the versions, the processor's instructions, and how gradients are
+    computed: by which rule, and how many mini-batches at a time."""
     return {
         "device": device.type,
         "threads": torch.get_num_threads(),
@@ -35,4 +39,6 @@ def environment(device: torch.device) -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        "gradient": method.name(spec, device),
+        "block": method.block(spec, device),
     }

@@ -1,12 +1,13 @@
-"""Which loop trains a spec: the one with autograd, or the one with the chain rule written out, step by
-step or by blocks of mini-batches."""
+"""Which loop trains a spec: the one with autograd, or the one with the chain rule written out, step
+by step or by blocks of mini-batches."""
 
 from collections.abc import Generator, Iterable
 from typing import Literal
 
 import torch
 
-from app.jobspec import JobSpec, blocks as block_length
+from app.jobspec import JobSpec
+from app.jobspec import blocks as block_length
 from worker.training import backpropagation, blocks, loop, networks
 from worker.training.dense import fully_connected
 from worker.training.loop import Batch, Criterion, Step
@@ -27,7 +28,9 @@ def steps(
         length = block(spec, state.device)
         if length > 1:
             done = state.position.batch % length
-            return blocks.train(layers, criterion, state.optimizer, batches, length, done)
+            return blocks.train(
+                layers, criterion, state.optimizer, batches, length=length, done=done
+            )
         return backpropagation.train(layers, criterion, state.optimizer, batches, precision)
     net = networks.Bfloat16(state.net) if low else state.net
     return loop.train(net, criterion, state.optimizer, batches)

@@ -145,11 +145,6 @@ class Run:
         return self._state.net
 
     @property
-    def step(self) -> int:
-        """How many steps are done."""
-        return self._state.position.step
-
-    @property
     def measurements(self) -> Measurements:
         """What the diagnosis is based on."""
         return self._state.measurements
@@ -159,15 +154,13 @@ class Run:
 
         At each boundary it yields how many steps there were since the last one.
         """
-        self._state.position = Position()
-        made = 0
-        for step in self._steps():
-            made += 1
+        self._state.position, boundary = Position(), 0
+        for number, step in enumerate(self._steps(), 1):
             self._add(step)
             self._state.set_rate()
             if step.is_boundary:
-                yield made
-                made = 0
+                yield number - boundary
+                boundary = number
 
     def _train_epoch(self) -> None:
         """Trains what is left of the epoch, validates, and moves to the next."""
@@ -302,8 +295,5 @@ class Run:
         return loss
 
     def _environment(self) -> dict[str, Any]:
-        return environment(self._device) | {
-            "dataset_sha256": self._dataset.description.sha256,
-            "gradient": method.name(self._spec, self._device),
-            "block": method.block(self._spec, self._device),
-        }
+        dataset = {"dataset_sha256": self._dataset.description.sha256}
+        return environment(self._spec, self._device) | dataset
