@@ -49,5 +49,4 @@ def block(spec: JobSpec, device: torch.device) -> int:
 
     An epoch's blocks begin at every so many-th of its mini-batches, and the last may be shorter.
     """
-    is_for_blocks = name(spec, device) == "chain_rule" and device.type == "cpu"
-    return block_length.length(spec) if is_for_blocks else 1
+    return block_length.length(spec) if device.type == "cpu" else 1

@@ -248,13 +248,19 @@ def test_what_the_diagnosis_trains_by_itself_may_end_within_a_block(
     assert by_blocks == pytest.approx(measured(), rel=0.02)
 
 
-def test_where_gradients_are_autograd_s_there_are_no_blocks(digits: Dataset) -> None:
+def test_the_environment_names_the_length_that_the_spec_has(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def environment(**training: Any) -> dict[str, Any]:
-        _, reports = run(digits_spec(epochs=1, **training), digits)
+        fields = {"dataset": {"name": "digits", "limit": 100}, "model": {"hidden": [2000]}}
+        training = {"epochs": 1, "batch_size": 4} | training
+        _, reports = run(JobSpec.model_validate(fields | {"training": training}), digits)
         return of(Started, reports)[0].environment
 
-    assert environment()["block"] == LENGTH
+    monkeypatch.undo()
+    assert environment()["block"] == 32
     assert environment(gradient="autograd")["block"] == 1
+    assert environment(optimizer={"name": "adam"})["block"] == 1
 
 
 def test_a_rehearsal_counts_the_steps_of_whole_blocks(digits: Dataset) -> None:
