@@ -38,6 +38,7 @@ from worker.training.loop import Batch, Criterion, Step
 
 Factors = npt.NDArray[np.float64]
 """What a matrix is made of: so many times W, v, d_0^T x_0, d_1^T x_1 and so on."""
+Stored = tuple[Factors, Factors, tuple[Tensor, ...]]
 
 
 def train(
@@ -67,7 +68,7 @@ def divided(batches: Iterable[Batch], length: int, done: int = 0) -> Iterator[li
     block: list[Batch] = []
     room = length - done
     for batch in batches:
-        if block and len(batch[1]) != len(block[0][1]):
+        if block and batch[1].shape != block[0][1].shape:
             yield block
             block, room = [], length
         block.append(batch)
@@ -81,31 +82,41 @@ def divided(batches: Iterable[Batch], length: int, done: int = 0) -> Iterator[li
 class Scalars:
     """What W_k and v_k are made of, from step to step, in float64."""
 
-    weight: Factors
-    velocity: Factors
-
-    def __init__(self, group: dict[str, Any], length: int) -> None:
+    def __init__(self, group: dict[str, Any], length: int, dtype: torch.dtype) -> None:
         """`group` is the optimizer's, and has the rate of each step when the step is made."""
         self._group = group
-        self._length = length
+        self._dtype = dtype
+        self._rates: list[float] = []
+        self._found = [self._stored(0, *np.eye(2, 2 + length))]  # W_0 = W and v_0 = v
         self.begin()
 
     def begin(self) -> None:
-        """W_0 = W and v_0 = v."""
-        self.weight, self.velocity = np.eye(2, 2 + self._length)
+        """Goes to the beginning of a block."""
+        self._k = 0
+        self.weight, self.velocity, self.columns = self._found[0]
 
-    def step(self, k: int) -> None:
-        """From W_k and v_k to the next ones, as torch's SGD has it.
+    def step(self) -> None:
+        """From W_k and v_k to the next ones; the same rates as in the block before have the same.
 
-        g = d_k^T x_k + decay W_k, v_{k+1} = m v_k + g, and W_{k+1} = W_k - rate v_{k+1}, with
-        Nesterov W_k - rate (g + m v_{k+1}).
+        As torch's SGD has it: g = d_k^T x_k + decay W_k, v_{k+1} = m v_k + g, and
+        W_{k+1} = W_k - rate v_{k+1}, with Nesterov W_k - rate (g + m v_{k+1}).
         """
-        rate, momentum = self._group["lr"], self._group["momentum"]
-        gradient = self._group["weight_decay"] * self.weight
-        gradient[2 + k] += 1.0
-        self.velocity = momentum * self.velocity + gradient
-        change = gradient + momentum * self.velocity if self._group["nesterov"] else self.velocity
-        self.weight = self.weight - rate * change
+        k, rate = self._k, self._group["lr"]
+        if self._rates[k : k + 1] != [rate]:
+            momentum = self._group["momentum"]
+            gradient = self._group["weight_decay"] * self.weight
+            gradient[2 + k] += 1.0
+            velocity = momentum * self.velocity + gradient
+            change = gradient + momentum * velocity if self._group["nesterov"] else velocity
+            self._rates[k:] = [rate]
+            self._found[k + 1 :] = [self._stored(k + 1, self.weight - rate * change, velocity)]
+        self._k += 1
+        self.weight, self.velocity, self.columns = self._found[self._k]
+
+    def _stored(self, k: int, weight: Factors, velocity: Factors) -> Stored:
+        """With the factors of each d_j^T x_j in both, as the products take them, (k, 1)."""
+        columns = torch.from_numpy(np.stack([weight, velocity])[:, 2 : 2 + k, None])
+        return weight, velocity, columns.to(self._dtype).unbind()
 
 
 class Buffers:
@@ -128,8 +139,6 @@ class Buffers:
         """d."""
         self.scaled = new(2, length, batch, units)
         """d, times the factors of W and of v."""
-        self.factors = torch.zeros(length, 1, 1, dtype=like.dtype)
-        self._settable = self.factors.view(-1).numpy()
         steps = [slice(start, start + batch) for start in range(0, rows, batch)]
         self.at = [self._activations(layers, batch, each) for each in steps]
         self.products = [Products(self, batch, each) for each in steps]
@@ -142,10 +151,6 @@ class Buffers:
         at[0].error = self.errors[rows]
         return at + [Activations(layer, batch, dtype) for layer in behind]
 
-    def set_factors(self, of: Factors) -> None:
-        """Of each d_j^T x_j."""
-        self._settable[:] = of[2:]
-
 
 class Products:
     """The inner products of one step's inputs x_k with those of the steps before, (B, k B)."""
@@ -153,18 +158,17 @@ class Products:
     def __init__(self, buffers: Buffers, batch: int, rows: slice) -> None:
         before = rows.start
         self._gram = buffers.gram[rows, :before].view(batch, before // batch, batch)
-        self._factors = buffers.factors[: before // batch, 0]
         self._weighted = torch.empty(batch, before // batch, batch, dtype=buffers.gram.dtype)
         self._flat = self._weighted.view(batch, before)
         self._errors = buffers.errors[:before]
         self._sums, self._velocity_sums = buffers.sums[rows], buffers.velocity_sums[rows]
 
-    def complete(self, of: Factors, *, has_velocity: bool) -> None:
-        """z_k, in its place; the buffers' factors are those of W_k."""
-        torch.mul(self._gram, self._factors, out=self._weighted)
-        self._sums.addmm_(self._flat, self._errors, beta=of[0])
+    def complete(self, scalars: Scalars, *, has_velocity: bool) -> None:
+        """z_k, in its place."""
+        torch.mul(self._gram, scalars.columns[0], out=self._weighted)
+        self._sums.addmm_(self._flat, self._errors, beta=scalars.weight[0])
         if has_velocity:
-            self._sums.add_(self._velocity_sums, alpha=of[1])
+            self._sums.add_(self._velocity_sums, alpha=scalars.weight[1])
 
 
 class Blocks:
@@ -180,7 +184,7 @@ class Blocks:
         self._velocities = descent.velocities(self._first, optimizer)
         self._propagate = Propagation(layers, criterion, self._first.weight.dtype)
         self._update = descent.updating(self._behind, optimizer, sums_are_products=True)
-        self._scalars = Scalars(optimizer.param_groups[0], length)
+        self._scalars = Scalars(optimizer.param_groups[0], length, self._first.weight.dtype)
         self._length = length
         self._together = descent.rows_together(self._first.weight)
         for parameter in self._first.parameters:  # or an optimizer for the others would use it
@@ -223,9 +227,8 @@ class Blocks:
         """Outputs and loss of the next step."""
         k, buffers = self._made, self._buffers
         if k:
-            buffers.set_factors(self._scalars.weight)
             has_velocity = self._velocities is not None
-            buffers.products[k].complete(self._scalars.weight, has_velocity=has_velocity)
+            buffers.products[k].complete(self._scalars, has_velocity=has_velocity)
         at = buffers.at[k]
         found = self._propagate(self._weights, self._biases, at, targets, labels)
         if not self._behind:  # the first layer is the output layer, with the error of the loss
@@ -233,7 +236,7 @@ class Blocks:
         for number, layer in enumerate(self._behind, 1):
             self._update(layer, at[number].error.t(), at[number - 1].output)
         self._update.finish()
-        self._scalars.step(k)
+        self._scalars.step()
         self._made += 1
         return found
 
@@ -244,14 +247,14 @@ class Blocks:
         rows, layer = self._made * self._batch, self._first
         inputs, ones = self._buffers.inputs[:rows], self._buffers.ones[:rows]
         weight, bias = layer.weight, layer.bias.unsqueeze(1)
-        error = self._scaled_errors(0, self._scalars.weight)
+        error = self._scaled_errors(0)
         if self._velocities is None:
             kept = self._scalars.weight[0]
             weight.addmm_(error, inputs, beta=kept)
             bias.addmm_(error, ones, beta=kept)
         else:
             velocity, of_bias = self._velocities
-            of_velocity = self._scaled_errors(1, self._scalars.velocity)
+            of_velocity = self._scaled_errors(1)
             whole = (weight, velocity, error, of_velocity)
             split = (each.split(self._together) for each in whole)
             for w, v, d, d_v in zip(*split, strict=True):
@@ -274,19 +277,19 @@ class Blocks:
         if before is not None:
             velocity.add_(before, alpha=decayed)
 
-    def _scaled_errors(self, number: int, of: Factors) -> Tensor:
-        """The factors times d, transposed: (units, rows)."""
+    def _scaled_errors(self, of: int) -> Tensor:
+        """d times the factors of W_k, or with 1 of v_k, transposed: (units, rows)."""
         k, buffers = self._made, self._buffers
-        buffers.set_factors(of)
         errors = buffers.errors[: k * self._batch].view(k, self._batch, -1)
-        scaled = torch.mul(errors, buffers.factors[:k], out=buffers.scaled[number, :k])
+        factors = self._scalars.columns[of].unsqueeze(2)
+        scaled = torch.mul(errors, factors, out=buffers.scaled[of, :k])
         return scaled.view(k * self._batch, -1).t()
 
     def first_weights(self, rows: slice) -> Tensor:
         """Some rows of the first layer's weights as they are after the newest step."""
         of = self._scalars.weight
         inputs = self._buffers.inputs[: self._made * self._batch]
-        found = torch.mm(self._scaled_errors(0, of)[rows], inputs)
+        found = torch.mm(self._scaled_errors(0)[rows], inputs)
         found.add_(self._first.weight[rows], alpha=of[0])
         if self._velocities is not None:
             found.add_(self._velocities[0][rows], alpha=of[1])

@@ -70,7 +70,7 @@ class Descent(Update):
 
     def _ones_of(self, batch: int) -> Tensor | None:
         """Ones (batch,) where a sum is to be a product with them."""
-        if self._ones is not None and len(self._ones) != batch:
+        if self._ones is not None and self._ones.shape[0] != batch:
             self._ones = self._ones.new_ones(batch)
         return self._ones
 

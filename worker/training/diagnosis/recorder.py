@@ -56,7 +56,7 @@ class Recorder:
     def add(self, step: Step) -> None:
         """Counts a step in; called right after it."""
         self._losses.append(step.loss)
-        self._weights.append(weight(self._criterion, step.labels) / len(step.labels))
+        self._weights.append(weight(self._criterion, step.labels) / step.labels.shape[0])
         if self._updating:
             self._updating = False
             layers = self._state.measurements.readings[-1].layers
