@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.codes import StopReason
-from app.jobspec import JobSpec
+from app.jobspec import JobSpec, Model
 from app.jobspec import blocks as block_length
 from tests.unit.training.runs import digits_spec, of, run
 from worker.messages import Checkpoint, Diagnosed, Report, Resumed, RunningLoss, Started, Step
@@ -201,6 +201,7 @@ def test_a_run_taken_up_within_a_block_ends_that_block_first(
     assert ends == boundaries()[1:]
 
 
+@pytest.mark.parametrize("hidden", [[], [32]], ids=str)
 @pytest.mark.parametrize(
     "training",
     [
@@ -211,10 +212,14 @@ def test_a_run_taken_up_within_a_block_ends_that_block_first(
     ids=str,
 )
 def test_a_loss_that_breaks_within_a_block_is_traced_to_its_layer_and_step(
-    digits: Dataset, training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    digits: Dataset,
+    training: dict[str, Any],
+    hidden: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def found() -> tuple[Any, str]:
-        spec = digits_spec(**training)
+        model = Model.model_validate({"hidden": hidden})
+        spec = digits_spec(**training).model_copy(update={"model": model})
         said: list[Report] = []
         with pytest.raises(Diverged):
             Run(spec, digits, said.append, lambda: None).run()
