@@ -21,24 +21,19 @@ Within a block the parameters of the first layer are those of its beginning; all
 date. A generator that is closed within a block brings them up to date first.
 """
 
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from functools import partial
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from worker.training import descent
 from worker.training.backpropagation import Activations, Propagation
+from worker.training.block_scalars import Scalars, Sum
 from worker.training.dense import Dense
 from worker.training.loop import Batch, Criterion, Step
-
-Factors = npt.NDArray[np.float64]
-"""What a matrix is made of: so many times W, v, d_0^T x_0, d_1^T x_1 and so on."""
-Stored = tuple[Factors, Factors, tuple[Tensor, ...]]
 
 
 def train(
@@ -77,46 +72,6 @@ def divided(batches: Iterable[Batch], length: int, done: int = 0) -> Iterator[li
             block, room = [], length
     if block:
         yield block
-
-
-class Scalars:
-    """What W_k and v_k are made of, from step to step, in float64."""
-
-    def __init__(self, group: dict[str, Any], length: int, dtype: torch.dtype) -> None:
-        """`group` is the optimizer's, and has the rate of each step when the step is made."""
-        self._group = group
-        self._dtype = dtype
-        self._rates: list[float] = []
-        self._found = [self._stored(0, *np.eye(2, 2 + length))]  # W_0 = W and v_0 = v
-        self.begin()
-
-    def begin(self) -> None:
-        """Goes to the beginning of a block."""
-        self._k = 0
-        self.weight, self.velocity, self.columns = self._found[0]
-
-    def step(self) -> None:
-        """From W_k and v_k to the next ones; the same rates as in the block before have the same.
-
-        As torch's SGD has it: g = d_k^T x_k + decay W_k, v_{k+1} = m v_k + g, and
-        W_{k+1} = W_k - rate v_{k+1}, with Nesterov W_k - rate (g + m v_{k+1}).
-        """
-        k, rate = self._k, self._group["lr"]
-        if self._rates[k : k + 1] != [rate]:
-            momentum = self._group["momentum"]
-            gradient = self._group["weight_decay"] * self.weight
-            gradient[2 + k] += 1.0
-            velocity = momentum * self.velocity + gradient
-            change = gradient + momentum * velocity if self._group["nesterov"] else velocity
-            self._rates[k:] = [rate]
-            self._found[k + 1 :] = [self._stored(k + 1, self.weight - rate * change, velocity)]
-        self._k += 1
-        self.weight, self.velocity, self.columns = self._found[self._k]
-
-    def _stored(self, k: int, weight: Factors, velocity: Factors) -> Stored:
-        """With the factors of each d_j^T x_j in both, as the products take them, (k, 1)."""
-        columns = torch.from_numpy(np.stack([weight, velocity])[:, 2 : 2 + k, None])
-        return weight, velocity, columns.to(self._dtype).unbind()
 
 
 class Buffers:
@@ -163,12 +118,12 @@ class Products:
         self._errors = buffers.errors[:before]
         self._sums, self._velocity_sums = buffers.sums[rows], buffers.velocity_sums[rows]
 
-    def complete(self, scalars: Scalars, *, has_velocity: bool) -> None:
-        """z_k, in its place."""
-        torch.mul(self._gram, scalars.columns[0], out=self._weighted)
-        self._sums.addmm_(self._flat, self._errors, beta=scalars.weight[0])
+    def complete(self, weights: Sum, *, has_velocity: bool) -> None:
+        """z_k, in its place, with what W_k is made of."""
+        torch.mul(self._gram, weights.of_gradients, out=self._weighted)
+        self._sums.addmm_(self._flat, self._errors, beta=weights.of_weights)
         if has_velocity:
-            self._sums.add_(self._velocity_sums, alpha=scalars.weight[1])
+            self._sums.add_(self._velocity_sums, alpha=weights.of_velocities)
 
 
 class Blocks:
@@ -205,7 +160,8 @@ class Blocks:
                     self._settle()
                 yield Step(labels, outputs, loss, None if is_last else self)
         finally:
-            self._settle()
+            if not sys.is_finalizing():  # torch aborts there, and nobody needs the weights
+                self._settle()
 
     def _begin(self, block: list[Batch]) -> None:
         """What can be computed before the first step."""
@@ -228,7 +184,7 @@ class Blocks:
         k, buffers = self._made, self._buffers
         if k:
             has_velocity = self._velocities is not None
-            buffers.products[k].complete(self._scalars, has_velocity=has_velocity)
+            buffers.products[k].complete(self._scalars.weights, has_velocity=has_velocity)
         at = buffers.at[k]
         found = self._propagate(self._weights, self._biases, at, targets, labels)
         if not self._behind:  # the first layer is the output layer, with the error of the loss
@@ -247,14 +203,14 @@ class Blocks:
         rows, layer = self._made * self._batch, self._first
         inputs, ones = self._buffers.inputs[:rows], self._buffers.ones[:rows]
         weight, bias = layer.weight, layer.bias.unsqueeze(1)
-        error = self._scaled_errors(0)
+        error = self._scaled_errors(0, self._scalars.weights)
         if self._velocities is None:
-            kept = self._scalars.weight[0]
+            kept = self._scalars.weights.of_weights
             weight.addmm_(error, inputs, beta=kept)
             bias.addmm_(error, ones, beta=kept)
         else:
             velocity, of_bias = self._velocities
-            of_velocity = self._scaled_errors(1)
+            of_velocity = self._scaled_errors(1, self._scalars.velocities)
             whole = (weight, velocity, error, of_velocity)
             split = (each.split(self._together) for each in whole)
             for w, v, d, d_v in zip(*split, strict=True):
@@ -269,28 +225,27 @@ class Blocks:
 
         A part of the weights at a time, as in `descent`, so that they are still in the cache.
         """
-        kept, moved = self._scalars.weight[:2]
-        decayed, remaining = self._scalars.velocity[:2]
-        before = weight.clone() if decayed else None
-        weight.addmm_(error, inputs, beta=kept).add_(velocity, alpha=moved)
-        velocity.addmm_(of_velocity, inputs, beta=remaining)
+        new, new_velocity = self._scalars.weights, self._scalars.velocities
+        before = weight.clone() if new_velocity.of_weights else None  # with weight decay
+        weight.addmm_(error, inputs, beta=new.of_weights).add_(velocity, alpha=new.of_velocities)
+        velocity.addmm_(of_velocity, inputs, beta=new_velocity.of_velocities)
         if before is not None:
-            velocity.add_(before, alpha=decayed)
+            velocity.add_(before, alpha=new_velocity.of_weights)
 
-    def _scaled_errors(self, of: int) -> Tensor:
-        """d times the factors of W_k, or with 1 of v_k, transposed: (units, rows)."""
+    def _scaled_errors(self, number: int, of: Sum) -> Tensor:
+        """d times the factors of a sum, transposed: (units, rows)."""
         k, buffers = self._made, self._buffers
         errors = buffers.errors[: k * self._batch].view(k, self._batch, -1)
-        factors = self._scalars.columns[of].unsqueeze(2)
-        scaled = torch.mul(errors, factors, out=buffers.scaled[of, :k])
+        factors = of.of_gradients.unsqueeze(2)
+        scaled = torch.mul(errors, factors, out=buffers.scaled[number, :k])
         return scaled.view(k * self._batch, -1).t()
 
     def first_weights(self, rows: slice) -> Tensor:
         """Some rows of the first layer's weights as they are after the newest step."""
-        of = self._scalars.weight
+        of = self._scalars.weights
         inputs = self._buffers.inputs[: self._made * self._batch]
-        found = torch.mm(self._scaled_errors(0)[rows], inputs)
-        found.add_(self._first.weight[rows], alpha=of[0])
+        found = torch.mm(self._scaled_errors(0, of)[rows], inputs)
+        found.add_(self._first.weight[rows], alpha=of.of_weights)
         if self._velocities is not None:
-            found.add_(self._velocities[0][rows], alpha=of[1])
+            found.add_(self._velocities[0][rows], alpha=of.of_velocities)
         return found

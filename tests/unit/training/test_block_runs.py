@@ -20,7 +20,7 @@ LENGTH, STEPS = 6, 41
 
 
 @pytest.fixture(autouse=True)
-def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def blocks_of_six(monkeypatch: pytest.MonkeyPatch) -> None:
     """These networks are too small for blocks to pay: here they are taken all the same."""
     monkeypatch.setattr(block_length, "length", lambda _: LENGTH)
 
@@ -232,6 +232,16 @@ def test_a_loss_that_breaks_within_a_block_is_traced_to_its_layer_and_step(
     assert by_blocks == found()
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_factors_beyond_single_precision_are_a_loss_that_breaks(
+    digits: Dataset, nesterov: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_length, "length", lambda _: 64)
+    optimizer = {"lr": 1000.0, "weight_decay": 10.0, "nesterov": nesterov}
+    with pytest.raises(Diverged):
+        run(digits_spec(optimizer=optimizer, batch_size=4), digits)
+
+
 @pytest.mark.parametrize("kind", ["trial", "range"])
 def test_what_the_diagnosis_trains_by_itself_may_end_within_a_block(
     digits: Dataset, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -278,14 +288,14 @@ def exported(run_: Run) -> str:
 
 
 def test_a_run_that_ends_by_an_error_leaves_its_network_up_to_date(digits: Dataset) -> None:
-    """The reporter fails within a block; then nothing holds the loop any more."""
+    """Also while the error, and with it every frame, is still held."""
 
     def failing(report: Report) -> None:
         if isinstance(report, RunningLoss):
             raise OSError("the supervisor is gone")
 
     broken = Run(digits_spec(log_every=8), digits, failing, lambda: None)
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(OSError, match="gone") as held:
         broken.run()
     expected = Run(digits_spec(), digits, lambda _: None, lambda: None)
     steps = expected._steps()
@@ -294,3 +304,4 @@ def test_a_run_that_ends_by_an_error_leaves_its_network_up_to_date(digits: Datas
         next(steps)
     steps.close()
     assert exported(broken) == exported(expected)
+    assert held.traceback
