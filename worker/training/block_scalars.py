@@ -47,7 +47,7 @@ class Scalars:
         self.weights, self.velocities = self._sums[0]
 
     def step(self) -> None:
-        """From W_k and v_k to the next ones. While rates are those of the block before, they are kept.
+        """From W_k and v_k to the next ones; those of the block before while rates are the same.
 
         As torch's SGD has it: g = d_k^T x_k + decay W_k, v_{k+1} = m v_k + g, and
         W_{k+1} = W_k - rate v_{k+1}, with Nesterov W_k - rate (g + m v_{k+1}).
