@@ -94,17 +94,20 @@ class Buffers:
         """d."""
         self.scaled = new(2, length, batch, units)
         """d, times the factors of W and of v."""
-        steps = [slice(start, start + batch) for start in range(0, rows, batch)]
-        self.at = [self._activations(layers, batch, each) for each in steps]
-        self.products = [Products(self, batch, each) for each in steps]
+        self._layers, self._batch = layers, batch
+        self._steps: list[tuple[Products, list[Activations]]] = []
 
-    def _activations(self, layers: list[Dense], batch: int, rows: slice) -> list[Activations]:
-        """Of the step on these rows. What it yields stays as it is until the block ends."""
-        dtype = self.sums.dtype
-        first, *behind = layers
-        at = [Activations(first, batch, dtype, self.sums[rows])]
-        at[0].error = self.errors[rows]
-        return at + [Activations(layer, batch, dtype) for layer in behind]
+    def of_step(self, k: int) -> tuple["Products", list[Activations]]:
+        """Those of the step k of a block. What it yields stays as it is until the block ends."""
+        while len(self._steps) <= k:  # most blocks of a small last mini-batch have one step
+            first, *behind = self._layers
+            start = len(self._steps) * self._batch
+            rows, dtype = slice(start, start + self._batch), self.sums.dtype
+            at = [Activations(first, self._batch, dtype, self.sums[rows])]
+            at[0].error = self.errors[rows]
+            at += [Activations(layer, self._batch, dtype) for layer in behind]
+            self._steps.append((Products(self, self._batch, rows), at))
+        return self._steps[k]
 
 
 class Products:
@@ -182,10 +185,10 @@ class Blocks:
     def _step(self, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and loss of the next step."""
         k, buffers = self._made, self._buffers
+        products, at = buffers.of_step(k)
         if k:
             has_velocity = self._velocities is not None
-            buffers.products[k].complete(self._scalars.weights, has_velocity=has_velocity)
-        at = buffers.at[k]
+            products.complete(self._scalars.weights, has_velocity=has_velocity)
         found = self._propagate(self._weights, self._biases, at, targets, labels)
         if not self._behind:  # the first layer is the output layer, with the error of the loss
             buffers.errors.view(self._length, self._batch, -1)[k] = at[0].error

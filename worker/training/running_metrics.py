@@ -34,28 +34,24 @@ class RunningMetrics:
         self._open.append((step, weight))
         if not step.is_boundary:
             return
-        loss, weights = _sums(self._open)
-        self._epoch_loss += loss
-        self._epoch_weight = self._epoch_weight + weights
         self._count_recent()
-        steps = [step for step, _ in self._open]
-        outputs, labels = (
-            _joined([one.outputs for one in steps]),
-            _joined([one.labels for one in steps]),
-        )
+        loss, counted, size = _sums(self._open)
+        self._epoch_loss.add_(loss, alpha=size)
+        self._epoch_weight = self._epoch_weight + counted * size
+        outputs = _joined([each.outputs for each, _ in self._open])
+        labels = _joined([each.labels for each, _ in self._open])
         self._correct += (outputs.argmax(1) == labels).sum()
         self._samples += len(labels)
         self._open, self._logged = [], 0
 
     def _count_recent(self) -> None:
+        """Counts the newest steps in the running loss."""
         new = self._open[self._logged :]
-        if not new:
-            return
-        self._logged = len(self._open)
-        even = [(step, weight if isinstance(weight, Tensor) else 1) for step, weight in new]
-        loss, weights = _sums(even)
-        self._recent_loss += loss
-        self._recent_weight = self._recent_weight + weights
+        if new:
+            loss, counted, _ = _sums(new)
+            self._recent_loss += loss
+            self._recent_weight = self._recent_weight + counted
+            self._logged = len(self._open)
 
     def running_loss(self) -> float:
         """Mean loss of the mini-batches since the last call."""
@@ -69,8 +65,8 @@ class RunningMetrics:
         """Mean loss over the samples of the epoch."""
         if not self._open:
             return _mean(self._epoch_loss, self._epoch_weight)
-        loss, weights = _sums(self._open)
-        return _mean(self._epoch_loss + loss, self._epoch_weight + weights)
+        loss, counted, size = _sums(self._open)
+        return _mean(self._epoch_loss + loss * size, self._epoch_weight + counted * size)
 
     def accuracy(self) -> float:
         """Fraction of correct predictions, each made just before its step; at a boundary."""
@@ -109,17 +105,19 @@ def upgraded(old: dict[str, Tensor], recent_batches: int) -> dict[str, Tensor]:
     }
 
 
-def _sums(steps: list[tuple[Step, int | Tensor]]) -> tuple[Tensor, Weight]:
-    """The weighted losses of some steps of one block, and their weights, added up in float64.
+def _sums(steps: list[tuple[Step, int | Tensor]]) -> tuple[Tensor, Weight, int]:
+    """The sum of the losses of some steps of one block, how many count in it, and their size.
 
-    All batches of a block have the same size.
+    Class weights count instead of steps; then the size is 1. All batches of a block have one size.
     """
-    losses = torch.stack([step.loss for step, _ in steps]).double()
     weight = steps[0][1]
     if isinstance(weight, Tensor):
+        losses = torch.stack([step.loss for step, _ in steps]).double()
         weights = torch.stack([torch.as_tensor(each) for _, each in steps])
-        return (losses * weights).sum(), weights.sum()
-    return losses.sum() * weight, weight * len(steps)
+        return (losses * weights).sum(), weights.sum(), 1
+    if len(steps) == 1:
+        return steps[0][0].loss, 1, weight
+    return torch.stack([step.loss for step, _ in steps]).double().sum(), len(steps), weight
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
