@@ -39,8 +39,8 @@ PEERS = {
     "numpy_loop": "NumPy",
 }
 NEEDS = {"keras_fit": "keras", "jax_steps": "jax", "jax_scan": "jax"}
-BATCHES = (4, 64, 512)
-OURS_SAMPLES = {4: 20_000, 64: 60_000, 512: 60_000}
+BATCHES = (4, 8, 16, 64, 512)
+OURS_SAMPLES = {4: 20_000, 8: 40_000, 16: 60_000, 64: 60_000, 512: 60_000}
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

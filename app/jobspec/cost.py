@@ -2,14 +2,15 @@
 
 The time of a step is modelled as a sum over kinds of operations: a constant for the step, one for
 each layer, one for each weight (every update reads and writes all of them), one for each
-multiplication. A worker times a few small networks once, fits the seconds of each kind, and keeps
-them: its calibration.
+multiplication. Where mini-batches are taken together, the weights of the first layer are updated
+once for all of them, by more multiplications. A worker times a few small networks once, fits the
+seconds of each kind, and keeps them: its calibration.
 """
 
 from collections.abc import Sequence
 from math import prod
 
-from app.jobspec import JobSpec
+from app.jobspec import JobSpec, blocks
 from app.jobspec.layers import BatchNorm, Convolution, Dropout, Layer, Linear, operations
 
 Counts = dict[str, float]
@@ -29,17 +30,27 @@ def step(spec: JobSpec) -> Counts:
     batch = min(training.batch_size, spec.dataset.training_images)
     dense, convolved, values, mapped = _forward(spec.trained)
     costly = sum(isinstance(each, Linear | Convolution | BatchNorm | Dropout) for each in layers)
+    multiplications, weights = 3.0 * batch * dense, float(spec.parameters)
+    together = blocks.length(spec)
+    if together > 1:
+        inputs, units = spec.layer_sizes[:2]
+        products = 4 if training.optimizer.momentum else 2
+        of_first = products * units + batch * together
+        multiplications += batch * inputs * (of_first - 3.0 * units)
+        weights -= inputs * units * (1 - 1 / together)
     counts = {
         f"{mode}.step": 1.0,
         f"{mode}.{training.precision}.layer": float(costly),
-        f"{training.precision}.dense": 3.0 * batch * dense,
+        f"{training.precision}.dense": multiplications,
         f"{training.precision}.convolution": 3.0 * batch * convolved,
-        f"{training.precision}.weight": float(spec.parameters),
+        f"{training.precision}.weight": weights,
         f"{training.optimizer.name}.step": 1.0,
-        f"{training.optimizer.name}.weight": float(spec.parameters),
+        f"{training.optimizer.name}.weight": weights,
         "value": batch * values * (1 + (spec.model.dropout > 0)),
         f"{training.precision}.map": batch * mapped,
     }
+    if together > 1:
+        counts["blocks.step"] = 1.0
     if spec.model.batch_norm:
         counts["normalized"] = batch * (values + mapped)
     if spec.model.activation in {"sigmoid", "tanh", "gelu"}:

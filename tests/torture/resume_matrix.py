@@ -101,6 +101,23 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 
 
+BY_BLOCKS: dict[str, Any] = {"model": {"hidden": [1600]}, "training": {"batch_size": 4}}
+"""A first layer so large, and mini-batches so small, that 32 of them are taken as one block."""
+IN_BLOCKS: dict[str, dict[str, Any]] = {
+    "sgd": {"training": {"optimizer": OPTIMIZERS["sgd"]}},
+    "momentum": {"training": {"optimizer": OPTIMIZERS["momentum"]}},
+    "nesterov": {"training": {"optimizer": OPTIMIZERS["nesterov"]}},
+    **{name: {"training": {"schedule": schedule}} for name, schedule in SCHEDULES.items()},
+    **{
+        name: PARTS[name]
+        for name in ("dropout", "augmented", "by accuracy", "smoothed", "mse", "two threads")
+    },
+    "deep": {"model": {"hidden": [1600, 30, 20], "activation": "gelu", "dropout": 0.2}},
+    "of two": {"training": {"batch_size": 2, "log_every": 7}},
+    "a last mini-batch of one": {"dataset": {"limit": 401, "validation_fraction": 0.0}},
+}
+
+
 def merged(*specs: dict[str, Any]) -> dict[str, Any]:
     """The specs laid over each other, the last on top."""
     made: dict[str, Any] = {}
@@ -112,7 +129,7 @@ def merged(*specs: dict[str, Any]) -> dict[str, Any]:
 
 
 def configurations() -> dict[str, dict[str, Any]]:
-    """Every optimizer by both loops, every schedule, and every other part."""
+    """Every optimizer by both loops, every schedule, every other part, and blocks."""
     found: dict[str, dict[str, Any]] = {}
     for name, optimizer in OPTIMIZERS.items():
         for gradient in ("autograd", "chain_rule"):
@@ -122,6 +139,8 @@ def configurations() -> dict[str, dict[str, Any]]:
         noisy = {"epochs": 8, "optimizer": {"lr": 0.3}}  # so that a plateau is reached
         found[name] = merged(BASE, {"training": {"schedule": schedule} | noisy})
     found |= {name: merged(BASE, part) for name, part in PARTS.items()}
+    for name, part in IN_BLOCKS.items():
+        found[f"{name}, in blocks"] = merged(BASE, BY_BLOCKS, part)
     return found
 
 
@@ -131,16 +150,18 @@ def digest(spec: JobSpec, dataset: Dataset, checkpoint: bytes | None = None) -> 
 
 
 def cut(spec: JobSpec, dataset: Dataset, at: int) -> bytes | None:
-    """The checkpoint of a run that is told to stop at a step; None if it ended before."""
+    """The checkpoint of a run that is told to stop at a step; None if it ended before.
+
+    Within a block the stop takes effect at the block's end.
+    """
     reports: list[Report] = []
-    calls = iter(range(1, at + 1))
+
+    def stop() -> StopReason | None:
+        return StopReason.SHUTDOWN if run._state.position.step >= at else None
+
+    run = Run(spec, dataset, reports.append, stop)
     try:
-        Run(
-            spec,
-            dataset,
-            reports.append,
-            lambda: (next(calls, 0) == at and StopReason.SHUTDOWN) or None,
-        ).run()
+        run.run()
     except Stopping:
         return [each for each in reports if isinstance(each, Checkpoint)][-1].content
     return None

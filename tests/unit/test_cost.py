@@ -22,6 +22,19 @@ def test_a_step_counts_its_multiplications_and_weights() -> None:
     assert "autograd.step" in cost.step(spec(gradient="autograd"))
 
 
+def test_mini_batches_that_are_taken_together_update_the_first_layer_once() -> None:
+    job = JobSpec.model_validate({"training": {"batch_size": 4}})
+    parts, first, behind = cost.step(job), 784 * 500, 500 * 10
+    assert parts["float32.weight"] == pytest.approx(first / 32 + 500 + behind + 10)
+    products = (
+        4 * first + 784 * 128
+    )  # with weights and velocities, forth and back, and in the block
+    assert parts["float32.dense"] == pytest.approx(4 * products + 3 * 4 * behind)
+    assert parts["blocks.step"] == 1
+    plain = JobSpec.model_validate({"training": {"optimizer": {"momentum": 0.0}}})
+    assert cost.step(job)["float32.dense"] - cost.step(plain)["float32.dense"] == 4 * 2 * first
+
+
 def test_the_estimate_adds_steps_evaluations_and_the_rest() -> None:
     speed = {"chain_rule.step": 0.001, "float32.dense": 1e-9, cost.SETUP: 2.0}
     job = spec(epochs=2, batch_size=100)

@@ -6,7 +6,7 @@ from torch.optim import SGD, Optimizer
 
 from worker.training.dense import Dense
 
-BLOCK = 100_000
+TOGETHER = 100_000
 """Weights that are updated together: 400 kB of them and as much of their velocities."""
 
 
@@ -41,21 +41,21 @@ class Descent(Update):
     A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
     """
 
-    def __init__(self, layers: list[Dense], optimizer: Optimizer) -> None:
+    def __init__(
+        self, layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
+    ) -> None:
+        """`sums_are_products`: the errors of a batch, for the biases, are added up by a product
+        with ones. With small batches that saves 4 us a layer; the last bits are others.
+        """
+        self._ones = layers[0].weight.new_ones(0) if layers and sums_are_products else None
         self._group = optimizer.param_groups[0]
         self._momentum = self._group["momentum"]
         self._decay = self._group["weight_decay"]
         self._blocks: dict[Dense, list[tuple[Tensor, Tensor]]] = {}
         self._biases: dict[Dense, tuple[Tensor, Tensor]] = {}
         for layer in layers:
-            for parameter in layer.parameters if self._momentum else ():
-                zeros = torch.zeros_like(parameter)
-                optimizer.state[parameter].setdefault("momentum_buffer", zeros)
-            velocity, bias_velocity = (
-                optimizer.state[parameter].get("momentum_buffer", own)
-                for parameter, own in zip(layer.parameters, (layer.weight, layer.bias), strict=True)
-            )
-            rows = -(-len(layer.weight) // max(1, layer.weight.numel() // BLOCK))
+            velocity, bias_velocity = velocities(layer, optimizer) or (layer.weight, layer.bias)
+            rows = rows_together(layer.weight)
             blocks = zip(layer.weight.split(rows), velocity.split(rows), strict=True)
             self._blocks[layer] = list(blocks)
             self._biases[layer] = layer.bias, bias_velocity
@@ -66,7 +66,13 @@ class Descent(Update):
         parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
         for (weight, velocity), part in zip(blocks, parts, strict=True):
             self._descend(weight, velocity, part, inputs)
-        self._descend(*self._biases[layer], error, None)
+        self._descend(*self._biases[layer], error, self._ones_of(error.shape[1]))
+
+    def _ones_of(self, batch: int) -> Tensor | None:
+        """Ones (batch,) where a sum is to be a product with them."""
+        if self._ones is not None and self._ones.shape[0] != batch:
+            self._ones = self._ones.new_ones(batch)
+        return self._ones
 
     def _descend(
         self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
@@ -84,16 +90,43 @@ class Descent(Update):
         """Ends the step: every layer is up to date."""
 
 
+def velocities(layer: Dense, optimizer: Optimizer) -> tuple[Tensor, Tensor] | None:
+    """SGD's own, of weights and biases, at first zero; None without momentum."""
+    if not optimizer.param_groups[0]["momentum"]:
+        return None
+    weight, bias = (
+        optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+        for parameter in layer.parameters
+    )
+    return weight, bias
+
+
+def rows_together(weight: Tensor) -> int:
+    """How many rows of a layer's weights (units, inputs) are updated together."""
+    return -(-len(weight) // max(1, weight.numel() // TOGETHER))
+
+
 def accumulate(
     total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
 ) -> None:
     """total <- beta total + alpha error inputs; without inputs, the sum of error over the batch."""
     if inputs is None:
         total.mul_(beta).add_(error.sum(1), alpha=alpha)
+    elif inputs.ndim == 1:
+        total.addmv_(error, inputs, beta=beta, alpha=alpha)
     elif error.dtype == total.dtype:
         total.addmm_(error, inputs, beta=beta, alpha=alpha)
     else:  # the product in the precision of its factors
         total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
+
+
+def updating(
+    layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
+) -> Update:
+    """How an optimizer updates these layers; `Descent` has what the last parameter means."""
+    if not is_plain(optimizer):
+        return Update(layers, optimizer)
+    return Descent(layers, optimizer, sums_are_products=sums_are_products)
 
 
 def is_plain(optimizer: Optimizer) -> bool:

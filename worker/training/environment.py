@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from app.jobspec import JobSpec
+from worker.training import method
+
 
 class DeviceUnavailable(Exception):
     """The spec asks for a device that this worker does not have."""
@@ -26,8 +29,15 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """The device, its threads, the versions and the processor's instructions."""
+def environment(spec: JobSpec, device: torch.device) -> dict[str, Any]:
+    """The machine, and how gradients are computed: by which rule, and how many mini-batches at a
+    time."""
+    gradient = {"gradient": method.name(spec, device), "block": method.block(spec, device)}
+    return machine(device) | gradient
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """The device, its threads, the versions, and the processor's instructions."""
     return {
         "device": device.type,
         "threads": torch.get_num_threads(),

@@ -24,7 +24,7 @@ from worker.messages import Log, Report
 from worker.training.backbone import Backbone
 from worker.training.batches import Images, mapped
 from worker.training.dataset import Array, Dataset
-from worker.training.environment import environment
+from worker.training.environment import machine
 from worker.training.evaluation import batch_size
 from worker.training.splits import Splits
 
@@ -44,7 +44,7 @@ class Features:
         (self._units,) = spec.model.backbone_layers(spec.dataset.facts)[-1].outputs
         self._dataset = dataset
         seen = dataset.description.sha256, dataset.description.statistics()
-        made_of = FORM, backbone.sha256, seen, environment(device)
+        made_of = FORM, backbone.sha256, seen, machine(device)
         key = sha256(msgspec.json.encode(made_of, order="sorted")).hexdigest()
         self._folder = dataset.folder and dataset.folder / f"features-{key[:16]}"
 

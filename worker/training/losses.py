@@ -82,7 +82,7 @@ def weight(criterion: Criterion, labels: Tensor) -> int | Tensor:
     """How much a batch counts in a mean of losses: its size, or the sum of its class weights."""
     if isinstance(criterion, WeightedCrossEntropy):
         return criterion.weight_of(labels).double()
-    return len(labels)
+    return labels.shape[0]
 
 
 def total(criterion: Criterion, outputs: Tensor, labels: Tensor) -> float:

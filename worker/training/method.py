@@ -1,12 +1,14 @@
-"""Which loop trains a spec: the one with autograd, or the one with the chain rule written out."""
+"""Which loop trains a spec: the one with autograd, or the one with the chain rule written out, step
+by step or by blocks of mini-batches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Literal
 
 import torch
 
 from app.jobspec import JobSpec
-from worker.training import backpropagation, loop, networks
+from app.jobspec import blocks as block_length
+from worker.training import backpropagation, blocks, loop, networks
 from worker.training.dense import fully_connected
 from worker.training.loop import Batch, Criterion, Step
 from worker.training.state import State
@@ -14,12 +16,21 @@ from worker.training.state import State
 
 def steps(
     spec: JobSpec, state: State, criterion: Criterion, batches: Iterable[Batch]
-) -> Iterator[Step]:
-    """Trains the state's network on each batch in turn."""
+) -> Generator[Step, None, None]:
+    """Trains the state's network on each batch in turn, from its position on.
+
+    Closed within a block, it leaves the network as it is after the newest step.
+    """
     low = spec.training.precision == "bfloat16"
     if name(spec, state.device) == "chain_rule":
         precision = torch.bfloat16 if low else torch.float32
         layers = fully_connected(state.net, spec.trained)
+        length = block(spec, state.device)
+        if length > 1:
+            done = state.position.batch % length
+            return blocks.train(
+                layers, criterion, state.optimizer, batches, length=length, done=done
+            )
         return backpropagation.train(layers, criterion, state.optimizer, batches, precision)
     net = networks.Bfloat16(state.net) if low else state.net
     return loop.train(net, criterion, state.optimizer, batches)
@@ -31,3 +42,11 @@ def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd
     if wanted == "auto":
         return "chain_rule" if spec.has_chain_rule and device.type == "cpu" else "autograd"
     return wanted
+
+
+def block(spec: JobSpec, device: torch.device) -> int:
+    """Mini-batches that are taken together; 1 where each step is made by itself.
+
+    An epoch's blocks begin at every so many-th of its mini-batches, and the last may be shorter.
+    """
+    return block_length.length(spec) if device.type == "cpu" else 1

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NoReturn
@@ -47,8 +48,8 @@ from worker.training.throughput import Throughput
 class Run:
     """A job's training from its first step, or from a checkpoint, to its model.
 
-    `report` takes each message. `stop_requested` is asked after every step; it gives a reason to
-    stop, or None.
+    `report` takes each message. `stop_requested` is asked after every step, where steps are made
+    in blocks after each block; it gives a reason to stop, or None.
     """
 
     def __init__(
@@ -157,34 +158,41 @@ class Run:
         """What the diagnosis is based on."""
         return self._state.measurements
 
-    def rehearse(self) -> Iterator[None]:
-        """The steps and running metrics of an epoch without reports, so that they can be timed."""
-        self._state.position = Position()
-        for step in self._steps():
+    def rehearse(self) -> Iterator[int]:
+        """The steps and running metrics of an epoch without reports, so that they can be timed.
+
+        At each boundary it yields how many steps there were since the last one.
+        """
+        self._state.position, boundary = Position(), 0
+        for number, step in enumerate(self._steps(), 1):
             self._add(step)
-            self._set_rate()
-            yield
+            self._state.set_rate()
+            if step.is_boundary:
+                yield number - boundary
+                boundary = number
 
     def _train_epoch(self) -> None:
         """Trains what is left of the epoch, validates, and moves to the next."""
         started_at = time.monotonic()
         training, at = self._spec.training, self._state.position
-        self._set_rate()
-        for step in self._steps():
-            at.batch += 1
-            at.step += 1
-            self._add(step)
-            self._observer.look(Checkup.step, step)
-            if at.batch % training.log_every == 0:
-                loss = self._finite(self._state.running.running_loss())
-                self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
-            if progress := self._throughput.due(at.epoch, at.step):
-                self._finite(self._state.running.mean_loss())
-                self._report(progress)
-                self._keep_if_due()
-            if reason := self._stop_requested():
-                self._stop(reason)
-            self._set_rate()
+        self._state.set_rate()
+        with closing(self._steps()) as steps:
+            for step in steps:
+                at.batch += 1
+                at.step += 1
+                self._add(step)
+                self._observer.look(Checkup.step, step)
+                if at.batch % training.log_every == 0:
+                    loss = self._finite(self._state.running.running_loss())
+                    self._report(RunningLoss(at.epoch, at.batch, at.step, loss))
+                if progress := self._throughput.due(at.epoch, at.step):
+                    self._finite(self._state.running.mean_loss())
+                    self._report(progress)
+                if step.is_boundary:
+                    self._keep_if_due()
+                    if reason := self._stop_requested():
+                        self._stop(reason)
+                self._state.set_rate()
         metrics = self._measure()
         self._report(Epoch(at.epoch, at.step, time.monotonic() - started_at, metrics))
         self._report(self._throughput.now(at.epoch, at.step))
@@ -195,7 +203,7 @@ class Run:
         self._state.running = RunningMetrics(self._device)
         self._keep()
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self) -> Generator[Step, None, None]:
         """The loop over the rest of the epoch."""
         at = self._state.position
         batches = self._batches(at.epoch, at.batch)
@@ -217,11 +225,6 @@ class Run:
     def _add(self, step: Step) -> None:
         """Counts a step in the running metrics."""
         self._state.running.add(step, losses.weight(self._criterion, step.labels))
-
-    def _set_rate(self) -> None:
-        rate = self._state.rate.at(self._state.position.step)
-        for group in self._state.optimizer.param_groups:
-            group["lr"] = rate
 
     def _measure(self) -> dict[str, float]:
         """The epoch's metrics."""
@@ -272,7 +275,7 @@ class Run:
         if self._backbone is not None:
             self._backbone.check_same(made_in.get("backbone_sha256"))
         self._observer.look(Checkup.hold, content)
-        changed = checkpoint.differences(made_in, self._environment())
+        changed = checkpoint.differences({"block": 1} | made_in, self._environment())
         self._report(Resumed(self._state.position.step, changed))
 
     def _finite(self, loss: float) -> float:
@@ -287,9 +290,5 @@ class Run:
 
     def _environment(self) -> dict[str, Any]:
         backbone = {"backbone_sha256": self._backbone.sha256} if self._backbone else {}
-        return {
-            **environment(self._device),
-            **backbone,
-            "dataset_sha256": self._dataset.description.sha256,
-            "gradient": method.name(self._spec, self._device),
-        }
+        dataset = {"dataset_sha256": self._dataset.description.sha256}
+        return environment(self._spec, self._device) | backbone | dataset

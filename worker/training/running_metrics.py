@@ -13,6 +13,9 @@ class RunningMetrics:
 
     `weight` is how much a batch counts in the epoch's mean loss, as `losses.weight` has it. In the
     running loss, as in the textbook, each mini-batch counts the same, unless classes have weights.
+
+    The steps of a block are added up together at its end, whatever is asked before. So the sums of
+    an epoch do not depend, to their last bit, on when somebody asks.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -22,24 +25,37 @@ class RunningMetrics:
         self._epoch_loss, self._recent_loss = self._losses
         self._epoch_weight: Weight = 0.0
         self._recent_weight: Weight = 0.0
+        self._open: list[tuple[Step, int | Tensor]] = []
+        self._logged = 0
+        """Steps of `_open` that the running loss has counted."""
 
     def add(self, step: Step, weight: int | Tensor) -> None:
         """Counts a step in."""
-        self._samples += len(step.labels)
-        self._correct += (step.outputs.argmax(1) == step.labels).sum()
-        self._epoch_weight = self._epoch_weight + weight
-        if isinstance(weight, Tensor):
-            weighted = step.loss.double() * weight
-            self._epoch_loss += weighted
-            self._recent_loss += weighted
-            self._recent_weight = self._recent_weight + weight
-        else:
-            self._epoch_loss.add_(step.loss, alpha=weight)
-            self._recent_loss += step.loss
-            self._recent_weight += 1
+        self._open.append((step, weight))
+        if not step.is_boundary:
+            return
+        self._count_recent()
+        loss, counted, size = _sums(self._open)
+        self._epoch_loss.add_(loss, alpha=size)
+        self._epoch_weight = self._epoch_weight + counted * size
+        outputs = _joined([each.outputs for each, _ in self._open])
+        labels = _joined([each.labels for each, _ in self._open])
+        self._correct += (outputs.argmax(1) == labels).sum()
+        self._samples += len(labels)
+        self._open, self._logged = [], 0
+
+    def _count_recent(self) -> None:
+        """Counts the newest steps in the running loss."""
+        new = self._open[self._logged :]
+        if new:
+            loss, counted, _ = _sums(new)
+            self._recent_loss += loss
+            self._recent_weight = self._recent_weight + counted
+            self._logged = len(self._open)
 
     def running_loss(self) -> float:
         """Mean loss of the mini-batches since the last call."""
+        self._count_recent()
         mean = _mean(self._recent_loss, self._recent_weight)
         self._recent_loss.zero_()
         self._recent_weight = 0.0
@@ -47,10 +63,13 @@ class RunningMetrics:
 
     def mean_loss(self) -> float:
         """Mean loss over the samples of the epoch."""
-        return _mean(self._epoch_loss, self._epoch_weight)
+        if not self._open:
+            return _mean(self._epoch_loss, self._epoch_weight)
+        loss, counted, size = _sums(self._open)
+        return _mean(self._epoch_loss + loss * size, self._epoch_weight + counted * size)
 
     def accuracy(self) -> float:
-        """Fraction of correct predictions, each made just before its step."""
+        """Fraction of correct predictions, each made just before its step; at a boundary."""
         return float(self._correct) / self._samples
 
     def state(self) -> dict[str, Tensor]:
@@ -84,6 +103,25 @@ def upgraded(old: dict[str, Tensor], recent_batches: int) -> dict[str, Tensor]:
         "correct": old["right"],
         "samples": old["samples"],
     }
+
+
+def _sums(steps: list[tuple[Step, int | Tensor]]) -> tuple[Tensor, Weight, int]:
+    """The sum of the losses of some steps of one block, how many count in it, and their size.
+
+    Class weights count instead of steps; then the size is 1. All batches of a block have one size.
+    """
+    weight = steps[0][1]
+    if isinstance(weight, Tensor):
+        losses = torch.stack([step.loss for step, _ in steps]).double()
+        weights = torch.stack([torch.as_tensor(each) for _, each in steps])
+        return (losses * weights).sum(), weights.sum(), 1
+    if len(steps) == 1:
+        return steps[0][0].loss, 1, weight
+    return torch.stack([step.loss for step, _ in steps]).double().sum(), len(steps), weight
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _mean(total: Tensor, weight: Weight) -> float:

@@ -68,6 +68,12 @@ class State:
         out_of_patience = stopping is not None and self.best.waiting.waited >= stopping.patience
         return out_of_patience or self.position.epoch > training.epochs
 
+    def set_rate(self) -> None:
+        """Sets the learning rate of the next step."""
+        rate = self.rate.at(self.position.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def encode(self, environment: dict[str, Any]) -> bytes:
         """A snapshot of this boundary; `environment` is what the bits depend on beside the spec."""
         snapshot = Snapshot(

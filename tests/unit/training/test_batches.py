@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from app.jobspec import JobSpec
+from worker.training import batches
 from worker.training.batches import Images
 from worker.training.dataset import Dataset
 from worker.training.splits import split, stratified_order
@@ -79,6 +80,35 @@ def test_an_epoch_can_be_taken_up_at_any_batch(digits: Dataset) -> None:
     whole = [labels.tolist() for _, labels in training.shuffled(100, 0, 1)]
     rest = [labels.tolist() for _, labels in training.shuffled(100, 0, 1, first=7)]
     assert rest == whole[7:]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100, 2000])
+def test_batches_that_are_drawn_together_are_those_drawn_one_by_one(
+    digits: Dataset, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, _ = parts(digits)
+    together = list(training.shuffled(size, 0, 1))
+    monkeypatch.setattr(batches, "DRAWN", 0)
+    alone = list(training.shuffled(size, 0, 1))
+    assert len(together) == len(alone)
+    for (images, labels), (image, label) in zip(together, alone, strict=True):
+        assert torch.equal(images, image)
+        assert torch.equal(labels, label)
+
+
+@pytest.mark.parametrize("first", [1, 2, 5, 600, 1290, 1293])
+def test_a_batch_lies_in_memory_as_it_did_wherever_an_epoch_is_taken_up(
+    digits: Dataset, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last bits of a product depend on it, for processors take aligned numbers at once."""
+    monkeypatch.setattr(batches, "DRAWN", 7 * 64)
+    training, _ = parts(digits)
+    whole = list(training.shuffled(1, 0, 1))[first:]
+    rest = list(training.shuffled(1, 0, 1, first))
+    assert len(rest) == len(whole)
+    for (ours, _), (theirs, _) in zip(rest, whole, strict=True):
+        assert torch.equal(ours, theirs)
+        assert ours.storage_offset() == theirs.storage_offset()
 
 
 def test_drawing_batches_leaves_the_generator_of_training_alone(digits: Dataset) -> None:

@@ -10,7 +10,7 @@ import torch
 from onnxruntime import InferenceSession
 from pydantic import ValidationError
 
-from app.jobspec import BUILT_IN_DATASETS, DatasetFacts, JobSpec
+from app.jobspec import BUILT_IN_DATASETS, DatasetFacts, JobSpec, blocks
 from app.rows.columns import Column
 from tests.torture import resume_matrix
 from tests.unit.imports import rows
@@ -172,6 +172,17 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
     assert kept is not None
     whole = resume_matrix.digest(spec, people.dataset)
     assert resume_matrix.digest(spec, people.dataset, kept) == whole
+
+
+def test_rows_are_trained_on_in_blocks_too(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, _ = run(people.spec(), people.dataset)
+    monkeypatch.setattr(blocks, "length", lambda _: 5)
+    together, _ = run(people.spec(), people.dataset)
+    for name in ("test_loss", "test_accuracy"):
+        assert together.metrics[name] == pytest.approx(alone.metrics[name], abs=1e-4)
+    kept = resume_matrix.cut(people.spec(), people.dataset, 29)
+    assert kept is not None
+    assert resume_matrix.digest(people.spec(), people.dataset, kept) == together.weights_sha256
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ class Checkup:
         self._recorder.begin()
 
     def step(self, step: Step) -> Diagnosed | None:
-        """Takes a step in; returns what there is to say."""
+        """Takes a step in; returns what there is to say. Within a block the network is not read."""
         self._recorder.add(step)
-        if not self._recorder.due():
+        if not step.is_boundary or not self._recorder.due():
             return None
         self._recorder.read()
         return self._speak()

@@ -6,6 +6,7 @@ checked as it is.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,8 @@ def _again(
             before = start()
             for _ in _train(spec, before, criterion, batches, at.step - 1):
                 pass
+            if weights := _weights(before.net):  # of the first layer, within a block
+                return NonFinite(before.position.step, at.epoch, f"{weights}, by its update")
             batch = next(batches(at.epoch, at.batch - 1))
             return NonFinite(at.step, at.epoch, _outputs(before.net, batch) or "the loss")
         if weights := _weights(state.net):
@@ -77,20 +80,17 @@ def _train(
     """The losses of the steps up to `until`; at the end of an epoch the position moves on."""
     at = state.position
     while at.step < until:
-        _set_rate(state)
-        for step in method.steps(spec, state, criterion, batches(at.epoch, at.batch)):
-            at.step, at.batch = at.step + 1, at.batch + 1
-            yield step.loss
-            if at.step >= until:
-                break
-            _set_rate(state)
+        state.set_rate()
+        steps = method.steps(spec, state, criterion, batches(at.epoch, at.batch))
+        with closing(steps):  # which leaves the weights up to date
+            for step in steps:
+                at.step, at.batch = at.step + 1, at.batch + 1
+                yield step.loss
+                if at.step >= until:
+                    break
+                state.set_rate()
         if at.batch == spec.steps_per_epoch:
             at.epoch, at.batch = at.epoch + 1, 0
-
-
-def _set_rate(state: State) -> None:
-    for group in state.optimizer.param_groups:
-        group["lr"] = state.rate.at(state.position.step)
 
 
 def _weights(net: nn.Sequential) -> str | None:

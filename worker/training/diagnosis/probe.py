@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.training.batches import Images
-from worker.training.loop import Batch, Criterion
+from worker.training.loop import Batch, Criterion, Step
 from worker.training.measurements import Activation, Layer, Reading
 from worker.training.networks import ResidualBlock, Weighted, weighted
 
@@ -69,11 +69,15 @@ class Probe:
             activations=activations,
         )
 
-    def updates(self) -> list[float]:
-        """Change since `read`, as a fraction of each layer's weights."""
+    def updates(self, step: Step) -> list[float]:
+        """Change since `read`, by this step, as a fraction of each layer's weights."""
         changes = []
         for module, before in zip(self._weighted, self._before, strict=True):
-            change = (_some(module.weight) - before).norm() / (before.norm() + NOTHING)
+            if step.block is not None and module is self._weighted[0]:
+                now = step.block.first_weights(_chosen(module.weight))
+            else:
+                now = _some(module.weight)
+            change = (now - before).norm() / (before.norm() + NOTHING)
             changes.append(change.item())
         self._before = []
         return changes
@@ -147,7 +151,11 @@ def _spread(weight: Tensor) -> float:
 
 def _some(weight: Tensor) -> Tensor:
     """About `ROWS` rows at most, evenly spaced."""
-    return weight.detach()[:: max(1, len(weight) // ROWS)]
+    return weight.detach()[_chosen(weight)]
+
+
+def _chosen(weight: Tensor) -> slice:
+    return slice(None, None, max(1, len(weight) // ROWS))
 
 
 def _noise(
