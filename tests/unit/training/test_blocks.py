@@ -18,6 +18,7 @@ from tests.unit.training.test_backpropagation import (
     batches,
     criterion,
     described,
+    named,
     network,
 )
 from worker.training import backpropagation, blocks, dense, loop, optimization
@@ -102,7 +103,7 @@ def assert_equal(ours: Trained, theirs: Trained, tolerance: float = 1e-10) -> No
             torch.testing.assert_close(one, another, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize(("describe", "loss"), NETWORKS, ids=str)
+@pytest.mark.parametrize(("describe", "loss"), NETWORKS, ids=named)
 @pytest.mark.parametrize("hidden", HIDDEN, ids=str)
 def test_the_steps_are_those_of_the_chain_rule(
     hidden: list[int], describe: Callable[..., JobSpec], loss: dict[str, object]
