@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.client import Client
-from app.settings import Settings
+if TYPE_CHECKING:
+    from app.client import Client
 
 Url = Annotated[
     str | None,
@@ -19,7 +19,10 @@ Url = Annotated[
 
 
 @contextmanager
-def connected(url: str | None) -> Iterator[Client]:
+def connected(url: str | None) -> Iterator["Client"]:
     """A client of the service that the option, or the settings, name."""
+    from app.client import Client
+    from app.settings import Settings
+
     with Client(url or Settings.from_environment().url) as client:
         yield client

@@ -4,18 +4,23 @@ Names, labels and errors come from anywhere. They are printed as they are: no ma
 them, and characters that steer a terminal are shown as escapes.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.logs import KEY
-
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line separators, changes of the writing direction, and lone surrogates."""
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="For scripts: one JSON document on each line.")
+]
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -29,6 +34,12 @@ errors = _console(stderr=True)
 def printable(text: str) -> str:
     """The text on one line, without what a terminal would obey."""
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def print_json(document: Any) -> None:
+    """The document on a line of its own, in ASCII: any locale and any terminal can take it."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -45,12 +56,27 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     first = Column(columns[0], min_width=longest, overflow="fold")
     table = Table(first, *(Column(name, overflow="fold") for name in columns[1:]))
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*map(Text, line))
+    console.print(table, soft_wrap=False)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """What is known of one thing: its facts below each other, or lines with a tab between."""
+    lines = [(printable(name), printable(value)) for name, value in facts]
+    if not console.is_terminal:
+        for name, value in lines:
+            sys.stdout.write(f"{name}\t{value}\n")
+        return
+    table = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
+    for name, value in lines:
+        table.add_row(Text(name), Text(value))
     console.print(table, soft_wrap=False)
 
 
 def print_error(message: str) -> None:
     """Says on standard error what went wrong; an API key in it is cut short."""
+    from app.logs import KEY
+
     for line in message.splitlines():
         without_keys = KEY.sub(r"traind_\g<id>_...", line)
         errors.print(Text(printable(without_keys), "red"))
