@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import data, findings, follow, jobs, keys, reports, serving, submitting
+from app.cli import data, findings, follow, job_page, jobs, keys, reports, serving, submitting
 from app.cli.terminal import console, print_error, printable
 
 # A traceback of typer's would print local variables, and a key among them.
@@ -47,6 +47,8 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exis
 app.command()(serving.demo)
 app.command()(submitting.submit)
 app.command("jobs")(jobs.list_jobs)
+app.command()(job_page.show)
+app.command()(job_page.diff)
 app.command()(follow.watch)
 app.command()(jobs.pause)
 app.command()(jobs.resume)

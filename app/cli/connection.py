@@ -1,4 +1,4 @@
-"""Where the commands find the service."""
+"""Options that several commands have: where the service is, and how much of a list to show."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,8 @@ Url = Annotated[
         help="Where the API answers; by default at TRAIND_HOST and TRAIND_PORT on this machine.",
     ),
 ]
+Limit = Annotated[int, typer.Option(min=1, help="Most of them to list.")]
+Every = Annotated[bool, typer.Option("--all", help="List all of them.")]
 
 
 @contextmanager

@@ -1,20 +1,36 @@
 """`traind jobs`, and what one asks of a job: pause, resume, cancel."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from app.cli.connection import Url, connected
+import typer
+
+from app.cli.connection import Every, Limit, Url, connected
 from app.cli.terminal import AsJson, console, print_json, print_rows
 
 
-def list_jobs(*, as_json: AsJson = False, url: Url = None) -> None:
+def list_jobs(
+    *,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Only jobs in this state. May come again, or have commas."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. May come again."),
+    ] = None,
+    limit: Limit = 20,
+    every: Every = False,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
     """List the newest jobs. Without a terminal: a line for each, with tabs between the values."""
     with connected(url) as client:
-        found = client.jobs()
-    if as_json:
-        for job in found:
-            print_json(job)
-    else:
-        print_rows(("id", "name", "status", "percent", "test accuracy"), map(_row, found))
+        found = client.each_job(None if every else limit, status=status, label=label)
+        if as_json:
+            for job in found:
+                print_json(job)
+        else:
+            print_rows(("id", "name", "status", "percent", "test accuracy"), map(_row, found))
 
 
 def pause(job: str, *, as_json: AsJson = False, url: Url = None) -> None:

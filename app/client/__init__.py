@@ -14,6 +14,7 @@ from app import address
 from app.client.answers import Problem, content
 from app.client.datasets import Datasets, Refused
 from app.client.packing import NothingToPack
+from app.client.pages import each_item
 
 __all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
 
@@ -113,6 +114,14 @@ class Client:
         found: list[dict[str, Any]] = content(self._http.get("/jobs", params=filters))["data"]
         return found
 
+    def each_job(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Jobs that match every filter, newest first: `status`, `label`; None is all of them.
+
+        Raises:
+            Problem: a filter is refused.
+        """
+        return each_item(self._http, "/jobs", limit, **filters)
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop."""
         return content(self._http.post(f"/jobs/{job_id}/cancel"))
@@ -159,6 +168,10 @@ class Client:
         if answer.is_error:
             content(answer)
         return answer.text
+
+    def presets(self) -> list[dict[str, Any]]:
+        """Recipes to start a job from, each with the specification that it means."""
+        return list(each_item(self._http, "/presets", None))
 
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
