@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from app.cli import data, findings, follow, job_page, jobs, keys, reports, serving, submitting
+from app.cli import (
+    data,
+    findings,
+    follow,
+    job_page,
+    jobs,
+    keys,
+    models,
+    reports,
+    serving,
+    submitting,
+)
 from app.cli.terminal import console, print_error, printable
 
 # A traceback of typer's would print local variables, and a key among them.
@@ -57,6 +68,12 @@ app.command()(findings.diagnose)
 app.command()(submitting.lr_range)
 app.command()(reports.explain)
 app.command()(jobs.cancel)
+app.command("models")(models.list_models)
+app.command("model")(models.show_model)
+app.command("aliases")(models.list_aliases)
+app.command()(models.promote)
+app.command()(models.rollback)
+app.command()(models.compare)
 app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")
 

@@ -63,7 +63,8 @@ def follow(client: "Client", job: dict[str, Any], console: Console) -> dict[str,
             event = message.data
             if event["kind"] == "log" and (loss := event["data"].get("loss")) is not None:
                 losses.append(loss)
-                measured["loss"] = f"loss {loss:.3f} {sparkline(losses)}"
+                curve = f" {sparkline(losses)}" if console.encoding.startswith("utf") else ""
+                measured["loss"] = f"loss {loss:.3f}{curve}"
             if event["kind"] == "epoch" and event["data"].get("validation_accuracy") is not None:
                 measured["accuracy"] = f"accuracy {event['data']['validation_accuracy']:.2%}"
             bars.update(bar, measured="  ".join(measured.values()))
