@@ -15,6 +15,7 @@ from app.cli import (
     jobs,
     keys,
     models,
+    predicting,
     reports,
     serving,
     submitting,
@@ -74,6 +75,7 @@ app.command("aliases")(models.list_aliases)
 app.command()(models.promote)
 app.command()(models.rollback)
 app.command()(models.compare)
+app.command()(predicting.predict)
 app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")
 

@@ -3,6 +3,7 @@
 import httpx
 
 from app import address
+from app.cli.predict_files import BadPredictFile
 from app.cli.spec_file import BadSpecFile
 from app.client import BadKey, NothingToPack, Problem, Refused
 from app.local import StartError
@@ -10,6 +11,7 @@ from app.settings import BadSettings
 from app.store.errors import StoreError
 
 TOLD = (
+    BadPredictFile,
     BadSettings,
     BadSpecFile,
     address.AddressUnavailable,

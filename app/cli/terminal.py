@@ -42,16 +42,21 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()
 
 
+def print_line(values: Iterable[str]) -> None:
+    """The values on one line with tabs between, whole."""
+    sys.stdout.write("\t".join(map(printable, values)) + "\n")
+
+
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table in a terminal; elsewhere a line for each row, its values whole, with tabs between.
 
     The first column holds ids, and is never cut.
     """
-    lines = [[printable(value) for value in row] for row in rows]
     if not console.is_terminal:
-        for line in lines:
-            sys.stdout.write("\t".join(line) + "\n")
+        for row in rows:
+            print_line(row)
         return
+    lines = [[printable(value) for value in row] for row in rows]
     longest = max((len(line[0]) for line in lines), default=0)
     first = Column(columns[0], min_width=longest, overflow="fold")
     table = Table(first, *(Column(name, overflow="fold") for name in columns[1:]))
@@ -62,14 +67,13 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """What is known of one thing: its facts below each other, or lines with a tab between."""
-    lines = [(printable(name), printable(value)) for name, value in facts]
     if not console.is_terminal:
-        for name, value in lines:
-            sys.stdout.write(f"{name}\t{value}\n")
+        for fact in facts:
+            print_line(fact)
         return
     table = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
-    for name, value in lines:
-        table.add_row(Text(name), Text(value))
+    for name, value in facts:
+        table.add_row(Text(printable(name)), Text(printable(value)))
     console.print(table, soft_wrap=False)
 
 
