@@ -89,7 +89,7 @@ def test_yaml_means_what_json_would(api: Api, tmp_path: Path, name: str) -> None
 def test_yaml_that_is_no_job_is_told(api: Api, tmp_path: Path, text: str, why: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    message = refusal(api, "submit", str(file))
+    message = refusal(api, "submit", "--no-watch", str(file))
     assert why in message
     assert message.startswith(str(file))
     assert "\n" not in message
@@ -109,14 +109,14 @@ def test_what_is_no_field_or_value_is_refused_by_the_api(
     api: Api, change: str, pointer: str
 ) -> None:
     before = api.rows()
-    assert f"  {pointer}: " in refusal(api, "submit", "--set", change)
+    assert f"  {pointer}: " in refusal(api, "submit", "--no-watch", "--set", change)
     assert api.rows() == before
 
 
 @pytest.mark.parametrize("change", ["training.epochs", "=3"])
 def test_a_change_that_is_none_is_a_fault_of_usage(api: Api, change: str) -> None:
     before = api.rows()
-    assert "PATH=VALUE" in traind(api, "submit", "--set", change, code=USAGE)
+    assert "PATH=VALUE" in traind(api, "submit", "--no-watch", "--set", change, code=USAGE)
     assert api.rows() == before
 
 
