@@ -17,6 +17,7 @@ from app.cli import (
     models,
     predicting,
     reports,
+    restoring,
     serving,
     submitting,
 )
@@ -36,7 +37,7 @@ app.command()(serving.serve)
 def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")]) -> None:
     """Copy the database to a file, and the files of datasets to FILE.objects, while it runs.
 
-    To restore them, put them in their places: TRAIND_HOME/traind.db and TRAIND_HOME/objects.
+    `traind restore FILE` puts them in their places again.
     """
     from app.settings import Settings
     from app.store import database
@@ -56,6 +57,7 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exis
         console.print(f"{printable(str(file))}.objects: {count} files of datasets")
 
 
+app.command()(restoring.restore)
 app.command()(serving.demo)
 app.command()(submitting.submit)
 app.command("jobs")(jobs.list_jobs)

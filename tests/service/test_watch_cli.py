@@ -1,6 +1,7 @@
 """`traind watch` in a terminal and in a pipe, and what Ctrl-C does to the job."""
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -75,6 +76,25 @@ def test_ctrl_c_leaves_the_job_and_says_so(api: Api, command: str) -> None:
         assert process.wait() == INTERRUPTED
     assert said.startswith(f"{job} goes on: `traind watch {job}`")
     assert api.http.get(f"/jobs/{job}").json()["status"] == "queued"
+
+
+def test_scripts_get_the_job_as_it_ended(api: Api) -> None:
+    lease = start(api)
+    process = subprocess.Popen(
+        [TRAIND, "watch", lease.job_id, "--json", "--url", api.service.url],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={},
+    )
+    with process:
+        assert process.stdout
+        first = json.loads(process.stdout.readline())
+        assert (first["kind"], first["data"]["message"]) == ("state", "queued")
+        succeed(api, lease, diagnosis(HEALTHY), 0.9)
+        *_, last = map(json.loads, process.stdout)
+        assert process.wait() == 0
+    assert last == {"kind": "job", "data": api.http.get(f"/jobs/{lease.job_id}").json()}
+    assert last["data"]["status"] == "succeeded"
 
 
 @pytest.mark.parametrize(
