@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from app.cli import (
     data,
+    doctor,
     findings,
     follow,
     job_page,
@@ -30,7 +32,30 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"traind {version('traind')}")
+        raise typer.Exit
+
+
+@app.callback()
+def traind(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Say the version, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train networks as a service."""
+
+
 app.command()(serving.serve)
+app.command()(serving.worker)
+app.command()(doctor.doctor)
 
 
 @app.command()

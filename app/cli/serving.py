@@ -1,15 +1,31 @@
-"""`traind serve` and `demo`: the service itself, in this terminal."""
+"""`traind serve`, `worker` and `demo`: the service itself, in this terminal."""
 
+import os
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from types import FrameType
+from typing import Annotated
 
-from app.cli.terminal import console
+import typer
+
+from app.cli.exit_codes import ERROR
+from app.cli.terminal import console, print_error
 
 
-def serve() -> None:
+def serve(
+    *,
+    api_only: Annotated[
+        bool, typer.Option("--api-only", help="Start no worker: others are elsewhere.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="How many workers to start; 1 by default.")
+    ] = None,
+) -> None:
     """Start the API and a worker, and stay up until Ctrl-C or SIGTERM."""
+    if api_only and workers is not None:
+        raise typer.BadParameter("--api-only starts none; leave --workers out")
     from app import address
     from app.local import running
     from app.settings import Settings
@@ -18,13 +34,22 @@ def serve() -> None:
     settings = Settings.from_environment()
     address.check_free(settings.host, settings.port)
     try:
-        with running(settings) as service:
+        with running(settings, workers=0 if api_only else workers or 1) as service:
             console.print(f"traind answers at {service.url}; see {service.url}/docs. Ctrl-C stops.")
             while True:
                 service.keep_up()
                 time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("stopped")
+
+
+def worker() -> None:
+    """Start a worker alone, on the database of an API that runs elsewhere or without one."""
+    if find_spec("worker") is None or find_spec("torch") is None:
+        print_error("The worker is not installed here; pip install 'traind[worker]' does it.")
+        raise typer.Exit(ERROR)
+    # In the place of this process, so that signals and its exit code are the worker's own.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "worker"])  # noqa: S606
 
 
 def demo() -> None:

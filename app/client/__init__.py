@@ -93,6 +93,14 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
+    def ready(self) -> dict[str, Any]:
+        """Whether the service can work, and whether a worker is alive.
+
+        Raises:
+            Problem: it cannot.
+        """
+        return content(self._http.get("/readyz"))
+
     def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Stores a job and returns it.
 

@@ -3,7 +3,10 @@
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import update
+
 from app.cli.spec_fields import differences
+from app.store import tables
 from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis
 from tests.service.commands import documents, refusal, rows, traind
@@ -73,6 +76,15 @@ def test_a_running_job_shows_where_it_is_and_what_is_not_the_default(api: Api) -
     assert "training.epochs" not in shown
     assert not any(name.startswith("dataset.facts") for name in shown)
     assert documents(api, "show", lease.job_id) == [api.http.get(f"/jobs/{lease.job_id}").json()]
+
+
+def test_a_field_that_an_old_job_lacks_is_no_difference(api: Api) -> None:
+    job = api.submit()
+    spec = api.http.get(f"/jobs/{job}").json()["spec"]
+    del spec["diagnosis"]
+    with api.database.write() as connection:
+        connection.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(spec=spec))
+    assert "diagnosis" not in {name for name, value in rows(api, "show", job) if not value}
 
 
 def test_an_ended_job_shows_why_and_what_came_of_it(api: Api) -> None:
