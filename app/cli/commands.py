@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -23,15 +24,17 @@ from app.cli import (
     serving,
     submitting,
 )
-from app.cli.terminal import console, print_error, printable
+from app.cli.exit_codes import ERROR
+from app.cli.terminal import AsJson, console, print_error, print_json, printable
+
+SERVICE, JOBS, MODELS, MORE = "The service", "Jobs", "Models", "Data and keys"
+EXIT_CODES = (
+    "Exit codes: 0 fine; 1 an error, told in a line; 2 a command line that makes no sense; 3 the "
+    "job that was followed failed or was cancelled; 130 Ctrl-C."
+)
 
 # A traceback of typer's would print local variables, and a key among them.
-app = typer.Typer(
-    help="Train networks as a service.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(epilog=EXIT_CODES, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,13 +56,12 @@ def traind(
     """Train networks as a service."""
 
 
-app.command()(serving.serve)
-app.command()(serving.worker)
-app.command()(doctor.doctor)
-
-
-@app.command()
-def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")]) -> None:
+@app.command(epilog="Example: traind backup monday.db", rich_help_panel=SERVICE)
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Copy the database to a file, and the files of datasets to FILE.objects, while it runs.
 
     `traind restore FILE` puts them in their places again.
@@ -75,36 +77,60 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to; it must not exis
         back_up(opened, file.absolute())
     finally:
         opened.close()
-    size = file.stat().st_size / 1e6
-    console.print(f"{printable(str(file))}: {size:.1f} MB, checked")
+    size = file.stat().st_size
     beside = file.absolute().with_name(f"{file.name}.objects")
-    if count := copy_objects(Objects(settings.objects), file, beside):
+    count = copy_objects(Objects(settings.objects), file, beside)
+    if as_json:
+        print_json({"file": str(file), "bytes": size, "dataset_files": count})
+        return
+    console.print(f"{printable(str(file))}: {size / 1e6:.1f} MB, checked")
+    if count:
         console.print(f"{printable(str(file))}.objects: {count} files of datasets")
 
 
-app.command()(restoring.restore)
-app.command()(serving.demo)
-app.command()(submitting.submit)
-app.command("jobs")(jobs.list_jobs)
-app.command()(job_page.show)
-app.command()(job_page.diff)
-app.command()(follow.watch)
-app.command()(jobs.pause)
-app.command()(jobs.resume)
-app.command()(submitting.retry)
-app.command()(findings.diagnose)
-app.command()(submitting.lr_range)
-app.command()(reports.explain)
-app.command()(jobs.cancel)
-app.command("models")(models.list_models)
-app.command("model")(models.show_model)
-app.command("aliases")(models.list_aliases)
-app.command()(models.promote)
-app.command()(models.rollback)
-app.command()(models.compare)
-app.command()(predicting.predict)
-app.add_typer(keys.app, name="keys")
-app.add_typer(data.app, name="data")
+COMMANDS: dict[str, dict[str, tuple[Callable[..., None], str]]] = {
+    SERVICE: {
+        "serve": (serving.serve, "traind serve --workers 2"),
+        "worker": (serving.worker, "TRAIND_HOME=/data/traind traind worker"),
+        "doctor": (doctor.doctor, "traind doctor"),
+        "restore": (restoring.restore, "traind restore monday.db"),
+        "demo": (serving.demo, "traind demo"),
+    },
+    JOBS: {
+        "submit": (
+            submitting.submit,
+            "traind submit --preset digits --set training.optimizer.lr=0.05",
+        ),
+        "presets": (submitting.presets, "traind presets"),
+        "jobs": (jobs.list_jobs, "traind jobs --status running --label team=vision --all"),
+        "show": (job_page.show, "traind show job_01M852M242NVFAX5QZYGE85X1S"),
+        "diff": (job_page.diff, "traind diff job_01M852M2 job_01M852M6"),
+        "watch": (follow.watch, "traind watch job_01M852M242NVFAX5QZYGE85X1S"),
+        "pause": (jobs.pause, "traind pause job_01M852M242NVFAX5QZYGE85X1S"),
+        "resume": (jobs.resume, "traind resume job_01M852M242NVFAX5QZYGE85X1S"),
+        "cancel": (jobs.cancel, "traind cancel job_01M852M242NVFAX5QZYGE85X1S"),
+        "retry": (submitting.retry, "traind retry job_01M852M2 --apply-suggestion"),
+        "diagnose": (findings.diagnose, "traind diagnose job_01M852M242NVFAX5QZYGE85X1S"),
+        "lr-range": (submitting.lr_range, "traind lr-range job_01M852M2 --highest 1"),
+        "explain": (reports.explain, "traind explain job_01M852M2 --html"),
+    },
+    MODELS: {
+        "predict": (predicting.predict, "traind predict seven.png --model production"),
+        "models": (models.list_models, "traind models --sort accuracy --dataset mnist"),
+        "model": (models.show_model, "traind model latest"),
+        "compare": (models.compare, "traind compare production latest"),
+        "aliases": (models.list_aliases, "traind aliases"),
+        "promote": (models.promote, "traind promote latest production"),
+        "rollback": (models.rollback, "traind rollback production"),
+    },
+}
+"""Each command by the panel of the help in which it stands, with an example."""
+
+for _panel, _commands in COMMANDS.items():
+    for _name, (_function, _example) in _commands.items():
+        app.command(_name, epilog=f"Example: {_example}", rich_help_panel=_panel)(_function)
+app.add_typer(data.app, name="data", rich_help_panel=MORE)
+app.add_typer(keys.app, name="keys", rich_help_panel=MORE)
 
 
 def main() -> None:
@@ -115,7 +141,7 @@ def main() -> None:
         app()
     except BrokenPipeError:  # the program that reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(ERROR)
     except Exception as error:
         from app.cli.error_lines import told
 
@@ -123,4 +149,4 @@ def main() -> None:
         if message is None:
             raise
         print_error(message)
-        sys.exit(1)
+        sys.exit(ERROR)

@@ -12,7 +12,7 @@ from app.cli.terminal import AsJson, console, errors, print_json, print_rows, pr
 app = typer.Typer(help="Bring data of your own, and see what it holds.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(epilog="Example: traind data add emoji emoji --size 64")
 def add(
     name: Annotated[str, typer.Argument(help="What jobs call it: small letters, digits, - _ .")],
     path: Annotated[
@@ -122,7 +122,7 @@ def _size(text: str | None) -> int | list[int] | None:
     return sides[0] if len(sides) == 1 else sides
 
 
-@app.command("list")
+@app.command("list", epilog="Example: traind data list")
 def list_datasets(*, as_json: AsJson = False, url: Url = None) -> None:
     """List the newest versions. Without a terminal: a line for each, with tabs between."""
     with connected(url) as client:
@@ -144,7 +144,7 @@ def _row(dataset: dict[str, Any]) -> tuple[str, ...]:
     return dataset["id"], name, dataset["status"], str(images), str(classes)
 
 
-@app.command()
+@app.command(epilog="Example: traind data report emoji@2")
 def report(ref: str, *, as_json: AsJson = False, url: Url = None) -> None:
     """Say what was found in a dataset: an id, a name, or name@version."""
     with connected(url) as client:
@@ -154,7 +154,7 @@ def report(ref: str, *, as_json: AsJson = False, url: Url = None) -> None:
         _show(client.datasets.get(ref), client.datasets.report(ref))
 
 
-@app.command()
+@app.command(epilog="Example: traind data delete emoji@1")
 def delete(ref: str, url: Url = None) -> None:
     """Delete a version and its bytes; models that were trained on it stay."""
     with connected(url) as client:

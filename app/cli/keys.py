@@ -42,7 +42,7 @@ def _transaction(*, create: bool = False) -> Iterator["Connection"]:
         opened.close()
 
 
-@app.command()
+@app.command(epilog="Example: traind keys create ci --scope write --scope read --max-jobs 20")
 def create(
     name: Annotated[str, typer.Argument(help="Whose it is, for people.")],
     scope: Annotated[
@@ -74,7 +74,7 @@ def create(
     print(token)  # noqa: T201 (alone on its line, for a script to take)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: traind keys list")
 def list_keys(*, as_json: AsJson = False) -> None:
     """List the keys, without their secrets."""
     from app.store import keys
@@ -88,7 +88,7 @@ def list_keys(*, as_json: AsJson = False) -> None:
     print_rows(("id", "name", "scopes", "limits", "last used", "state"), map(_row, found))
 
 
-@app.command()
+@app.command(epilog="Example: traind keys revoke key_01M852M242NVFAX5QZYGE85X1S")
 def revoke(
     key: Annotated[str, typer.Argument(help="Its id, key_...")], *, as_json: AsJson = False
 ) -> None:

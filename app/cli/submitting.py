@@ -1,4 +1,4 @@
-"""`traind submit`, `retry` and `lr-range`: what makes a job."""
+"""`traind submit`, `presets`, `retry` and `lr-range`: what makes a job."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 
 from app.cli.connection import Url, connected
 from app.cli.follow import follow_to_the_end
-from app.cli.terminal import AsJson, console, print_json
+from app.cli.terminal import AsJson, console, print_json, print_rows
 
 Watch = Annotated[bool, typer.Option(help="Follow it to its end.")]
 
@@ -42,6 +42,17 @@ def submit(
         _show_made(job, as_json=as_json)
         if watch:
             follow_to_the_end(client, job, as_json=as_json)
+
+
+def presets(*, as_json: AsJson = False, url: Url = None) -> None:
+    """List the recipes that `submit --preset` takes."""
+    with connected(url) as client:
+        found = client.presets()
+    if as_json:
+        for preset in found:
+            print_json(preset)
+    else:
+        print_rows(("name", "what to expect"), ((each["name"], each["about"]) for each in found))
 
 
 def retry(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -54,6 +55,11 @@ def test_a_pipe_has_whole_lines_and_no_bar(api: Api) -> None:
     assert not any(mark in line for line in lines for mark in "\x1b━%█▁" if "accuracy" not in line)
 
 
+def hear_ctrl_c() -> None:
+    """As in a terminal, also where these tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("command", ["watch", "submit"])
 def test_ctrl_c_leaves_the_job_and_says_so(api: Api, command: str) -> None:
     job = api.submit()
@@ -63,7 +69,8 @@ def test_ctrl_c_leaves_the_job_and_says_so(api: Api, command: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        preexec_fn=hear_ctrl_c,
     )
     with process:
         assert process.stdout
@@ -84,7 +91,6 @@ def test_scripts_get_the_job_as_it_ended(api: Api) -> None:
         [TRAIND, "watch", lease.job_id, "--json", "--url", api.service.url],
         stdout=subprocess.PIPE,
         text=True,
-        env={},
     )
     with process:
         assert process.stdout
