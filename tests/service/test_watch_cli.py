@@ -70,7 +70,7 @@ def test_ctrl_c_leaves_the_job_and_says_so(api: Api, command: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        preexec_fn=hear_ctrl_c,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it takes no lock)
     )
     with process:
         assert process.stdout
