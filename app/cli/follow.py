@@ -44,6 +44,7 @@ def follow_to_the_end(client: "Client", job: dict[str, Any], *, as_json: bool = 
 def follow(client: "Client", job: dict[str, Any], console: Console) -> dict[str, Any]:
     """Shows what happens to a job until it ends, and what was wrong with it; returns its end."""
     losses: list[float] = []
+    epochs = job["spec"]["training"]["epochs"]
     with Progress(
         TextColumn("{task.fields[epoch]}", style="bold", markup=False),
         BarColumn(),
@@ -61,6 +62,9 @@ def follow(client: "Client", job: dict[str, Any], console: Console) -> dict[str,
                 bars.update(bar, completed=progress["percent"], epoch=epoch)
                 continue
             event = message.data
+            if event["kind"] == "epoch":  # a short run may end before it tells of its progress
+                done = event["data"]["epoch"]
+                bars.update(bar, completed=100 * done / epochs, epoch=f"epoch {done}/{epochs}")
             if event["kind"] == "log" and (loss := event["data"].get("loss")) is not None:
                 losses.append(loss)
                 curve = f" {sparkline(losses)}" if console.encoding.startswith("utf") else ""

@@ -21,8 +21,8 @@ def show(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
         defaults = client.validate({})["spec"]
     changed = [
         (path, value)
-        for path, _, value in differences(defaults, found["spec"])
-        if value and path.partition(".")[0] not in SHOWN_APART
+        for path, default, value in differences(defaults, found["spec"])
+        if value and (default or value != "null") and path.partition(".")[0] not in SHOWN_APART
     ]
     print_facts([*_state(found), *changed, *_measures(found), *_end(found)])
 

@@ -73,6 +73,7 @@ def test_a_running_job_shows_where_it_is_and_what_is_not_the_default(api: Api) -
     assert shown["training.optimizer.lr"] == "0.5"
     assert shown["dataset.name"] == '"digits"'
     assert shown["training.schedule.name"] == '"cosine"'
+    assert "training.schedule.every" not in shown  # null, and the default has no schedule
     assert "training.epochs" not in shown
     assert not any(name.startswith("dataset.facts") for name in shown)
     assert documents(api, "show", lease.job_id) == [api.http.get(f"/jobs/{lease.job_id}").json()]

@@ -32,6 +32,7 @@ def trained(api: Api) -> str:
         for loss in (2.0, None, 1.0, 0.5):
             data = {"epoch": 1, "batch": 100, "loss": loss}
             events.append(connection, lease.job_id, [NewEvent("log", f"loss: {loss}", data)])
+        events.append(connection, lease.job_id, [NewEvent("epoch", "epoch 3", {"epoch": 3})])
     succeed(api, lease, diagnosis(HEALTHY), 0.9)
     return lease.job_id
 
@@ -44,6 +45,7 @@ def test_a_terminal_has_a_bar_with_the_curve_of_the_loss(api: Api) -> None:
     assert ended["status"] == "succeeded"
     told = shown.getvalue()
     assert "loss 0.500 █▃▁" in told
+    assert "epoch 3/" in told
     assert "has succeeded: test accuracy 90.00%, model model_" in told
     assert "Diagnosis: healthy" in told
 
