@@ -13,7 +13,6 @@ from app.cli.exit_codes import ERROR
 from app.cli.terminal import AsJson, console, print_error, print_json, print_line, printable
 
 if TYPE_CHECKING:
-    from app.cli.predict_files import Inputs, Picture
     from app.client import Client
 
 ROWS = 512
@@ -41,29 +40,42 @@ def predict(
     url: Url = None,
 ) -> None:
     """Ask a model what it sees in files. All of them are answered by the same model."""
-    from app.cli import predict_files
-    from app.client import Problem
-
     refused = False
     with connected(url) as client:
         for file in files:
-            content = predict_files.read(file)
+            answered = 0
             try:
-                for first, answer in _answers(client, content, model):
+                for content, answer in _answers(client, file, model):
                     model = answer["model"]
                     if as_json:
-                        _print_documents(file, first, answer)
-                    elif len(files) == 1 and isinstance(content, predict_files.Picture):
-                        show_picture(file, content.content, answer, console)
+                        _print_documents(file, content, answer, answered)
+                    elif len(files) == 1 and isinstance(content, bytes):
+                        show_picture(file, content, answer, console)
                     else:
-                        _print_lines(file, first, answer)
-            except Problem as problem:
-                if problem.status not in OF_THE_FILE:
+                        _print_lines(file, content, answer, answered)
+                    answered += len(answer["predictions"])
+            except Exception as error:
+                if (reason := _reason(file, error, answered)) is None:
                     raise
-                print_error(f"{file}: {problem}")
+                print_error(reason)
                 refused = True
     if refused:
         raise typer.Exit(ERROR)
+
+
+def _reason(file: Path, error: Exception, answered: int) -> str | None:
+    """Why a file cannot be answered; None where the error is not the file's alone."""
+    from app.cli.predict_files import BadPredictFile
+    from app.client import Problem
+
+    if isinstance(error, BadPredictFile):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{file}: {error.strerror}"
+    if isinstance(error, Problem) and error.status in OF_THE_FILE:
+        counted_from = f"behind row {answered}: " if answered else ""
+        return f"{file}: {counted_from}{error}"
+    return None
 
 
 def show_picture(file: Path, content: bytes, answer: dict[str, Any], console: Console) -> None:
@@ -71,7 +83,7 @@ def show_picture(file: Path, content: bytes, answer: dict[str, Any], console: Co
     from app.cli.drawing import drawing
 
     if not console.is_terminal:
-        _print_lines(file, None, answer)
+        _print_lines(file, content, answer, 0)
         return
     (prediction,) = answer["predictions"]
     if (drawn := drawing(content, console)) is not None:
@@ -84,32 +96,36 @@ def show_picture(file: Path, content: bytes, answer: dict[str, Any], console: Co
 
 
 def _answers(
-    client: "Client", content: "Picture | Inputs", model: str | None
-) -> Iterator[tuple[int | None, dict[str, Any]]]:
-    """The answers for a file, each with the place of its first row; None for a picture."""
-    from app.cli.predict_files import Picture
+    client: "Client", file: Path, model: str | None
+) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
+    """The answers for a file, with the bytes of the picture where it is one."""
+    from app.cli.predict_files import Picture, read
 
+    content = read(file)
     if isinstance(content, Picture):
-        yield None, client.predict_file(content.content, content.media_type, model, top_k=TOP)
+        answer = client.predict_file(content.content, content.media_type, model, top_k=TOP)
+        yield content.content, answer
     elif not content.are_rows:
-        yield 0, client.predictions(content.values, model)
+        yield None, client.predictions(content.values, model)
     else:
         for first in range(0, len(content.values), ROWS):
             answer = client.predictions(content.values[first : first + ROWS], model)
             model = answer["model"]
-            yield first, answer
+            yield None, answer
 
 
-def _print_documents(file: Path, first: int | None, answer: dict[str, Any]) -> None:
-    for offset, prediction in enumerate(answer["predictions"]):
-        row = None if first is None else first + offset
-        print_json({"file": str(file), "row": row, "model": answer["model"], **prediction})
+def _print_documents(
+    file: Path, picture: bytes | None, answer: dict[str, Any], before: int
+) -> None:
+    """A document for each input; rows are counted from 0, `before` of them were answered before."""
+    for row, prediction in enumerate(answer["predictions"], before):
+        place = {"file": str(file), "row": None if picture else row}
+        print_json({**place, "model": answer["model"], **prediction})
 
 
-def _print_lines(file: Path, first: int | None, answer: dict[str, Any]) -> None:
-    """A line for each input: rows are counted from 1, as people count them."""
-    for offset, prediction in enumerate(answer["predictions"]):
-        name = str(file) if first is None else f"{file}:{first + offset + 1}"
+def _print_lines(file: Path, picture: bytes | None, answer: dict[str, Any], before: int) -> None:
+    """A line for each input; rows are counted from 1, as people count them."""
+    for row, prediction in enumerate(answer["predictions"], before + 1):
+        name = str(file) if picture else f"{file}:{row}"
         warnings = " ".join(each["detail"] for each in prediction.get("warnings", []))
-        values = (name, prediction["label"], f"{prediction['confidence']:.2%}", warnings)
-        print_line(values)
+        print_line((name, prediction["label"], f"{prediction['confidence']:.2%}", warnings))

@@ -57,11 +57,13 @@ def test_a_file_that_is_refused_does_not_keep_the_others_back(api: Api, tmp_path
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     whole = picture(tmp_path / "whole.png", 4)
-    done = run(api, "predict", str(broken), str(whole))
+    missing = tmp_path / "missing.png"
+    done = run(api, "predict", str(broken), str(missing), str(whole))
     assert done.exit_code == ERROR
     assert [line.split("\t")[1] for line in done.stdout.splitlines()] == ["class 4"]
-    (said,) = done.stderr.splitlines()
+    said, also = done.stderr.splitlines()
     assert said.startswith(f"{broken}: ")
+    assert also == f"{missing}: No such file or directory"
     refused = refusal(api, "predict", str(broken), str(whole), "--model", "model_x")
     assert refused.startswith("There is no model 'model_x'")
 
@@ -98,10 +100,21 @@ def test_a_table_of_any_length_is_sent_in_parts(api: Api, tmp_path: Path) -> Non
     assert [each["probabilities"][1] for each in found] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_row_that_is_refused_is_told_by_the_part_in_which_it_stands(
+    api: Api, tmp_path: Path
+) -> None:
+    model = tables.publish(api)
+    file = tmp_path / "long.csv"
+    file.write_text("age\n" + "1\n" * 600 + "many\n")
+    done = run(api, "predict", str(file), "--model", model)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (ERROR, 512)
+    assert done.stderr.startswith(f"{file}: behind row 512: ")
+
+
 def test_pixels_and_a_single_row_are_read_from_json(api: Api, tmp_path: Path) -> None:
     api.publish()
     pixels = tmp_path / "pixels.json"
-    pixels.write_text(json.dumps(band(5)))  # one image, and no list of 28
+    pixels.write_text(json.dumps(np.ravel(band(5)).tolist()))  # one image, and no list of 784
     assert [each["label"] for each in documents(api, "predict", str(pixels))] == ["class 5"]
     row = tmp_path / "row.json"
     row.write_text(json.dumps(ROW))
@@ -126,10 +139,11 @@ def test_what_is_no_input_is_told(
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    message = refusal(api, "predict", str(file))
-    assert message.startswith(f"{file}: ")
-    assert why in message
-    assert "No such file" in refusal(api, "predict", str(tmp_path / "missing.png"))
+    done = run(api, "predict", str(file))
+    assert (done.exit_code, done.stdout) == (ERROR, "")
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"{file}: ")
+    assert why in said
 
 
 def in_terminal(**options: object) -> Console:
