@@ -58,8 +58,9 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     lines = [[printable(value) for value in row] for row in rows]
     longest = max((len(line[0]) for line in lines), default=0)
-    first = Column(columns[0], min_width=longest, overflow="fold")
-    table = Table(first, *(Column(name, overflow="fold") for name in columns[1:]))
+    headers = [Text(printable(name)) for name in columns]
+    first = Column(headers[0], min_width=longest, overflow="fold")
+    table = Table(first, *(Column(header, overflow="fold") for header in headers[1:]))
     for line in lines:
         table.add_row(*map(Text, line))
     console.print(table, soft_wrap=False)
