@@ -1,6 +1,5 @@
 """`traind serve`, `worker` and `demo`: the service itself, in this terminal."""
 
-import os
 import signal
 import sys
 import time
@@ -48,8 +47,16 @@ def worker() -> None:
     if find_spec("worker") is None or find_spec("torch") is None:
         print_error("The worker is not installed here; pip install 'traind[worker]' does it.")
         raise typer.Exit(ERROR)
-    # In the place of this process, so that signals and its exit code are the worker's own.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "worker"])  # noqa: S606
+    from app import lifeline
+
+    _end_with_parent_and_signals()
+    process = lifeline.Process([sys.executable, "-P", "-m", "worker"])
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        code = process.wait()
+    raise typer.Exit(code if code >= 0 else 128 - code)  # as shells tell of a signal
 
 
 def demo() -> None:

@@ -89,6 +89,10 @@ _Reader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def _parse_yaml(content: bytes) -> Any:
-    value = yaml.load(str(content, "utf-8-sig"), _Reader)  # noqa: S506 (a safe loader)
+    reader = _Reader(str(content, "utf-8-sig"))
+    try:
+        value = reader.get_single_data()
+    finally:
+        reader.dispose()
     json.dumps(value, allow_nan=False)  # refuses what tags may make: dates, bytes, too large floats
     return value

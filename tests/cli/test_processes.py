@@ -10,9 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from app import address, lifeline
-from app.cli.exit_codes import USAGE
+from app.cli import app
+from app.cli.exit_codes import ERROR, USAGE
 from app.client import Client
 from app.store import database, workers
 from tests.service.conftest import serving
@@ -81,17 +83,26 @@ def test_a_worker_alone_works_for_an_api_elsewhere(tmp_path: Path) -> None:
             until(file.exists)
 
             def alive() -> list[str]:
-                with opened.read() as connection:
+                with closing(database.connect(file)) as opened, opened.read() as connection:
                     return workers.names(connection)
 
-            with closing(database.connect(file)) as opened:
-                until(lambda: database_is_migrated(file))
-                (name,) = until(alive)
-            assert name.endswith(f"/{process.pid}")  # the very process: signals reach the worker
+            until(lambda: database_is_migrated(file))
+            (name,) = until(alive)
+            (working,) = psutil.Process(process.pid).children()
+            assert name.endswith(f"/{working.pid}")
             process.send_signal(signal.SIGTERM)
             assert process.wait() == 0
+            assert not working.is_running()
+            assert alive() == []  # it has said that it ends
         finally:
             process.kill()
+
+
+def test_a_worker_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.serving.find_spec", lambda name: None if name == "torch" else name)
+    done = CliRunner().invoke(app, ["worker"])
+    assert done.exit_code == ERROR
+    assert "pip install 'traind[worker]'" in done.stderr
 
 
 def database_is_migrated(file: Path) -> bool:
