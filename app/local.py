@@ -116,9 +116,7 @@ def running(settings: Settings, log: Path | None = None, workers: int = 1) -> It
     """The service with so many workers, up while the block runs."""
     service = Service(settings, log)
     try:
-        service.start(
-            "app", *(["worker", *map("worker-{}".format, range(2, workers + 1))][:workers])
-        )
+        service.start("app", *(f"worker-{number}" for number in range(1, workers + 1)))
         yield service
     finally:
         service.stop()
