@@ -95,9 +95,12 @@ def add(
 
 
 def _bars() -> Progress:
-    percentage = TextColumn("{task.percentage:>3.0f}%")
     return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), percentage, console=errors
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        console=errors,
+        disable=not errors.is_terminal,
     )
 
 

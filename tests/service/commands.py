@@ -16,23 +16,29 @@ def run(api: Api, *arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments, "--url", api.service.url])
 
 
-def traind(api: Api, *arguments: str, code: int = 0) -> str:
-    """What the command printed."""
+def ended(api: Api, *arguments: str, code: int) -> Result:
+    """The outcome of a command that must exit so."""
     done = run(api, *arguments)
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == code, done.output
-    return str(done.output)
+    return done
+
+
+def traind(api: Api, *arguments: str, code: int = 0) -> str:
+    """What the command told on both its outputs."""
+    return str(ended(api, *arguments, code=code).output)
 
 
 def documents(api: Api, *arguments: str, code: int = 0) -> list[Any]:
     """The documents that the command prints with --json, one from each line."""
-    return [json.loads(line) for line in traind(api, *arguments, "--json", code=code).splitlines()]
+    done = ended(api, *arguments, "--json", code=code)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def rows(api: Api, *arguments: str) -> list[list[str]]:
     """The values of each line, as a program gets them."""
-    return [line.split("\t") for line in traind(api, *arguments).splitlines()]
+    return [line.split("\t") for line in ended(api, *arguments, code=0).stdout.splitlines()]
 
 
 def refusal(api: Api, *arguments: str) -> str:
