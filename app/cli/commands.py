@@ -141,7 +141,7 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()
+            sys.stdout.flush()  # here, and not at the interpreter's exit, where nobody catches
     except BrokenPipeError:  # the program that reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ERROR)
