@@ -100,6 +100,7 @@ def test_a_worker_alone_works_for_an_api_elsewhere(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.cli.serving.find_spec", lambda name: None if name == "torch" else name)
+    monkeypatch.setattr(lifeline, "Process", lambda *_: pytest.fail("a worker was started"))
     done = CliRunner().invoke(app, ["worker"])
     assert done.exit_code == ERROR
     assert "pip install 'traind[worker]'" in done.stderr
