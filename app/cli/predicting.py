@@ -70,7 +70,7 @@ def _reason(file: Path, error: Exception, answered: int) -> str | None:
 
     if isinstance(error, BadPredictFile):
         return str(error)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.filename:  # without a name: of the output
         return f"{file}: {error.strerror}"
     if isinstance(error, Problem) and error.status in OF_THE_FILE:
         counted_from = f"behind row {answered}: " if answered else ""

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +69,23 @@ def test_a_file_that_is_refused_does_not_keep_the_others_back(api: Api, tmp_path
     assert also == f"{missing}: No such file or directory"
     refused = refusal(api, "predict", str(broken), str(whole), "--model", "model_x")
     assert refused.startswith("There is no model 'model_x'")
+
+
+def test_an_output_that_nobody_reads_is_no_fault_of_a_file(api: Api, tmp_path: Path) -> None:
+    api.publish()
+    file = str(picture(tmp_path / "a.png", 4))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-P", "-u", "-c", "import app.cli; app.cli.main()"]
+        + ["predict", file, file, "--url", api.service.url],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (ERROR, "")
 
 
 @pytest.mark.parametrize(
