@@ -129,10 +129,11 @@ def test_differences_of_sections_that_only_one_has() -> None:
     def spec(**sections: Any) -> dict[str, Any]:
         return {"dataset": {"name": "a", "facts": {"classes": len(sections)}}, **sections}
 
-    a = spec(schedule=None, hidden=[1], labels={})
+    a = spec(schedule=None, hidden=[1], labels={}, other={})
     b = spec(schedule={"name": "cosine", "warmup": 0}, hidden=[1, 2], labels={"team": "x"}, more=1)
     assert differences(a, b) == [
         ("hidden", "[1]", "[1, 2]"),
+        ("other", "{}", ""),
         ("schedule.name", "", '"cosine"'),
         ("schedule.warmup", "", "0"),
         ("labels.team", "", '"x"'),

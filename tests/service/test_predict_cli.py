@@ -20,6 +20,7 @@ from tests.service.commands import documents, refusal, run
 from tests.service.commands import rows as lines_of
 from tests.service.conftest import Api, band
 
+COMMAND = [sys.executable, "-P", "-u", "-c", "import app.cli; app.cli.main()"]
 ROW = {"age": 50, "job": "nurse", "born": "1972-09-27"}
 
 
@@ -77,8 +78,7 @@ def test_an_output_that_nobody_reads_is_no_fault_of_a_file(api: Api, tmp_path: P
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-P", "-u", "-c", "import app.cli; app.cli.main()"]
-        + ["predict", file, file, "--url", api.service.url],
+        [*COMMAND, "predict", file, file, "--url", api.service.url],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
