@@ -1,6 +1,6 @@
-"""Closed lists of codes: why a run stops or failed, what a diagnosis finds, and its pictures.
+"""Closed lists of codes: why a run stops or failed, what is found in it, what a key may do.
 
-Service and trainer share them; scripts rely on them.
+Service, trainer and command line share them; scripts rely on them.
 """
 
 from enum import StrEnum
@@ -138,3 +138,12 @@ class NoVerdict(StrEnum):
 
 Verdict = FindingCode | NoVerdict
 """The verdict on a run: the code of its first finding, or why there is none."""
+
+
+class Scope(StrEnum):
+    """What a key may do; `admin` includes the others."""
+
+    READ = "read"
+    PREDICT = "predict"
+    WRITE = "write"
+    ADMIN = "admin"

@@ -28,8 +28,9 @@ class StartError(Exception):
 class Service:
     """The processes of a local service. `port` 0 in the settings is replaced by a free one.
 
-    They end with this process, however it ends. They write to its output, or into `log` where
-    there is one.
+    Their names are the modules `app` and `worker`; several workers are `worker-1`, `worker-2` and
+    so on. They end with this process, however it ends. They write to its output, or into `log`
+    where there is one.
     """
 
     def __init__(self, settings: Settings, log: Path | None = None) -> None:
@@ -40,23 +41,28 @@ class Service:
         self._started_at: dict[str, float] = {}
         self._log = log
 
-    def start(self, *modules: str) -> None:
-        """Starts the named modules, `app` (the API) and `worker`; returns when the API is ready.
+    def start(self, *names: str) -> None:
+        """Starts these processes, `app` (the API) and workers; returns when the API is ready.
 
         Raises:
             StartError: the API ended before it was ready.
         """
-        for module in modules:
+        for name in names:
             with self._output() as output:
-                self.processes[module] = lifeline.Process(
-                    [sys.executable, "-P", "-m", module],  # -P: no module of the working folder
+                self.processes[name] = lifeline.Process(
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        _module(name),
+                    ],  # -P: no module of the working folder
                     env=self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT if output else None,
                 )
-            self._started_at[module] = time.monotonic()
-        if "app" in modules and not self.processes["app"].await_ready():
+            self._started_at[name] = time.monotonic()
+        if "app" in names and not self.processes["app"].await_ready():
             code = self.processes["app"].wait()
             raise StartError(f"The API ended with exit code {code}; {self._told}.")
 
@@ -78,13 +84,14 @@ class Service:
         Raises:
             StartError: it had only just been started.
         """
-        for module, process in list(self.processes.items()):
+        for name, process in list(self.processes.items()):
             code = process.poll()
             if code is None:
                 continue
-            if time.monotonic() - self._started_at[module] < STEADY_SECONDS:
+            if time.monotonic() - self._started_at[name] < STEADY_SECONDS:
+                module = _module(name)
                 raise StartError(f"`python -m {module}` ended with code {code}; {self._told}.")
-            self.start(module)
+            self.start(name)
 
     @property
     def _told(self) -> str:
@@ -105,11 +112,15 @@ class Service:
 
 
 @contextmanager
-def running(settings: Settings, log: Path | None = None) -> Iterator[Service]:
-    """The service, up while the block runs."""
+def running(settings: Settings, log: Path | None = None, workers: int = 1) -> Iterator[Service]:
+    """The service with so many workers, up while the block runs."""
     service = Service(settings, log)
     try:
-        service.start("app", "worker")
+        service.start("app", *(f"worker-{number}" for number in range(1, workers + 1)))
         yield service
     finally:
         service.stop()
+
+
+def _module(name: str) -> str:
+    return name.partition("-")[0]

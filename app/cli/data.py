@@ -7,12 +7,12 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from app.cli.connection import Url, connected
-from app.cli.terminal import console, print_rows, printable
+from app.cli.terminal import AsJson, console, errors, print_json, print_rows, printable
 
 app = typer.Typer(help="Bring data of your own, and see what it holds.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(epilog="Example: traind data add emoji emoji --size 64")
 def add(
     name: Annotated[str, typer.Argument(help="What jobs call it: small letters, digits, - _ .")],
     path: Annotated[
@@ -54,6 +54,7 @@ def add(
     deduplicate: Annotated[
         bool, typer.Option(help="Leave what is also in the test part out of the training.")
     ] = False,
+    as_json: AsJson = False,
     url: Url = None,
 ) -> None:
     """Send a file or a folder, wait for its import, and print what was found."""
@@ -87,13 +88,19 @@ def add(
                 on_import=imported,
                 **options,
             )
-        _show(made, client.datasets.report(made["id"]))
+        if as_json:
+            print_json(made)
+        else:
+            _show(made, client.datasets.report(made["id"]))
 
 
 def _bars() -> Progress:
-    percentage = TextColumn("{task.percentage:>3.0f}%")
     return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), percentage, console=console
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        console=errors,
+        disable=not errors.is_terminal,
     )
 
 
@@ -118,13 +125,16 @@ def _size(text: str | None) -> int | list[int] | None:
     return sides[0] if len(sides) == 1 else sides
 
 
-@app.command("list")
-def list_datasets(url: Url = None) -> None:
+@app.command("list", epilog="Example: traind data list")
+def list_datasets(*, as_json: AsJson = False, url: Url = None) -> None:
     """List the newest versions. Without a terminal: a line for each, with tabs between."""
     with connected(url) as client:
-        print_rows(
-            ("id", "name", "status", "examples", "classes"), map(_row, client.datasets.list())
-        )
+        found = client.datasets.list()
+    if as_json:
+        for dataset in found:
+            print_json(dataset)
+    else:
+        print_rows(("id", "name", "status", "examples", "classes"), map(_row, found))
 
 
 def _row(dataset: dict[str, Any]) -> tuple[str, ...]:
@@ -137,14 +147,17 @@ def _row(dataset: dict[str, Any]) -> tuple[str, ...]:
     return dataset["id"], name, dataset["status"], str(images), str(classes)
 
 
-@app.command()
-def report(ref: str, url: Url = None) -> None:
+@app.command(epilog="Example: traind data report emoji@2")
+def report(ref: str, *, as_json: AsJson = False, url: Url = None) -> None:
     """Say what was found in a dataset: an id, a name, or name@version."""
     with connected(url) as client:
+        if as_json:
+            print_json(client.datasets.report(ref))
+            return
         _show(client.datasets.get(ref), client.datasets.report(ref))
 
 
-@app.command()
+@app.command(epilog="Example: traind data delete emoji@1")
 def delete(ref: str, url: Url = None) -> None:
     """Delete a version and its bytes; models that were trained on it stay."""
     with connected(url) as client:

@@ -6,15 +6,24 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from app.cli.terminal import printable
-from app.client import Client
+from app.cli.connection import Url, connected
+from app.cli.terminal import AsJson, console, print_json, printable
 
 STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold"}
 
 
-def show(client: Client, job_id: str, console: Console) -> None:
+def diagnose(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
+    """Say what is wrong with a run, and what to try."""
+    with connected(url) as client:
+        known = client.diagnosis(job)
+        if as_json:
+            print_json(known)
+        else:
+            show(known, console)
+
+
+def show(known: dict[str, Any], console: Console) -> None:
     """Prints a job's findings, each with its evidence, and how to run what they suggest."""
-    known = client.diagnosis(job_id)
     if known["lr_range"]:
         console.print(Text(_of_range(known["lr_range"])), soft_wrap=True)
     if known["verdict"] == "healthy" or not known["findings"]:
@@ -30,7 +39,7 @@ def show(client: Client, job_id: str, console: Console) -> None:
             before, after = (json.dumps(change[when]) for when in ("before", "after"))
             told = f"  {change['pointer']}: {before} -> {after} ({change['effect'].rstrip('.')})"
             console.print(Text(told), soft_wrap=True)
-        console.print(f"  traind retry {job_id} --apply-suggestion", soft_wrap=True)
+        console.print(f"  traind retry {known['job']} --apply-suggestion", soft_wrap=True)
 
 
 def _told(finding: dict[str, Any]) -> list[Text]:

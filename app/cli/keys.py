@@ -4,23 +4,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.terminal import console, print_rows, printable
-from app.settings import Settings
-from app.store import database, doorbell, keys, migrations
-from app.store.database import Connection
-from app.store.errors import DatabaseMissing
-from app.store.keys import Key, Limits, Scope
+from app.cli.terminal import AsJson, console, errors, print_json, print_rows, printable
+from app.codes import Scope
+
+if TYPE_CHECKING:
+    from app.store.database import Connection
+    from app.store.keys import Key
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
 
 @contextmanager
-def _transaction(*, create: bool = False) -> Iterator[Connection]:
+def _transaction(*, create: bool = False) -> Iterator["Connection"]:
     """A write transaction. A key may be made before the service has ever run, hence `create`."""
+    from app.settings import Settings
+    from app.store import database, doorbell, migrations
+    from app.store.errors import DatabaseMissing
+
     where = Settings.from_environment().database
     try:
         opened = database.connect(where, create=False)
@@ -28,7 +32,7 @@ def _transaction(*, create: bool = False) -> Iterator[Connection]:
         if not create:
             raise
         opened = database.connect(where)
-        console.print(f"There was no database yet; {printable(str(opened.path))} is new.")
+        errors.print(f"There was no database yet; {printable(str(opened.path))} is new.")
     try:
         migrations.migrate(opened)
         opened.on_commit = partial(doorbell.ring, opened)  # API processes hear it at once
@@ -38,13 +42,14 @@ def _transaction(*, create: bool = False) -> Iterator[Connection]:
         opened.close()
 
 
-@app.command()
+@app.command(epilog="Example: traind keys create ci --scope write --scope read --max-jobs 20")
 def create(
     name: Annotated[str, typer.Argument(help="Whose it is, for people.")],
     scope: Annotated[
         list[Scope],
         typer.Option(help="What it may do, once for each: admin includes the others."),
     ],
+    *,
     max_jobs: Annotated[int | None, typer.Option(min=1, help="Jobs that have not ended.")] = None,
     max_bytes: Annotated[
         int | None, typer.Option(min=1, help="Bytes of its models and checkpoints.")
@@ -52,40 +57,79 @@ def create(
     max_rate: Annotated[
         float | None, typer.Option(min=0.01, help="Requests a second, for each API process.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key, also before the first start. It is shown once; only its digest is kept."""
+    from app.store import keys
+
     with _transaction(create=True) as connection:
         key, token = keys.create(
-            connection, name, frozenset(scope), Limits(max_jobs, max_bytes, max_rate)
+            connection, name, frozenset(scope), keys.Limits(max_jobs, max_bytes, max_rate)
         )
+    if as_json:
+        print_json({**_document(key), "token": token})
+        return
     console.print(f"{key.id}: send it as `Authorization: Bearer ...`, or set TRAIND_KEY.")
     console.print("It cannot be shown again, and from now on every request needs a key:")
     print(token)  # noqa: T201 (alone on its line, for a script to take)
 
 
-@app.command("list")
-def list_keys() -> None:
+@app.command("list", epilog="Example: traind keys list")
+def list_keys(*, as_json: AsJson = False) -> None:
     """List the keys, without their secrets."""
+    from app.store import keys
+
     with _transaction() as connection:
         found = keys.listed(connection)
+    if as_json:
+        for key in found:
+            print_json(_document(key))
+        return
     print_rows(("id", "name", "scopes", "limits", "last used", "state"), map(_row, found))
 
 
-@app.command()
-def revoke(key: Annotated[str, typer.Argument(help="Its id, key_...")]) -> None:
+@app.command(epilog="Example: traind keys revoke key_01M852M242NVFAX5QZYGE85X1S")
+def revoke(
+    key: Annotated[str, typer.Argument(help="Its id, key_...")], *, as_json: AsJson = False
+) -> None:
     """End a key; every API process refuses it within a second."""
+    from app.store import keys
+
     with _transaction() as connection:
         found = keys.revoke(connection, key)
+    if as_json:
+        print_json(_document(found))
+        return
     console.print(f"{found.id} ({printable(found.name)}) is revoked.")
 
 
-def _row(key: Key) -> tuple[str, ...]:
+def _document(key: "Key") -> dict[str, Any]:
+    """A key as scripts get it; times are RFC 3339 in UTC."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "limits": vars(key.limits),
+        "created_at": _rfc3339(key.created_at),
+        "last_used_at": _rfc3339(key.last_used_at),
+        "revoked_at": _rfc3339(key.revoked_at),
+    }
+
+
+def _rfc3339(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    moment = datetime.fromtimestamp(microseconds / 1e6, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _row(key: "Key") -> tuple[str, ...]:
     state = "revoked" if key.revoked_at else "in use"
     scopes, used = ", ".join(sorted(key.scopes)), _time(key.last_used_at)
     return key.id, key.name, scopes, _limits(key), used, state
 
 
-def _limits(key: Key) -> str:
+def _limits(key: "Key") -> str:
     limits = {
         "jobs": key.limits.jobs,
         "bytes": key.limits.stored_bytes,

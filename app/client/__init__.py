@@ -11,9 +11,10 @@ import httpx
 from httpx_sse import connect_sse
 
 from app import address
-from app.client.answers import Problem, content
+from app.client.answers import Problem, content, quoted
 from app.client.datasets import Datasets, Refused
 from app.client.packing import NothingToPack
+from app.client.pages import each_item
 
 __all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
 
@@ -92,6 +93,14 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
+    def ready(self) -> dict[str, Any]:
+        """Whether the service can work, and whether a worker is alive.
+
+        Raises:
+            Problem: it cannot.
+        """
+        return content(self._http.get("/readyz"))
+
     def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Stores a job and returns it.
 
@@ -106,24 +115,34 @@ class Client:
 
     def job(self, job_id: str, wait: float = 0) -> dict[str, Any]:
         """The job, at once or at its next change of state within `wait` seconds."""
-        return content(self._http.get(f"/jobs/{job_id}", params={"wait": wait} if wait else {}))
+        return content(
+            self._http.get(f"/jobs/{quoted(job_id)}", params={"wait": wait} if wait else {})
+        )
 
     def jobs(self, **filters: Any) -> list[dict[str, Any]]:
         """The newest jobs."""
         found: list[dict[str, Any]] = content(self._http.get("/jobs", params=filters))["data"]
         return found
 
+    def each_job(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Jobs that match every filter, newest first: `status`, `label`; None is all of them.
+
+        Raises:
+            Problem: a filter is refused.
+        """
+        return each_item(self._http, "/jobs", limit, **filters)
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop."""
-        return content(self._http.post(f"/jobs/{job_id}/cancel"))
+        return content(self._http.post(f"/jobs/{quoted(job_id)}/cancel"))
 
     def pause(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop for a while; it keeps a checkpoint."""
-        return content(self._http.post(f"/jobs/{job_id}/pause"))
+        return content(self._http.post(f"/jobs/{quoted(job_id)}/pause"))
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """Queues a paused job again."""
-        return content(self._http.post(f"/jobs/{job_id}/resume"))
+        return content(self._http.post(f"/jobs/{quoted(job_id)}/resume"))
 
     def retry(
         self,
@@ -139,40 +158,102 @@ class Client:
         patch of your own.
         """
         sent = {"begin": begin, "apply": apply, "patch": patch}
-        return content(self._http.post(f"/jobs/{job_id}/retry", json=sent))
+        return content(self._http.post(f"/jobs/{quoted(job_id)}/retry", json=sent))
 
     def diagnosis(self, job_id: str) -> dict[str, Any]:
         """What is wrong with a run, and the spec to try instead."""
-        return content(self._http.get(f"/jobs/{job_id}/diagnosis"))
+        return content(self._http.get(f"/jobs/{quoted(job_id)}/diagnosis"))
 
     def test_rates(self, job_id: str, **rates: float) -> dict[str, Any]:
         """Submits a learning-rate range test of a job; `lowest`, `highest`, `batches`."""
-        return content(self._http.post(f"/jobs/{job_id}/lr-range", json=rates))
+        return content(self._http.post(f"/jobs/{quoted(job_id)}/lr-range", json=rates))
 
     def rates(self, job_id: str) -> dict[str, Any]:
         """What the newest range test of a job recommends."""
-        return content(self._http.get(f"/jobs/{job_id}/lr-range"))
+        return content(self._http.get(f"/jobs/{quoted(job_id)}/lr-range"))
 
     def explain(self, job_id: str, form: str = "markdown") -> str:
         """Why a run did as it did: a report in `markdown` or `html`."""
-        answer = self._http.get(f"/jobs/{job_id}/explain", params={"format": form})
+        answer = self._http.get(f"/jobs/{quoted(job_id)}/explain", params={"format": form})
         if answer.is_error:
             content(answer)
         return answer.text
 
+    def presets(self) -> list[dict[str, Any]]:
+        """Recipes to start a job from, each with the specification that it means."""
+        return list(each_item(self._http, "/presets", None))
+
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
-        return content(self._http.get(f"/models/{ref}"))
+        return content(self._http.get(f"/models/{quoted(ref)}"))
+
+    def each_model(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Models that match every filter: `sort`, `dataset`, `min_accuracy`, `label`, `job`.
+
+        Raises:
+            Problem: a filter is refused.
+        """
+        return each_item(self._http, "/models", limit, **filters)
+
+    def aliases(self) -> list[dict[str, Any]]:
+        """Every alias, by name, with what it named before."""
+        return list(each_item(self._http, "/models/aliases", None))
+
+    def promote(self, model: str, alias: str) -> dict[str, Any]:
+        """Makes the alias name this model, which an id or another alias names; returns the alias.
+
+        Raises:
+            Problem: there is no such model, or the alias cannot be set.
+        """
+        return content(self._http.put(f"/models/aliases/{quoted(alias)}", json={"model": model}))
+
+    def roll_back(self, alias: str) -> dict[str, Any]:
+        """Makes the alias name the model that it named before; returns the alias.
+
+        Raises:
+            Problem: it has named no other model that still exists.
+        """
+        return content(self._http.post(f"/models/aliases/{quoted(alias)}/rollback"))
+
+    def compare(self, a: str, b: str) -> dict[str, Any]:
+        """Whether model b is better than a on the test set, with the chance that they are equal.
+
+        Raises:
+            Problem: they were not measured on the same test set.
+        """
+        return content(self._http.get("/models/compare", params={"a": a, "b": b}))
 
     def predict(self, inputs: list[Any], model: str | None = None) -> list[dict[str, Any]]:
         """A prediction for each input: nested or flat pixel lists, or base64 images.
 
         Without a model, production answers, or latest where none has been promoted.
         """
+        found: list[dict[str, Any]] = self.predictions(inputs, model)["predictions"]
+        return found
+
+    def predictions(self, inputs: list[Any], model: str | None = None) -> dict[str, Any]:
+        """As `predict`, with the id of the model that has answered; rows of a table, too.
+
+        Raises:
+            Problem: there is no such model, or an input is none of its.
+        """
         sent = {"inputs": inputs} | ({"model": model} if model else {})
-        answer = content(self._http.post("/predict", json=sent))
-        predictions: list[dict[str, Any]] = answer["predictions"]
-        return predictions
+        return content(self._http.post("/predict", json=sent))
+
+    def predict_file(
+        self, picture: bytes, media_type: str, model: str | None = None, top_k: int | None = None
+    ) -> dict[str, Any]:
+        """The prediction for an image file, and the id of the model that has answered.
+
+        `top_k` is how many of the most probable classes are in `top`.
+
+        Raises:
+            Problem: there is no such model, or the file is no picture of this media type.
+        """
+        asked = {"model": model, "top_k": top_k}
+        params = {name: value for name, value in asked.items() if value is not None}
+        headers = {"Content-Type": media_type}
+        return content(self._http.post("/predict", content=picture, params=params, headers=headers))
 
     def watch(self, job_id: str) -> Iterator[Message]:
         """The job's events from the first to the last, taken up again where a stream breaks."""
@@ -181,7 +262,7 @@ class Client:
         while breaks < RECONNECTS:
             try:
                 headers = {"Last-Event-ID": last}
-                url = f"/jobs/{job_id}/events"
+                url = f"/jobs/{quoted(job_id)}/events"
                 with connect_sse(self._http, "GET", url, headers=headers) as stream:
                     if stream.response.is_error:
                         stream.response.read()

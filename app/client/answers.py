@@ -1,6 +1,7 @@
 """Answers of the API: their JSON, or the problem that they tell."""
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -28,3 +29,8 @@ def content(response: httpx.Response) -> dict[str, Any]:
     if response.is_error:
         raise Problem(response.status_code, body)
     return body
+
+
+def quoted(name: str) -> str:
+    """An id or a name as one part of a path, whatever its characters."""
+    return quote(name, safe="")

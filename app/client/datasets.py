@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from app.client.answers import Problem, content
+from app.client.answers import Problem, content, quoted
 from app.client.packing import packed
 
 PIECE = 2**20
@@ -146,7 +146,9 @@ class Datasets:
 
     def get(self, ref: str, wait: float = 0) -> dict[str, Any]:
         """The dataset, at once, or when its import has ended, within `wait` seconds."""
-        return content(self._http.get(f"/datasets/{ref}", params={"wait": wait} if wait else {}))
+        return content(
+            self._http.get(f"/datasets/{quoted(ref)}", params={"wait": wait} if wait else {})
+        )
 
     def list(self, **filters: Any) -> list[dict[str, Any]]:
         """The newest versions."""
@@ -155,15 +157,15 @@ class Datasets:
 
     def report(self, ref: str) -> dict[str, Any]:
         """What was found in a dataset."""
-        return content(self._http.get(f"/datasets/{ref}/report"))
+        return content(self._http.get(f"/datasets/{quoted(ref)}/report"))
 
     def retry(self, ref: str) -> dict[str, Any]:
         """Has a refused dataset imported again."""
-        return content(self._http.post(f"/datasets/{ref}/retry"))
+        return content(self._http.post(f"/datasets/{quoted(ref)}/retry"))
 
     def delete(self, ref: str) -> None:
         """Deletes a version and its bytes."""
-        answer = self._http.delete(f"/datasets/{ref}")
+        answer = self._http.delete(f"/datasets/{quoted(ref)}")
         if answer.is_error:
             content(answer)
 

@@ -3,27 +3,32 @@
 import hmac
 import secrets
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
+from app.codes import Scope
 from app.store import stored
 from app.store.database import now
 from app.store.errors import KeyNotFound, QuotaExceeded
 from app.store.tables import jobs, keys
 
-
-class Scope(StrEnum):
-    """What a key may do; `admin` includes the others."""
-
-    READ = "read"
-    PREDICT = "predict"
-    WRITE = "write"
-    ADMIN = "admin"
-
+__all__ = [
+    "PREFIX",
+    "Key",
+    "Limits",
+    "Scope",
+    "check_quota",
+    "check_stored",
+    "create",
+    "get",
+    "key_id",
+    "listed",
+    "revoke",
+    "touch",
+]
 
 PREFIX = "traind_"
 """Begins every key, so that scanners for leaked secrets recognize one."""

@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from app.cli import app
 from app.client import Client, Refused
 from app.store import imports
+from tests.service.commands import traind
 from tests.service.conftest import Api
 from tests.waiting import until
 
@@ -86,12 +85,6 @@ def worker(api: Api, *, refuses: bool = False, report: dict[str, Any] = REPORT) 
     thread.start()
     yield
     thread.join()
-
-
-def traind(api: Api, *arguments: str, code: int = 0) -> str:
-    done = CliRunner().invoke(app, [*arguments, "--url", api.service.url], catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done.output
 
 
 def test_a_folder_is_sent_imported_and_shown(api: Api, folder: Path) -> None:

@@ -3,20 +3,13 @@
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from app.cli import app
+from app.cli.exit_codes import NOT_SUCCEEDED
 from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis, finding
+from tests.service.commands import traind
 from tests.service.conftest import Api
 from tests.service.test_diagnosis_api import diverge, start, succeed
-
-
-def traind(api: Api, *arguments: str) -> str:
-    done = CliRunner().invoke(app, [*arguments, "--url", api.service.url], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
-
 
 FOUND = finding("dead_relus", "warning", symptom_of="learning_rate_too_high", title="Dead [red]Re")
 
@@ -24,7 +17,7 @@ FOUND = finding("dead_relus", "warning", symptom_of="learning_rate_too_high", ti
 @pytest.mark.parametrize("command", ["watch", "diagnose"])
 def test_the_end_of_a_run_says_why_and_what_to_try(api: Api, command: str) -> None:
     job = diverge(api, start(api), diagnosis(finding(), FOUND))
-    told = traind(api, command, job)
+    told = traind(api, command, job, code=NOT_SUCCEEDED if command == "watch" else 0)
     for line in (
         "Learning rate too high (critical)",
         "  Each step overshoots the valley. So the loss grows instead of falling.",

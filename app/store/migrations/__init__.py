@@ -21,10 +21,10 @@ def migrate(database: Database) -> None:
         ReferencesBroken: the upgrade was undone, because rows would have lost what they refer to.
         DatabaseBusy: another process kept the database locked.
     """
-    if _found(database) == SCHEMA and database.has_write_ahead_log:
+    if schema_of(database) == SCHEMA and database.has_write_ahead_log:
         return
     with _lock(database):  # eight processes that made one database at once failed without it
-        found = _found(database)
+        found = schema_of(database)
         if found is not None and not FIRST <= found <= SCHEMA:
             raise SchemaMismatch(found, SCHEMA)
         if not database.has_write_ahead_log:
@@ -33,7 +33,8 @@ def migrate(database: Database) -> None:
             _upgrade(database)
 
 
-def _found(database: Database) -> str | None:
+def schema_of(database: Database) -> str | None:
+    """The revision of a database's schema; None where it has no tables yet."""
     with database.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

@@ -9,7 +9,6 @@ from app.jobspec import JobSpec, Model
 from app.jobspec import blocks as block_length
 from tests.unit.training.runs import digits_spec, of, run
 from worker.messages import Checkpoint, Diagnosed, Report, Resumed, RunningLoss, Started, Step
-from worker.training import export
 from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
 from worker.training.interruptions import Diverged, Stopping
@@ -281,27 +280,3 @@ def test_the_environment_names_the_length_that_the_spec_has(
 def test_a_rehearsal_counts_the_steps_of_whole_blocks(digits: Dataset) -> None:
     counts = list(Run(digits_spec(), digits, lambda _: None, lambda: None).rehearse())
     assert counts == [*[LENGTH] * 6, STEPS - 37, 1]
-
-
-def exported(run_: Run) -> str:
-    return export.weights_sha256(run_.network)
-
-
-def test_a_run_that_ends_by_an_error_leaves_its_network_up_to_date(digits: Dataset) -> None:
-    """Also while the error, and with it every frame, is still held."""
-
-    def failing(report: Report) -> None:
-        if isinstance(report, RunningLoss):
-            raise OSError("the supervisor is gone")
-
-    broken = Run(digits_spec(log_every=8), digits, failing, lambda: None)
-    with pytest.raises(OSError, match="gone") as held:
-        broken.run()
-    expected = Run(digits_spec(), digits, lambda _: None, lambda: None)
-    steps = expected._steps()
-    expected._state.set_rate()
-    for _ in range(8):
-        next(steps)
-    steps.close()
-    assert exported(broken) == exported(expected)
-    assert held.traceback

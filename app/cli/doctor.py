@@ -1,0 +1,223 @@
+"""`traind doctor`: is everything there that the service needs, and what to do where it is not."""
+
+import platform
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.text import Text
+
+from app.cli.exit_codes import ERROR
+from app.cli.terminal import AsJson, console, print_json, print_line, printable
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.store.database import Connection, Database
+
+LITTLE_ROOM = 2 * 10**9
+"""Free bytes below which the disk is worth a warning: a few hundred checkpoints."""
+NO_ROOM = 200 * 10**6
+"""Free bytes below which a job may fail for the disk."""
+FOLDERS = ("MNIST", "FashionMNIST", "KMNIST")
+"""Datasets that are looked for in TRAIND_DATASETS; each has a folder `raw` (torchvision)."""
+PARTS = {
+    "fastapi": "the API cannot run here; install traind[api]",
+    "onnxruntime": "the API cannot predict here; install traind[api]",
+    "torch": "no worker can run here; install traind[worker]",
+}
+"""What is missing without a package, and what to do."""
+
+
+class Verdict(StrEnum):
+    """How a check has ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    """It works, but not for long or not for everything."""
+    FAIL = "fail"
+    """Something does not work."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, what was found, and what to do where it is not well."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    advice: str = ""
+
+
+STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check the database, workers, queue, datasets, versions, disk, port and clock."""
+    from app.settings import Settings
+
+    found = list(checks(Settings.from_environment()))
+    for check in found:
+        if as_json:
+            print_json(asdict(check))
+        else:
+            _print(check)
+    if any(check.verdict is Verdict.FAIL for check in found):
+        raise typer.Exit(ERROR)
+
+
+def checks(settings: "Settings") -> Iterator[Check]:
+    """Every check, in the order in which one would look for a fault."""
+    yield from _versions()
+    yield _room(settings.home)
+    yield from _database(settings)
+    yield _datasets(settings.datasets)
+    yield _port(settings)
+
+
+def _print(check: Check) -> None:
+    if not console.is_terminal:
+        print_line((check.verdict, check.name, check.found, check.advice))
+        return
+    line = Text.assemble((f"{check.verdict:<4}", STYLES[check.verdict]), f"  {check.name}: ")
+    line.append(printable(check.found))
+    console.print(line)
+    if check.advice:
+        console.print(Text(f"      {printable(check.advice)}", "dim"))
+
+
+def _versions() -> Iterator[Check]:
+    from app.store.sqlite_library import pysqlite, warn_of_affected
+
+    versions = [f"traind {version('traind')}", f"Python {platform.python_version()}"]
+    for package, without in PARTS.items():
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Check(package, Verdict.WARN, f"{package} is not installed", without)
+    yield Check("versions", Verdict.OK, ", ".join(versions))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_affected(pysqlite)
+    if caught:
+        yield Check("sqlite", Verdict.WARN, *str(caught[0].message).split("; ", 1))
+    else:
+        yield Check("sqlite", Verdict.OK, f"SQLite {pysqlite.sqlite_version}")
+
+
+def _room(home: Path) -> Check:
+    there = next(
+        folder for folder in (home.absolute(), *home.absolute().parents) if folder.exists()
+    )
+    free = shutil.disk_usage(there).free
+    found = f"{free / 1e9:.1f} GB free at {there}"
+    if free < LITTLE_ROOM:
+        verdict = Verdict.FAIL if free < NO_ROOM else Verdict.WARN
+        return Check("disk", verdict, found, "delete models or datasets, or set TRAIND_HOME")
+    return Check("disk", Verdict.OK, found)
+
+
+def _database(settings: "Settings") -> Iterator[Check]:
+    from app.store import database
+    from app.store.errors import DatabaseMissing, StoreError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of SQLite's version, which has a check of its own
+        try:
+            opened = database.connect(settings.database, create=False)
+        except DatabaseMissing as error:
+            yield Check("database", Verdict.WARN, *str(error).split(": ", 1))
+            return
+        except StoreError as error:
+            yield Check("database", Verdict.FAIL, str(error))
+            return
+    try:
+        schema = _schema(opened)
+        yield schema
+        if schema.verdict is Verdict.OK:
+            with opened.read() as connection:
+                yield _workers(connection)
+                yield _clock(connection)
+    finally:
+        opened.close()
+
+
+def _schema(opened: "Database") -> Check:
+    from app.store import migrations
+
+    found, where = migrations.schema_of(opened), opened.path or "the server"
+    if found == migrations.SCHEMA:
+        return Check("database", Verdict.OK, f"{where}, schema {found}")
+    if found is not None and found > migrations.SCHEMA:
+        told = f"{where} has schema {found}, this traind knows {migrations.SCHEMA}"
+        return Check("database", Verdict.FAIL, told, "run the version that made it, or a newer one")
+    told = f"{where} has schema {found or 'none'}, this traind makes {migrations.SCHEMA} of it"
+    return Check("database", Verdict.WARN, told, "back it up; `traind serve` upgrades it")
+
+
+def _workers(connection: "Connection") -> Check:
+    from app.store import leases, workers
+
+    ages = workers.heartbeat_ages(connection)
+    alive = sorted(name for name, age in ages.items() if abs(age) <= workers.ALIVE_SECONDS)
+    if alive:
+        return Check("workers", Verdict.OK, f"{len(alive)} alive: {', '.join(alive)}")
+    advice = "`traind serve` or `traind worker` starts one"
+    if leases.any_waiting(connection):
+        return Check("workers", Verdict.FAIL, "jobs wait, and no worker is alive", advice)
+    return Check("workers", Verdict.WARN, "none is alive; jobs would wait", advice)
+
+
+def _clock(connection: "Connection") -> Check:
+    from app.store import clocks
+
+    advice = "set this machine's clock, such as by NTP: leases end by it"
+    if (behind := clocks.seconds_behind(connection)) > clocks.TOLERANCE_SECONDS:
+        told = f"this clock is {behind:.0f} s behind that of a worker"
+        return Check("clock", Verdict.FAIL, told, advice)
+    if (off := clocks.seconds_from_server(connection)) > clocks.TOLERANCE_SECONDS:
+        told = f"this clock differs by {off:.0f} s from that of the database's server"
+        return Check("clock", Verdict.FAIL, told, advice)
+    return Check("clock", Verdict.OK, "agrees with the database")
+
+
+def _datasets(folder: Path | None) -> Check:
+    if folder is None:
+        told = "MNIST and its family are downloaded when a job first needs them"
+        return Check("datasets", Verdict.OK, told)
+    if not folder.is_dir():
+        told = f"TRAIND_DATASETS={folder} is no folder"
+        return Check("datasets", Verdict.FAIL, told, "name one that holds MNIST/raw, or unset it")
+    there = [name for name in FOLDERS if (folder / name / "raw").is_dir()]
+    if not there:
+        told = f"{folder} holds none of {', '.join(f'{name}/raw' for name in FOLDERS)}"
+        return Check("datasets", Verdict.WARN, told, "put one there, or let jobs download it")
+    return Check("datasets", Verdict.OK, f"{', '.join(there)} at {folder}")
+
+
+def _port(settings: "Settings") -> Check:
+    import httpx
+
+    from app import address
+    from app.client import Client, Problem
+
+    if settings.port == 0:
+        return Check("port", Verdict.OK, "a free one is chosen at the start")
+    try:
+        address.check_free(settings.host, settings.port)
+    except address.AddressUnavailable as error:
+        if not str(error).startswith("Another traind"):
+            return Check("port", Verdict.FAIL, *str(error).split(": ", 1))
+    else:
+        return Check("port", Verdict.OK, f"{settings.url} is free; `traind serve` listens there")
+    try:
+        with Client(settings.url, direct=True) as client:
+            client.ready()
+    except (Problem, httpx.HTTPError) as error:
+        return Check("port", Verdict.FAIL, f"traind at {settings.url} is not ready: {error}")
+    return Check("port", Verdict.OK, f"traind answers at {settings.url} and is ready")

@@ -1,0 +1,45 @@
+"""What is said of an error: the one line that a user can act on. Imported once there is one."""
+
+import httpx
+
+from app import address
+from app.cli.predict_files import BadPredictFile
+from app.cli.spec_file import BadSpecFile
+from app.client import BadKey, NothingToPack, Problem, Refused
+from app.local import StartError
+from app.settings import BadSettings
+from app.store.errors import StoreError
+
+TOLD = (
+    BadPredictFile,
+    BadSettings,
+    BadSpecFile,
+    address.AddressUnavailable,
+    BadKey,
+    NothingToPack,
+    Refused,
+    StartError,
+    StoreError,
+)
+"""Errors whose message says what happened and what to do."""
+
+
+def told(error: Exception) -> str | None:
+    """The message for a user, a line for each field that is wrong; None for a fault of traind."""
+    if isinstance(error, Problem):
+        fields = [
+            f"  {each.get('pointer') or each.get('parameter')}: {each['detail']}"
+            for each in error.errors
+        ]
+        return "\n".join([str(error), *fields])
+    if isinstance(error, TOLD):
+        return str(error)
+    if isinstance(error, httpx.ConnectError):
+        url = error.request.url
+        origin = f"{url.scheme}://{url.netloc.decode()}"
+        return f"No traind answers at {origin}; `traind serve` starts one."
+    if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
+        return f"The service cannot be asked: {error}. Check TRAIND_URL and --url."
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return None

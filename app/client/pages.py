@@ -1,0 +1,35 @@
+"""Lists of the API, page by page."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import httpx
+
+from app.client.answers import content
+
+PAGE = 100
+"""Most items that the API gives at once."""
+
+
+def each_item(
+    http: httpx.Client, path: str, limit: int | None, **query: Any
+) -> Iterator[dict[str, Any]]:
+    """The items of a list in its order, at most `limit` of them; None is all.
+
+    Parameters of the query that are None are left out.
+
+    Raises:
+        Problem: the service refuses a parameter.
+    """
+    asked = {name: value for name, value in query.items() if value is not None}
+    return islice(_every_item(http, path, asked | {"limit": min(limit or PAGE, PAGE)}), limit)
+
+
+def _every_item(http: httpx.Client, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    while True:
+        page = content(http.get(path, params=query))
+        yield from page["data"]
+        if page["next"] is None:
+            return
+        query["after"] = page["next"]

@@ -1,0 +1,161 @@
+"""Puts a backup in place: the copy of the database, and the uploaded files that it names."""
+
+import os
+import shutil
+from contextlib import closing
+from hashlib import file_digest
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.store.database import pysqlite
+from app.store.errors import StoreError
+from app.store.migrations import FIRST, SCHEMA
+from app.store.objects import Objects
+
+BESIDE = ("", "-wal", "-shm", "-journal")
+"""Endings of the files of a SQLite database: an old log would be played into the restored one."""
+
+
+class RestoreRefused(StoreError):
+    """A backup was not put in place."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Nothing was restored: {reason}.")
+
+
+def place(where: str | Path) -> Path:
+    """The file of a SQLite database, from its path or its SQLAlchemy address.
+
+    Raises:
+        RestoreRefused: a server holds the database.
+    """
+    if isinstance(where, Path):
+        return where
+    try:
+        url = make_url(where)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.get_backend_name() != "sqlite" or not url.database:
+        raise RestoreRefused(
+            "TRAIND_DATABASE_URL names no SQLite file; a database server has its own tool, such as "
+            "pg_restore"
+        )
+    return Path(url.database).absolute()
+
+
+def restore(backup: Path, database: Path, objects: Objects, *, may_lack: bool = False) -> list[str]:
+    """Puts a checked copy in the place of the database; returns the digests that were not found.
+
+    First the uploaded files, from the folder beside the backup, and the database last and at once:
+    a home has either none or a whole one. A service may start as soon as this returns. With
+    `may_lack`, files that the backup does not have are left out, and datasets without them cannot
+    be decoded again.
+
+    Raises:
+        RestoreRefused: there is a database already, the backup is damaged, another traind made it,
+            or a file is missing. Nothing is changed.
+        OSError: the disk is full, or may not be written to. Nothing is changed.
+    """
+    _check_free(database)
+    digests = _checked(backup)
+    copies = Objects(backup.with_name(f"{backup.name}.objects"))
+    needed = [digest for digest in digests if not objects.path(digest).exists()]
+    missing = [digest for digest in needed if not copies.path(digest).exists()]
+    if missing and not may_lack:
+        raise RestoreRefused(
+            f"{len(missing)} of the {len(digests)} files of datasets are not in "
+            f"{backup}.objects, {missing[0]} first: put that folder beside {backup.name}, or go on "
+            "without them by --without-files"
+        )
+    database.parent.mkdir(parents=True, exist_ok=True)
+    partial = database.with_name(f"{database.name}.restored")
+    made: list[Path] = []
+    try:
+        for digest in needed:
+            if digest not in missing:
+                _copy_object(copies.path(digest), objects.path(digest), digest, made)
+        _copy(backup, partial)
+        _checked(partial)
+        try:
+            database.hardlink_to(partial)
+        except FileExistsError:  # one has appeared meanwhile, and stays
+            _check_free(database)
+            raise
+        made.clear()
+        _sync(database.parent)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+    return missing
+
+
+def _check_free(database: Path) -> None:
+    for ending in BESIDE:
+        there = database.with_name(database.name + ending)
+        if there.exists():
+            raise RestoreRefused(
+                f"{there} exists; stop the service and move it away, or set TRAIND_HOME to another "
+                "folder"
+            )
+
+
+def _checked(backup: Path) -> list[str]:
+    """The digests of the uploaded files that a backup names, once all of it has been checked."""
+    if not backup.is_file():
+        raise RestoreRefused(f"there is no file {backup}")
+    if backup.with_name(f"{backup.name}-wal").exists():
+        raise RestoreRefused(
+            f"{backup} is a database in use, with changes that are not in the file; `traind "
+            "backup` makes a copy"
+        )
+    try:
+        with closing(pysqlite.connect(f"{backup.as_uri()}?immutable=1", uri=True)) as opened:
+            (verdict,) = opened.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict != "ok" or opened.execute("PRAGMA foreign_key_check").fetchone():
+                raise RestoreRefused(f"{backup} is damaged ({verdict}); use another backup")
+            found = opened.execute("SELECT version_num FROM alembic_version").fetchone()
+            if found is None or not FIRST <= found[0] <= SCHEMA:
+                schema = found[0] if found else "no schema"
+                raise RestoreRefused(
+                    f"{backup} has schema {schema}, this traind knows {SCHEMA}: use the version "
+                    "that made it, or a newer one"
+                )
+            named = "SELECT DISTINCT content_sha256 FROM datasets WHERE content_sha256 IS NOT NULL"
+            has_datasets = opened.execute("SELECT 1 FROM sqlite_master WHERE name = 'datasets'")
+            if has_datasets.fetchone() is None:  # a schema from before there were any
+                return []
+            return [digest for (digest,) in opened.execute(named)]
+    except pysqlite.DatabaseError as error:
+        raise RestoreRefused(f"{backup} is no backup of traind: {error}") from error
+
+
+def _copy_object(source: Path, target: Path, digest: str, made: list[Path]) -> None:
+    """An uploaded file in its place; one whose bytes have changed is refused."""
+    with source.open("rb") as file:
+        if file_digest(file, "sha256").hexdigest() != digest:
+            raise RestoreRefused(f"{source} is damaged: its bytes have another digest")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{digest}.partial")
+    made.append(partial)
+    _copy(source, partial)
+    partial.rename(target)
+    made[-1] = target
+    _sync(target.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""`traind doctor`: each fault is found, told, and decides the exit code."""
+
+import json
+import shutil
+import socket
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.cli import doctor as checking
+from app.jobspec import JobSpec
+from app.store import database, jobs, keys, migrations, tables, workers
+from app.store.database import Database
+from tests import runs
+from tests.service.conftest import serving
+
+Doctor = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def doctor(tmp_path: Path) -> Doctor:
+    """Runs it on the home; returns what each check has found, and `code`, the exit code."""
+
+    def run(**environment: str) -> dict[str, Any]:
+        variables = {"TRAIND_HOME": str(tmp_path), "TRAIND_PORT": "0", **environment}
+        done = CliRunner().invoke(app, ["doctor", "--json"], env=variables, catch_exceptions=False)
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        return {each["name"]: each for each in found} | {"code": done.exit_code}
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Database]:
+    opened = database.connect(tmp_path / "traind.db")
+    migrations.migrate(opened)
+    with closing(opened):
+        yield opened
+
+
+def verdicts(found: dict[str, Any]) -> dict[str, str]:
+    return {name: each["verdict"] for name, each in found.items() if name != "code"}
+
+
+def test_before_the_first_start_nothing_fails_and_nothing_is_made(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    found = doctor()
+    assert found["code"] == 0
+    assert verdicts(found)["database"] == "warn"
+    assert "`traind serve` makes one" in found["database"]["advice"]
+    assert list(tmp_path.iterdir()) == []
+    assert "traind 0." in found["versions"]["found"]
+
+
+def test_a_service_with_a_worker_is_well(doctor: Doctor, store: Database) -> None:
+    with store.write() as connection:
+        workers.register(connection, "host/7", 1)
+    found = doctor()
+    assert (found["code"], set(verdicts(found).values())) == (0, {"ok"})
+    assert found["workers"]["found"] == "1 alive: host/7"
+
+
+def test_jobs_without_a_worker_fail(doctor: Doctor, store: Database) -> None:
+    assert verdicts(doctor())["workers"] == "warn"
+    with store.write() as connection:
+        jobs.submit(connection, JobSpec().model_dump(mode="json"))
+    found = doctor()
+    assert (found["code"], found["workers"]["verdict"]) == (1, "fail")
+    assert "jobs wait" in found["workers"]["found"]
+    assert "`traind worker`" in found["workers"]["advice"]
+
+
+@pytest.mark.parametrize("of", ["worker", "lease"])
+def test_a_clock_that_was_set_back_fails(doctor: Doctor, store: Database, of: str) -> None:
+    with store.write() as connection:
+        later = database.now(connection) + 3600 * workers.SECOND
+        if of == "worker":
+            workers.register(connection, "host/7", 1)
+            connection.execute(update(tables.workers).values(heartbeat_at=later))
+        else:
+            jobs.submit(connection, JobSpec().model_dump(mode="json"))
+            assert runs.claim(connection)
+            connection.execute(update(tables.jobs).values(lease_expires_at=later))
+    found = doctor()
+    assert (found["code"], found["clock"]["verdict"]) == (1, "fail")
+    assert "s behind that of a worker" in found["clock"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "verdict", "told"), [("0009", "warn", "upgrades it"), ("9999", "fail", "newer one")]
+)
+def test_another_schema(
+    doctor: Doctor, store: Database, schema: str, verdict: str, told: str
+) -> None:
+    with store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": schema})
+    found = doctor()
+    assert (found["database"]["verdict"], found["code"]) == (verdict, int(verdict == "fail"))
+    assert told in found["database"]["advice"]
+    assert "workers" not in found
+
+
+def test_a_database_that_is_none_fails(doctor: Doctor, tmp_path: Path) -> None:
+    (tmp_path / "traind.db").write_text("no database " * 1000)
+    found = doctor()
+    assert (found["database"]["verdict"], found["code"]) == ("fail", 1)
+
+
+def test_the_folder_of_datasets(doctor: Doctor, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert doctor(TRAIND_DATASETS=str(folder))["datasets"]["verdict"] == "fail"
+    folder.mkdir()
+    assert doctor(TRAIND_DATASETS=str(folder))["datasets"]["verdict"] == "warn"
+    (folder / "KMNIST" / "raw").mkdir(parents=True)
+    found = doctor(TRAIND_DATASETS=str(folder))["datasets"]
+    assert (found["verdict"], found["found"]) == ("ok", f"KMNIST at {folder}")
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(10**8, "fail"), (10**9, "warn"), (10**10, "ok")])
+def test_the_room_on_the_disk(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, free: int, verdict: str
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage(10**12, 0, free))
+    assert doctor()["disk"]["verdict"] == verdict
+
+
+def test_a_package_that_is_missing(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(checking.PARTS, "no-such-package", "install it")
+    found = doctor()["no-such-package"]
+    assert (found["verdict"], found["advice"]) == ("warn", "install it")
+
+
+@contextmanager
+def stranger() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield str(other.getsockname()[1])
+
+
+def test_who_holds_the_port(doctor: Doctor, tmp_path: Path) -> None:
+    with stranger() as port:
+        found = doctor(TRAIND_PORT=port)
+    assert (found["port"]["verdict"], found["code"]) == ("fail", 1)
+    assert found["port"]["found"].startswith("Another program already listens at")
+    with serving(tmp_path / "served") as api:
+        port = str(api.service.settings.port)
+        found = doctor(TRAIND_PORT=port)["port"]
+        assert found["found"].endswith("and is ready")
+        with api.database.write() as connection:
+            keys.create(connection, "x", frozenset({keys.Scope.ADMIN}), keys.Limits())
+        assert doctor(TRAIND_PORT=port)["port"] == found  # the state of a service needs no key
+    assert "is free" in doctor(TRAIND_PORT=port)["port"]["found"]
+
+
+def test_lines_of_a_pipe_have_four_values(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["doctor"], env={"TRAIND_HOME": str(tmp_path)})
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert {len(line) for line in lines} == {4}
+    assert {line[0] for line in lines} <= {"ok", "warn", "fail"}
