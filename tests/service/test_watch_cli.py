@@ -23,6 +23,13 @@ from tests.service.conftest import Api
 from tests.service.test_diagnosis_api import start, succeed
 
 TRAIND = str(Path(sys.executable).with_name("traind"))
+HEARS_CTRL_C = """
+import signal
+from app.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The command as in a terminal, also where a shell runs these tests in the background."""
 
 
 def trained(api: Api) -> str:
@@ -57,22 +64,16 @@ def test_a_pipe_has_whole_lines_and_no_bar(api: Api) -> None:
     assert not any(mark in line for line in lines for mark in "\x1b━%█▁" if "accuracy" not in line)
 
 
-def hear_ctrl_c() -> None:
-    """As in a terminal, also where these tests run in the background of a shell."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.mark.parametrize("command", ["watch", "submit"])
 def test_ctrl_c_leaves_the_job_and_says_so(api: Api, command: str) -> None:
     job = api.submit()
     arguments = ["watch", job] if command == "watch" else ["submit", "--set", "training.epochs=1"]
     process = subprocess.Popen(
-        [TRAIND, *arguments, "--url", api.service.url],
+        [sys.executable, "-P", "-c", HEARS_CTRL_C, *arguments, "--url", api.service.url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 (it takes no lock)
     )
     with process:
         assert process.stdout
