@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from app.cli import app, exit_codes
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-NO_DATA = {"serve", "worker", "demo", "explain", "data delete", "backbone"}
+NO_DATA = {"serve", "worker", "demo", "explain", "data delete"}
 """Commands that print no data: processes, a document, nothing."""
 HEAVY = ["httpx", "sqlalchemy", "pydantic", "numpy", "PIL", "yaml", "structlog", "fastapi", "torch"]
 
