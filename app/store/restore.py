@@ -117,7 +117,8 @@ def _checked(backup: Path) -> list[str]:
         with closing(pysqlite.connect(f"{backup.as_uri()}?immutable=1", uri=True)) as opened:
             (verdict,) = opened.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != "ok" or opened.execute("PRAGMA foreign_key_check").fetchone():
-                raise RestoreRefused(f"{backup} is damaged ({verdict}); use another backup")
+                why = " ".join(verdict.split())
+                raise RestoreRefused(f"{backup} is damaged ({why}); use another backup")
             found = opened.execute("SELECT version_num FROM alembic_version").fetchone()
             if found is None or not FIRST <= found[0] <= SCHEMA:
                 schema = found[0] if found else "no schema"

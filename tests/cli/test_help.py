@@ -107,6 +107,7 @@ def test_a_shell_can_complete() -> None:
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.split() == ["rollback"]
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).output
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["show"], ["jobs", "--limit", "0"]])

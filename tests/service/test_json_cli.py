@@ -19,7 +19,7 @@ from tests.service.test_diagnosis_api import diverge, start, succeed
 def test_recipes(api: Api) -> None:
     found = documents(api, "presets")
     assert found == api.http.get("/presets").json()["data"]
-    assert [line[0] for line in rows(api, "presets")] == [each["name"] for each in found]
+    assert rows(api, "presets") == [[each["name"], each["about"]] for each in found]
 
 
 def test_what_is_asked_of_a_job(api: Api) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rich.console import Console
 from app.cli.drawing import drawing
 from app.cli.exit_codes import ERROR
 from app.cli.predicting import show_picture
+from app.client import Client
 from tests.service import rows as tables
 from tests.service.commands import documents, refusal, run
 from tests.service.commands import rows as lines_of
@@ -54,6 +56,22 @@ def test_several_files_have_a_line_each_and_one_model(api: Api, tmp_path: Path) 
     assert [line[:2] for line in found[:2]] == [[files[0], "class 2"], [files[1], "class 3"]]
     assert found[2][3].startswith("all pixels are equal")
     assert {each["model"] for each in documents(api, "predict", *files)} == {model}
+
+
+def test_an_alias_that_moves_meanwhile_does_not_change_the_model(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = api.publish()
+    predict = Client.predict_file
+
+    def then_train(*arguments: Any, **options: Any) -> dict[str, Any]:
+        answer = predict(*arguments, **options)
+        api.publish(shift=2)
+        return answer
+
+    monkeypatch.setattr(Client, "predict_file", then_train)
+    files = [str(picture(tmp_path / f"{index}.png", index)) for index in (1, 2)]
+    assert [each["model"] for each in documents(api, "predict", *files)] == [model, model]
 
 
 def test_a_file_that_is_refused_does_not_keep_the_others_back(api: Api, tmp_path: Path) -> None:
