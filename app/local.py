@@ -28,9 +28,9 @@ class StartError(Exception):
 class Service:
     """The processes of a local service. `port` 0 in the settings is replaced by a free one.
 
-    Their names are the modules `app` and `worker`; several workers are `worker-1`, `worker-2` and
-    so on. They end with this process, however it ends. They write to its output, or into `log`
-    where there is one.
+    Their names are the modules `app` and `worker`; further workers are `worker-2` and so on. They
+    end with this process, however it ends. They write to its output, or into `log` where there is
+    one.
     """
 
     def __init__(self, settings: Settings, log: Path | None = None) -> None:
@@ -116,7 +116,8 @@ def running(settings: Settings, log: Path | None = None, workers: int = 1) -> It
     """The service with so many workers, up while the block runs."""
     service = Service(settings, log)
     try:
-        service.start("app", *(f"worker-{number}" for number in range(1, workers + 1)))
+        further = [f"worker-{number}" for number in range(2, workers + 1)]
+        service.start("app", *["worker"][:workers], *further)
         yield service
     finally:
         service.stop()
