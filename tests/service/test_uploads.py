@@ -4,6 +4,7 @@ import base64
 import random
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -168,6 +169,10 @@ def test_a_broken_upload_goes_on_where_it_stopped(api: Api, dataset: str, seed: 
                 f"Content-Length: {len(content) - start}\r\n\r\n"
             )
             cut.sendall(head.encode() + content[start : start + sent])
+            cut.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionError):
+                while cut.recv(65536):  # until the server has heard that nothing more comes
+                    pass
         until(lambda: settled(api, dataset))
         assert start <= offset(api, dataset) <= start + sent
     start = offset(api, dataset)
