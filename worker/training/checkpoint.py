@@ -63,11 +63,15 @@ def optimizer_state(optimizer: Optimizer) -> Tensors:
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: Tensors) -> None:
-    """Puts kept state back into an optimizer of the same spec."""
+    """Puts kept state back into an optimizer of the same spec.
+
+    Copied, for the tensors lie at any byte of the checkpoint: the last bits of a product depend on
+    how its factors are aligned in memory.
+    """
     held: dict[int, Tensors] = {}
     for path, tensor in tensors.items():
         number, _, key = path.partition(".")
-        held.setdefault(int(number), {})[key] = tensor
+        held.setdefault(int(number), {})[key] = tensor.clone()
     optimizer.load_state_dict(optimizer.state_dict() | {"state": held})
 
 

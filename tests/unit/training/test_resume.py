@@ -31,6 +31,19 @@ def test_a_checkpoint_of_another_environment_is_resumed_and_says_so(digits: Data
     assert resumed.differences[0].startswith("torch was 1.0, is ")
 
 
+def test_what_is_restored_lies_in_memory_as_what_was_made(digits: Dataset) -> None:
+    """Wherever the checkpoint's bytes lie: the last bits of a product depend on it."""
+    spec = digits_spec()
+    kept = resume_matrix.cut(spec, digits, 30)
+    assert kept is not None
+    resumed = Run(spec, digits, lambda _: None, lambda: None)
+    resumed._resume(kept)
+    state = resumed._state.optimizer.state
+    held = [*state, *(each["momentum_buffer"] for each in state.values())]
+    assert len(held) == 2 * len(list(resumed.network.parameters()))
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in held)
+
+
 def test_checkpoints_come_at_each_epoch(digits: Dataset) -> None:
     reports: list[object] = []
     spec = digits_spec(epochs=3)
