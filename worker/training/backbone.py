@@ -111,7 +111,8 @@ def wanted(name: backbones.Name, tensors: Mapping[str, Tensor]) -> dict[str, Ten
             raise Mismatch(f"{key} has the shape {list(tensor.shape)}, not {list(like.shape)}")
         if tensor.is_floating_point() != like.is_floating_point():
             raise Mismatch(f"{key} is {tensor.dtype}, not {like.dtype}")
-        chosen[key] = tensor.to(like.dtype).contiguous()
+        # A copy: in the file it lies at any byte, and the last bits of a product depend on that.
+        chosen[key] = torch.empty_like(like, device="cpu").copy_(tensor)
     return chosen
 
 

@@ -81,6 +81,7 @@ def test_files_of_others_are_read_as_they_are(folder: Path, tmp_path: Path) -> N
     save_file(there, tmp_path / "resnet18.safetensors")
     found, expected = (backbone.load("resnet18", each) for each in (tmp_path, folder))
     assert found.sha256 == expected.sha256
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in found.weights.values())
 
 
 def test_other_weights_have_another_digest(folder: Path, tmp_path: Path) -> None:
