@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -45,6 +45,20 @@ class Process(subprocess.Popen[bytes]):
         except (EOFError, OSError):
             return False
         return True
+
+
+def stop(processes: Iterable[Process], seconds: float) -> None:
+    """Asks processes to stop, and kills those that have not within so many seconds."""
+    stopping = list(processes)
+    for process in stopping:
+        process.terminate()
+    deadline = time.monotonic() + seconds
+    for process in stopping:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Line:

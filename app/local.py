@@ -68,15 +68,7 @@ class Service:
 
     def stop(self) -> None:
         """Asks every process to stop, and kills what does not."""
-        for process in self.processes.values():
-            process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in self.processes.values():
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        lifeline.stop(self.processes.values(), STOP_SECONDS)
 
     def keep_up(self) -> None:
         """Starts again what has died.

@@ -8,7 +8,6 @@ tells all of them what changes, and rates and metrics are counted together.
 import logging
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -97,16 +96,8 @@ class Processes:
             self._started()
 
     def stop(self) -> None:
-        """Asks every process to stop, and kills what does not."""
-        for process in self._running.values():
-            process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in self._running.values():
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Ends every process."""
+        lifeline.stop(self._running.values(), STOP_SECONDS)
 
     def _started(self) -> lifeline.Process:
         numbers = [each.fileno() for each in self._sockets]

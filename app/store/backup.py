@@ -43,9 +43,9 @@ def back_up(database: Database, to: Path) -> None:
     if verdict != "ok" or broken:
         partial.unlink()
         raise BackupRefused(f"the copy is damaged ({verdict}); check the database's disk")
-    _sync(partial)
+    sync(partial)
     partial.rename(to)
-    _sync(to.parent)
+    sync(to.parent)
 
 
 def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
@@ -68,13 +68,14 @@ def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f"{digest}.partial")
             shutil.copyfile(source, partial)
-            _sync(partial)
+            sync(partial)
             partial.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
     return len(digests)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Has the disk hold what was written to a file, or which files a folder holds."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,5 @@
 """Puts a backup in place: the copy of the database, and the uploaded files that it names."""
 
-import os
 import shutil
 from contextlib import closing
 from hashlib import file_digest
@@ -9,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.store.backup import sync
 from app.store.database import pysqlite
 from app.store.errors import StoreError
 from app.store.migrations import FIRST, SCHEMA
@@ -84,7 +84,7 @@ def restore(backup: Path, database: Path, objects: Objects, *, may_lack: bool = 
             _check_free(database)
             raise
         made.clear()
-        _sync(database.parent)
+        sync(database.parent)
     except BaseException:
         for path in made:
             path.unlink(missing_ok=True)
@@ -146,17 +146,9 @@ def _copy_object(source: Path, target: Path, digest: str, made: list[Path]) -> N
     _copy(source, partial)
     partial.rename(target)
     made[-1] = target
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target)
