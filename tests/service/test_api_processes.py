@@ -104,12 +104,16 @@ def test_their_metrics_are_added_up(api: Api, clients: dict[int, httpx.Client]) 
         for _ in range(number):
             assert client.post(f"/models/{model}/predict", json=IMAGE).is_success
     assert measured(api, count, model=model) == 7
-    loaded = until(lambda: measured(api, "traind_predict_loaded_bytes"))
-    before = set(children(api))
-    next(iter(before)).kill()  # what it has counted stays, what it had loaded does not
-    until(lambda: len(set(children(api)) - before) == 1)
+    assert until(lambda: measured(api, "traind_predict_loaded_bytes"))
+    before = children(api)
+    victim = before[0]
+    folder = Path(victim.environ()["PROMETHEUS_MULTIPROC_DIR"])
+    loaded = folder / f"gauge_livesum_{victim.pid}.db"
+    assert loaded.exists()
+    victim.kill()  # what it has counted stays, what it had loaded does not
+    until(lambda: len(set(children(api)) - set(before)) == 1)
     assert measured(api, count, model=model) == 7
-    until(lambda: measured(api, "traind_predict_loaded_bytes") < loaded)
+    assert not loaded.exists()
 
 
 def test_streams_of_each_tell_what_happens(api: Api, clients: dict[int, httpx.Client]) -> None:
@@ -148,21 +152,19 @@ def test_the_rate_of_a_key_is_that_of_all_together(
     api: Api, clients: dict[int, httpx.Client]
 ) -> None:
     with api.database.write() as connection:
-        limits = Limits(requests_per_second=5)
+        limits = Limits(requests_per_second=1)
         key, token = keys.create(connection, "limited", frozenset([Scope.READ]), limits)
     header = {"Authorization": f"Bearer {token}"}
     first, second = clients.values()
     for client in (first, second):
         until(lambda client=client: client.get("/jobs").status_code == 401)
-    time.sleep(1)
     began = time.monotonic()
     answered = [
         client.get("/jobs", headers=header).status_code
         for _ in range(30)
         for client in (first, second)
     ]
-    most = 5 + 5 * (time.monotonic() - began) + 1
-    assert 5 <= answered.count(200) <= most
+    assert 1 <= answered.count(200) <= 2 + time.monotonic() - began
     assert set(answered) == {200, 429}
     assert (api.home / "rates" / key.id).stat().st_size == 8
 
