@@ -9,7 +9,6 @@ import uvicorn
 
 from app import address, logs, processes
 from app.lifeline import Line
-from app.main import create_app
 from app.server import Protocol, Server
 from app.settings import BadSettings, Settings
 from app.store import database, keys, migrations
@@ -37,6 +36,8 @@ def main() -> None:
         sys.exit(str(error))
     except processes.DiedAtOnce as died:
         sys.exit(died.code)
+    from app.main import create_app  # noqa: PLC0415 (a process that only starts others needs it not)
+
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,

@@ -32,7 +32,7 @@ class Process(subprocess.Popen[bytes]):
         keep: Sequence[int] = (),
         **options: Any,
     ) -> None:
-        """`keep` are file descriptors that it has, too; options are those of `Popen`."""
+        """The child inherits the file descriptors `keep`; options are those of `Popen`."""
         self.line, theirs = Pipe()
         with theirs:
             environment = {**(os.environ if env is None else env), VARIABLE: str(theirs.fileno())}
@@ -48,7 +48,7 @@ class Process(subprocess.Popen[bytes]):
 
 
 def stop(processes: Iterable[Process], seconds: float) -> None:
-    """Asks processes to stop, and kills those that have not within so many seconds."""
+    """Asks processes to stop; those that still run after `seconds` are killed."""
     stopping = list(processes)
     for process in stopping:
         process.terminate()

@@ -49,13 +49,9 @@ class Service:
         """
         for name in names:
             with self._output() as output:
+                # -P: no module of the working folder
                 self.processes[name] = lifeline.Process(
-                    [
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        _module(name),
-                    ],  # -P: no module of the working folder
+                    [sys.executable, "-P", "-m", _module(name)],
                     env=self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -105,11 +101,11 @@ class Service:
 
 @contextmanager
 def running(settings: Settings, log: Path | None = None, workers: int = 1) -> Iterator[Service]:
-    """The service with so many workers, up while the block runs."""
+    """The service with this number of workers, up while the block runs."""
     service = Service(settings, log)
+    names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
     try:
-        further = [f"worker-{number}" for number in range(2, workers + 1)]
-        service.start("app", *["worker"][:workers], *further)
+        service.start("app", *names[:workers])
         yield service
     finally:
         service.stop()

@@ -11,8 +11,9 @@ import socket
 import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import NoReturn
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -24,8 +25,8 @@ log = logging.getLogger("traind.api")
 
 SOCKETS = "TRAIND_API_SOCKETS"
 """Names the file descriptors of the listening sockets to a process of the API."""
-TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where the processes keep their metrics, by prometheus_client's own rules."""
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which the processes keep their metrics, by prometheus_client's own rules."""
 STOP_SECONDS = 10.0
 """How long the processes may take to stop before they are killed."""
 PAUSE_SECONDS = 1.0
@@ -46,15 +47,15 @@ def inherited() -> list[socket.socket]:
     return [socket.socket(fileno=int(number)) for number in numbers.split(",") if number]
 
 
-def run(settings: Settings, line: Line) -> None:
+def run(settings: Settings, line: Line) -> NoReturn:
     """Keeps the processes of the API running until this one is told to stop.
 
     Raises:
         AddressUnavailable: it cannot listen there.
         DiedAtOnce: a process did not start.
     """
-    with tempfile.TemporaryDirectory(prefix="traind-api-") as together:
-        processes = Processes(address.listening(settings.host, settings.port), Path(together))
+    with tempfile.TemporaryDirectory(prefix="traind-api-") as metrics:
+        processes = Processes(address.listening(settings.host, settings.port), Path(metrics))
         try:
             processes.start(settings.api_processes)
             line.ready()
@@ -65,15 +66,15 @@ def run(settings: Settings, line: Line) -> None:
 
 
 class Processes:
-    """The processes, by the parent's end of their lines."""
+    """The processes that answer."""
 
-    def __init__(self, sockets: list[socket.socket], together: Path) -> None:
+    def __init__(self, sockets: list[socket.socket], metrics: Path) -> None:
         self._sockets = sockets
-        self._together = together
-        self._running: dict[Connection, lifeline.Process] = {}
+        self._metrics = metrics
+        self._running: list[lifeline.Process] = []
 
     def start(self, count: int) -> None:
-        """Starts so many and waits until they answer.
+        """Starts `count` of them and waits until they answer.
 
         Raises:
             DiedAtOnce: one ended before.
@@ -84,26 +85,26 @@ class Processes:
 
     def keep_up(self) -> None:
         """Waits until one has died, and starts another in its place."""
-        for line in wait(self._running):
-            process = next(each for each in self._running.values() if each.line is line)
+        heard = wait([process.line for process in self._running])
+        for process in [each for each in self._running if each.line in heard]:
             if process.await_ready():  # one that was started again
                 continue
-            del self._running[process.line]
+            self._running.remove(process)
             code = process.wait()
-            mark_process_dead(process.pid, str(self._together))  # type: ignore[no-untyped-call]
+            mark_process_dead(process.pid, str(self._metrics))  # type: ignore[no-untyped-call]
             log.error("a process of the API ended with exit code %d", code)
             time.sleep(PAUSE_SECONDS)
             self._started()
 
     def stop(self) -> None:
         """Ends every process."""
-        lifeline.stop(self._running.values(), STOP_SECONDS)
+        lifeline.stop(self._running, STOP_SECONDS)
 
     def _started(self) -> lifeline.Process:
         numbers = [each.fileno() for each in self._sockets]
-        environment = {SOCKETS: ",".join(map(str, numbers)), TOGETHER: str(self._together)}
+        environment = {SOCKETS: ",".join(map(str, numbers)), METRICS: str(self._metrics)}
         process = lifeline.Process(
             [sys.executable, "-P", "-m", "app"], env={**os.environ, **environment}, keep=numbers
         )
-        self._running[process.line] = process
+        self._running.append(process)
         return process

@@ -72,6 +72,6 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="session")
 def repeated(request: pytest.FixtureRequest) -> Callable[..., int]:
-    """How often to do what the full run does so many times: by default a tenth `part` of it."""
+    """How often to do what the full run does `times` times: by default a tenth `part` of it."""
     full = request.config.option.torture
     return lambda times, part=10: times if full else max(1, times // part)

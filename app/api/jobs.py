@@ -26,9 +26,9 @@ from app.api.problem_kinds import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan
-from app.api.spec_body import SPEC_BODY, TheSpec
-from app.api.state import TheDatabase, TheKey, TheRequestId, TheWatcher
-from app.jobspec import cost
+from app.api.spec_body import SPEC_BODY, TheSpec, check_backbone
+from app.api.state import TheBackbones, TheDatabase, TheKey, TheRequestId, TheWatcher
+from app.jobspec import JobSpec, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database
 from app.store.errors import (
@@ -215,6 +215,7 @@ def retry(
     key: TheKey = None,
     request_id: TheRequestId = None,
     once: TheOnce,
+    backbones: TheBackbones,
     wanted: Annotated[Retry, Body(openapi_examples=examples.RETRIES)] = Retry(),  # noqa: B008
 ) -> Job:
     """Submits the job's specification again, the same or corrected, as a job that names the first.
@@ -223,7 +224,7 @@ def retry(
     """
 
     def make() -> str:
-        return retries.retry(
+        again = retries.retry(
             connection,
             job_id,
             from_checkpoint=wanted.begin == "checkpoint",
@@ -231,7 +232,9 @@ def retry(
             patch=wanted.patch,
             key_id=key,
             request_id=request_id,
-        ).id
+        )
+        check_backbone(JobSpec.stored(again.spec), backbones, "patch")
+        return again.id
 
     try:
         with database.write() as connection:

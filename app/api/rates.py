@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 TIME = struct.Struct("<d")
 TRIES, TRY_SECONDS = 100, 0.0002
-"""A lock is held for microseconds. A request that does not get it in so many tries is let through:
-the process that holds it may have been stopped in the middle."""
+"""A lock is held for microseconds. A request that cannot get it after these tries is let through:
+the process that holds it may have been stopped."""
 
 
 class TooManyRequests(Exception):
@@ -37,10 +37,10 @@ class Rates:
         self._is_warned = False
 
     def take(self, key_id: str, rate: float) -> None:
-        """Counts a request of a key that may send so many a second.
+        """Counts a request of a key that may send `rate` requests a second.
 
         Raises:
-            TooManyRequests: it has sent as many.
+            TooManyRequests: it has sent as many already.
         """
         try:
             seconds = self._waits(key_id, rate)

@@ -1,5 +1,6 @@
 """The body of a request that is a job's specification: checked with what the service knows."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -30,12 +31,23 @@ async def _submitted(request: Request, database: TheDatabase, folder: TheBackbon
     """FastAPI would validate the body without the datasets and the backbones that there are."""
     body = await request.json() if await request.body() else {}
     spec = await run_in_threadpool(_validated, body, database)
+    check_backbone(spec, folder)
+    return spec
+
+
+def check_backbone(spec: JobSpec, folder: Path, place: str = "body") -> None:
+    """Checks that the weights from which a new job starts are in the folder.
+
+    `place` is where the specification, or what changes it, stands in the request.
+
+    Raises:
+        RequestValidationError: they are not; it says where to get them.
+    """
     name = spec.model.backbone
     if name is not None and not backbones.file(folder, name).exists():
         message = f"the weights of {name} are missing. {backbones.how_to_get(name)}"
-        missing = {"type": "missing_backbone", "loc": ("body", "model", "backbone")}
+        missing = {"type": "missing_backbone", "loc": (place, "model", "backbone")}
         raise RequestValidationError([{**missing, "msg": message, "input": name}])
-    return spec
 
 
 def _validated(body: Any, database: Database) -> JobSpec:

@@ -24,6 +24,7 @@ from starlette.types import Scope as Connection
 
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
+from app.processes import METRICS
 from app.serving.catalog import Catalog
 from app.store import jobs, workers
 from app.store.database import Database
@@ -41,8 +42,7 @@ MODELS = 20
 OTHER = "other"
 """Stands for every further model where series cannot be taken away: with several processes."""
 LOOK_SECONDS = 1.0
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""Where several API processes keep their numbers together, by the official client's own rules."""
+"""How old the gauges of one of several processes may be in the answer of another."""
 
 
 class Telemetry:
@@ -92,8 +92,8 @@ class Telemetry:
         self._loaded.set(catalog.loaded_bytes)
 
     async def keep_looking(self, catalog: Catalog) -> None:
-        """Does so until cancelled, for other processes, which may be asked for all of them."""
-        while MULTIPROCESS in os.environ:
+        """Does so until cancelled, where any of several processes may be asked for all of them."""
+        while METRICS in os.environ:
             self.look(catalog)
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -125,7 +125,7 @@ class Telemetry:
             self._models.move_to_end(model)
             return model
         if len(self._models) == MODELS:
-            if MULTIPROCESS in os.environ:
+            if METRICS in os.environ:
                 return OTHER
             oldest, _ = self._models.popitem(last=False)
             for timed in [each for each in self._histograms if each[2] == oldest]:
@@ -227,7 +227,7 @@ def metrics(request: Request, database: TheDatabase, catalog: TheCatalog) -> Res
     telemetry: Telemetry = request.app.state.telemetry
     telemetry.look(catalog)
     counted = telemetry.registry
-    if MULTIPROCESS in os.environ:
+    if METRICS in os.environ:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     text = generate_latest(counted) + generate_latest(stored)

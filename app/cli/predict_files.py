@@ -16,7 +16,7 @@ SIGNATURES = {
     b"II*\x00": "image/tiff",
     b"MM\x00*": "image/tiff",
 }
-"""How files of each media type begin. WebP is told by its bytes 8 to 12."""
+"""How files of each media type begin; a WebP file has its mark behind eight bytes."""
 SEPARATORS = ",;\t|"
 """What may stand between the values of a CSV file."""
 TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".ndjson"}

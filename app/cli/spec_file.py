@@ -71,7 +71,7 @@ def _mapping(reader: _Reader, node: yaml.MappingNode) -> dict[str, Any]:
     for key, value in node.value:
         name = key.value
         if not isinstance(name, str):
-            raise ValueError(f"the name of a field is no text{key.start_mark}")  # noqa: TRY004
+            raise TypeError(f"the name of a field is no text{key.start_mark}")
         if name in fields:
             raise ValueError(f"{name!r} appears twice in one object")
         fields[name] = reader.construct_object(value, deep=True)

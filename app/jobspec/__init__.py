@@ -98,10 +98,14 @@ class JobSpec(Section):
         return self.model.layers(self.dataset.facts)
 
     @property
+    def frozen(self) -> list[Layer]:
+        """The first layers, if training does not change them: a frozen backbone."""
+        return self.model.backbone_layers(self.dataset.facts) if self.model.frozen else []
+
+    @property
     def trained(self) -> list[Layer]:
-        """Those of the layers that training changes: all but a frozen backbone, which is first."""
-        frozen = self.model.backbone_layers(self.dataset.facts) if self.model.frozen else []
-        return self.layers[len(frozen) :]
+        """The layers behind them, which training changes; mostly all."""
+        return self.layers[len(self.frozen) :]
 
     @property
     def layer_sizes(self) -> list[int]:

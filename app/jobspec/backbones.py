@@ -3,6 +3,7 @@
 Their weights are not part of traind: an operator puts them into TRAIND_BACKBONES.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,8 @@ from app.jobspec import resnet
 from app.jobspec.layers import Layer, Shape, Standardize
 
 Name = Literal["resnet18"]
+LAYERS: dict[Name, Callable[[Shape], list[Layer]]] = {"resnet18": resnet.resnet18}
+"""Each backbone from colour images to its features."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pixels by channel, red, green and blue, on the scale 0 to 1: what torchvision's
 backbones were trained with."""
@@ -19,10 +22,8 @@ SOURCES: dict[Name, str] = {"resnet18": "https://download.pytorch.org/models/res
 
 def layers(name: Name, inputs: Shape) -> list[Layer]:
     """From pixels on the scale 0 to 1, grey or in colour, to the mean of each last channel."""
-    if name != "resnet18":
-        raise ValueError(f"no backbone is called {name}")
     colored = (len(MEAN), *inputs[1:])
-    return [Standardize(inputs, colored, MEAN, STD), *resnet.resnet18(colored)]
+    return [Standardize(inputs, colored, MEAN, STD), *LAYERS[name](colored)]
 
 
 def file(folder: Path, name: Name) -> Path:

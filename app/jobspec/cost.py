@@ -79,20 +79,13 @@ def seconds(counts: Counts, speed: Speed) -> float:
 
 def estimate(spec: JobSpec, speed: Speed) -> float:
     """Seconds from a job's start to its published model, on one thread."""
-    evaluated = spec.dataset.validation_images * spec.training.epochs
-    evaluated += spec.dataset.facts.test_images
+    dataset, test_images = spec.dataset, spec.dataset.facts.test_images
     trained = spec.steps * seconds(step(spec), speed)
-    seen = 0
-    if spec.model.frozen:  # what the backbone makes of an image is computed once
-        seen = spec.dataset.training_images + spec.dataset.validation_images
-        seen += spec.dataset.facts.test_images
-    frozen = spec.layers[: len(spec.layers) - len(spec.trained)]
-    return (
-        trained
-        + evaluated * seconds(image(spec.trained), speed)
-        + seen * seconds(image(frozen), speed)
-        + speed.get(SETUP, 0.0)
-    )
+    evaluations = dataset.validation_images * spec.training.epochs + test_images
+    evaluated = evaluations * seconds(image(spec.trained), speed)
+    images = dataset.training_images + dataset.validation_images + test_images
+    seen_once = images * seconds(image(spec.frozen), speed)
+    return trained + evaluated + seen_once + speed.get(SETUP, 0.0)
 
 
 def _forward(layers: Sequence[Layer]) -> tuple[float, float, float, float]:
@@ -103,5 +96,5 @@ def _forward(layers: Sequence[Layer]) -> tuple[float, float, float, float]:
     dense = sum(layer.multiplications for layer in linear)
     convolved = sum(layer.multiplications for layer in convolutions)
     mapped = sum(prod(layer.outputs) for layer in convolutions)
-    values = sum(layer.outputs[0] for layer in linear) + sum(linear[0].inputs if linear else ())
+    values = sum(each.inputs[0] for each in linear[:1]) + sum(each.outputs[0] for each in linear)
     return float(dense), float(convolved), float(values), float(mapped)

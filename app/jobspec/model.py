@@ -107,9 +107,7 @@ class Model(Section):
     @field_validator("activation", "dropout", "batch_norm", "initial_bias")
     @classmethod
     def _has_layers_to_act_on(cls, value: Any, info: ValidationInfo) -> Any:
-        if (
-            "hidden" not in info.data or "kind" not in info.data
-        ):  # it was refused, so there is nothing to compare with
+        if not {"kind", "hidden"} <= info.data.keys():  # one was refused: nothing to compare with
             return value
         if info.data["kind"] == "pretrained":
             given = value not in ("relu", 0) and info.field_name in ("activation", "initial_bias")
@@ -153,7 +151,7 @@ class Model(Section):
         return [*made, Linear(made[-1].outputs, (facts.classes,), feeds=None)]
 
     def backbone_layers(self, facts: DatasetFacts) -> list[Layer]:
-        """Those of the layers, the first ones, that a pretrained network does not train anew."""
+        """The first layers of a pretrained network; other networks have none."""
         return backbones.layers(self.backbone, facts.input_shape) if self.backbone else []
 
     def _convolution(self, inputs: Shape, channels: int) -> list[Layer]:

@@ -89,7 +89,7 @@ def outcomes(decoded: Path, repeated: Callable[[int], int]) -> dict[Patient, Out
 
 @pytest.fixture
 def tolerated(request: pytest.FixtureRequest) -> Callable[[float, int], float]:
-    """How many of so many draws may miss an aim: its fraction in the full run.
+    """How many of a number of draws may miss an aim: its fraction in the full run.
 
     A few draws are too few to measure a fraction, and a processor that rounds otherwise trains
     other networks: they may miss it as often as one run in a hundred would that just keeps it.

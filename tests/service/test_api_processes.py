@@ -42,21 +42,15 @@ def clients(api: Api) -> Iterator[dict[int, httpx.Client]]:
 
         def connect() -> bool:
             client = opened.enter_context(httpx.Client(base_url=api.service.url, timeout=60))
-            client.get("/healthz")
+            stream = client.get("/healthz").extensions["network_stream"]
+            _, port = stream.get_extra_info("client_addr")
             for child in children(api):
-                if child.pid not in found and client_port(client) in remote_ports(child):
+                if child.pid not in found and port in remote_ports(child):
                     found[child.pid] = client
             return len(found) == 2
 
         until(connect)
         yield found
-
-
-def client_port(client: httpx.Client) -> int:
-    (connection,) = client._transport._pool.connections  # type: ignore[attr-defined]
-    stream = connection._connection._network_stream
-    port: int = stream.get_extra_info("client_addr")[1]
-    return port
 
 
 def remote_ports(process: psutil.Process) -> set[int]:

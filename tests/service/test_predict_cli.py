@@ -184,9 +184,9 @@ def test_what_is_no_input_is_told(
     assert why in said
 
 
-def in_terminal(**options: object) -> Console:
-    settings = {"color_system": "truecolor", "no_color": False} | options
-    return Console(file=io.StringIO(), force_terminal=True, width=80, **settings)  # type: ignore[arg-type]
+def in_terminal(**options: Any) -> Console:
+    settings: dict[str, Any] = {"color_system": "truecolor", "no_color": False} | options
+    return Console(file=io.StringIO(), force_terminal=True, width=80, **settings)
 
 
 def test_a_terminal_shows_the_picture_and_the_surest_classes(tmp_path: Path) -> None:

@@ -91,21 +91,40 @@ def test_the_next_job_finds_what_was_computed(client: Client) -> None:
 def test_without_the_weights_it_is_refused_with_where_to_get_them(
     client: Client, service: Service, weights: Path
 ) -> None:
-    before = finished(client)
+    before = finished(client)["id"]
     file = service.settings.backbone_files / "resnet18.safetensors"
     file.unlink()
-    for send in (client.submit, client.validate):
+    count = len(client.jobs())
+    for send, place in (
+        (lambda: client.submit(JOB), ""),
+        (lambda: client.validate(JOB), ""),
+        (lambda: client.retry(before, "start"), "/patch"),
+        (lambda: client.test_rates(before), ""),
+    ):
         with pytest.raises(Problem) as refused:
-            send(JOB)
+            send()
         (error,) = refused.value.errors
-        assert error["pointer"] == "/model/backbone"
+        assert error["pointer"] == f"{place}/model/backbone"
         assert error["detail"].startswith("the weights of resnet18 are missing")
         assert "https://download.pytorch.org/models/resnet18-" in error["detail"]
-    lost = ended(client, client.retry(before["id"], "start"))
-    assert lost["failure"]["code"] == "backbone_unavailable"
-    assert "traind backbone resnet18 FILE" in lost["failure"]["advice"]
+    assert len(client.jobs()) == count
     assert str(file) in put(weights, service.settings)
     finished(client)
+
+
+def test_weights_that_are_lost_before_a_job_runs_fail_it_with_advice(
+    client: Client, service: Service, weights: Path
+) -> None:
+    worker = service.processes["worker"]
+    worker.terminate()
+    worker.wait()
+    waiting = client.submit(JOB)
+    (service.settings.backbone_files / "resnet18.safetensors").unlink()
+    service.start("worker")
+    lost = ended(client, waiting)
+    assert lost["failure"]["code"] == "backbone_unavailable"
+    assert "traind backbone resnet18 FILE" in lost["failure"]["advice"]
+    put(weights, service.settings)
 
 
 def test_a_file_that_holds_something_else_is_one_line(tmp_path: Path) -> None:

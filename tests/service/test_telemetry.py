@@ -7,7 +7,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 
-from app.api.telemetry import MODELS, MULTIPROCESS, OTHER, Telemetry
+from app.api.telemetry import MODELS, OTHER, Telemetry
+from app.processes import METRICS
 from app.store import tables, workers
 from tests import runs
 from tests.service.conftest import Api, band
@@ -85,7 +86,7 @@ def test_several_processes_name_the_first_models_and_count_the_rest_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted = Telemetry()
-    monkeypatch.setenv(MULTIPROCESS, "somewhere")
+    monkeypatch.setenv(METRICS, "somewhere")
     for number in range(3 * MODELS):
         assert counted._label(f"model {number}") == (
             f"model {number}" if number < MODELS else OTHER

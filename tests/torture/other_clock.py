@@ -1,7 +1,7 @@
 """A worker by another clock: `python -m tests.torture.other_clock`.
 
-It is the worker, but every look at the time of day is so many hours off as the file `clock` in
-its home folder says: the tests set it while it runs, and the machine's own clock stays right.
+It is the worker, but every look at the time of day is off by the hours that the file `clock` in its
+home folder says: the tests set it while it runs, and the machine's own clock stays right.
 """
 
 import time

@@ -191,7 +191,7 @@ def resume_all(folder: Path) -> None:
 
 
 def run(cuts: int, every: int, seed: int) -> dict[str, bool]:
-    """Whether each cut run came out bit for bit; with `every`, only each so many-th spec."""
+    """Whether each cut run came out bit for bit; of every `every`-th spec only."""
     with tempfile.TemporaryDirectory() as folder:
         datasets.decode("digits", Path(folder), None)
         me = [sys.executable, "-m", "tests.torture.resume_matrix", "--folder", folder]

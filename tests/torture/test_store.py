@@ -36,7 +36,7 @@ def in_processes(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> 
 
 
 def add_many(home: Path, times: int) -> int:
-    """Reads a number and writes it back one larger, so many times; the slowest, in ms."""
+    """Reads a number and writes it back one larger, `times` times; the slowest, in ms."""
     store = database.connect(url(home))
     slowest = 0.0
     for _ in range(times):

@@ -21,7 +21,8 @@ from worker.imports.words import Words
 SHOWN = 100
 """Most entries, and most doubles, that are listed."""
 FEW_CLASSES = 50
-"""Up to so many classes are shown by more and larger pictures: reports stay below 10 MB."""
+"""With more classes than this each is shown by fewer and smaller pictures, so that a report stays
+below 10 MB."""
 EXAMPLES, EXAMPLES_OF_MANY = 4, 1
 SIDE, SIDE_OF_MANY = 64, 32
 """Longest side of a picture in a report, in pixels."""

@@ -40,7 +40,7 @@ class _Counted:
         self._allowed = MAX_HEADER_BYTES
 
     def allow(self, count: int) -> None:
-        """Lets so many bytes be read, of the entry that begins, and the headers after it."""
+        """Lets `count` bytes be read, of the entry that begins, and the headers after it."""
         # tarfile reads records of 10 KiB ahead, and fills up blocks of 512 bytes
         self._allowed = count + MAX_HEADER_BYTES
 

@@ -28,8 +28,8 @@ from worker.training.environment import machine
 from worker.training.evaluation import batch_size
 from worker.training.splits import Splits
 
-FORM = 1
-"""Counts changes of what is computed; files of other forms are not read."""
+VERSION = 1
+"""Of what is computed; files of another version are not read."""
 BLOCK = 4096
 """Rows that are read or written at once."""
 
@@ -44,7 +44,7 @@ class Features:
         (self._units,) = spec.model.backbone_layers(spec.dataset.facts)[-1].outputs
         self._dataset = dataset
         seen = dataset.description.sha256, dataset.description.statistics()
-        made_of = FORM, backbone.sha256, seen, machine(device)
+        made_of = VERSION, backbone.sha256, seen, machine(device)
         key = sha256(msgspec.json.encode(made_of, order="sorted")).hexdigest()
         self._folder = dataset.folder and dataset.folder / f"features-{key[:16]}"
 

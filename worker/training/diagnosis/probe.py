@@ -18,7 +18,7 @@ from worker.training.networks import ResidualBlock, Weighted, weighted
 IMAGES = 128
 """Images of a probe, at most."""
 FEWEST, PIXELS = 16, IMAGES * 48 * 48
-"""Of images above 48x48 pixels a probe takes fewer, as many as have so many pixels together."""
+"""Of images above 48x48 pixels a probe takes fewer: together they have at most this many pixels."""
 ROWS = 64
 """Rows of a layer's weights whose change is measured, at most about."""
 FLAT = 0.02
