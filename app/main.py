@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from app.api import (
     aliases,
+    dashboard,
     datasets,
     description,
     diagnoses,
@@ -23,11 +24,14 @@ from app.api import (
     metrics,
     models,
     open_inference,
+    overview,
     predictions,
     presets,
     problem_kinds,
     problems,
     reports,
+    session,
+    summaries,
     telemetry,
     uploads,
 )
@@ -83,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             watcher=watcher,
             guard=guard,
             objects=Objects(settings.objects),
+            settings=settings,
             backbones=settings.backbone_files,
             body_limit=settings.max_body_bytes,
             upload_limit=settings.max_upload_bytes,
@@ -111,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     description.describe(app)
     routers = [
+        summaries.router,
         jobs.router,
         diagnoses.router,
         explain.router,
@@ -127,6 +133,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         open_inference.router,
         open_inference.inference,
         health.router,
+        overview.router,
+        session.router,
+        dashboard.router,
         telemetry.router,
     ]
     for router in routers:

@@ -2,7 +2,7 @@
 
 Until the first key is made, no request needs one, and requests of foreign web pages are refused.
 From then on a request needs `Authorization: Bearer <key>` (RFC 6750) with the scope that its route
-declares (routes.py).
+declares (routes.py). The page in a browser sends the key in a cookie instead (session.py).
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from starlette.requests import cookie_parser
 from starlette.types import Scope as Request
 
 from app.api.origins import Origins
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 STALE_SECONDS = 10.0
 """Keys that were read longer ago than this open nothing: one of them may have been revoked."""
+COOKIE = "traind_key"
+"""Name of the cookie that carries the key of a session."""
 TOUCH_SECONDS = 60
 """Precision of a key's time of last use."""
 
@@ -70,21 +73,41 @@ class Guard:
         self._used: dict[str, int] = {}
         self._touched_at = time.monotonic()
 
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether requests need a key."""
+        return self._asks_for_keys
+
+    def key_of(self, token: str) -> Key:
+        """The key whose token this is.
+
+        Raises:
+            Unauthorized: there is none, or it was revoked.
+        """
+        key = self._keys.get(keys.key_id(token))
+        if key is None or not key.opens_with(token):
+            raise Unauthorized
+        return key
+
     def identify(self, request: Request) -> Key | None:
         """The key that an HTTP request came with, or None.
 
+        A cookie that opens nothing counts as none: the page must still load, to ask for a key.
+
         Raises:
-            Unauthorized: the key is not known, or was revoked.
+            Unauthorized: the key in the header is not known, or was revoked.
             TooManyRequests: its rate is used up.
         """
         if not self._asks_for_keys:
             return None
         token = _bearer(request)
-        if not token:
-            return None
-        key = self._keys.get(keys.key_id(token))
-        if key is None or not key.opens_with(token):
-            raise Unauthorized
+        if token:
+            key = self.key_of(token)
+        else:
+            try:
+                key = self.key_of(_cookie(request))
+            except Unauthorized:
+                return None
         if key.limits.requests_per_second is not None:
             self._rates.take(key.id, key.limits.requests_per_second)
         self._used[key.id] = time.time_ns() // 1000
@@ -96,7 +119,8 @@ class Guard:
         Raises:
             Unauthorized: a key is needed and there is none.
             Forbidden: the key's scopes do not suffice.
-            ForeignHost, CrossSite: no key is needed yet, and a foreign web page asks.
+            ForeignHost, CrossSite: a foreign web page asks, while no key is needed yet or with the
+                cookie of a session.
             DatabaseBusy: the keys could not be read for `STALE_SECONDS`; or what kept them.
         """
         if needed is None:
@@ -111,9 +135,19 @@ class Guard:
             raise Unauthorized(
                 "Send a key: Authorization: Bearer traind_... (`traind keys create` makes one)."
             )
+        if not _bearer(request):
+            self.check_page(request)
         if not key.allows(needed):
             held = ", ".join(sorted(key.scopes))
             raise Forbidden(f"This needs a key with the scope {needed}; this one has {held}.")
+
+    def check_page(self, request: Request) -> None:
+        """Lets a request of a program or of the service's own page through.
+
+        Raises:
+            CrossSite: a page of another origin sent it.
+        """
+        self._origins.check_page(request)
 
     async def run(self) -> None:
         """Looks for new and revoked keys until cancelled."""
@@ -173,4 +207,14 @@ def _bearer(request: Request) -> str:
         if name == b"authorization":
             kind, _, token = str(value, "latin-1").partition(" ")
             return token.strip() if kind.lower() == "bearer" else ""
+    return ""
+
+
+def _cookie(request: Request) -> str:
+    """The token in a request's cookie, or an empty text."""
+    for name, value in request["headers"]:
+        if name == b"cookie":
+            found = cookie_parser(str(value, "latin-1")).get(COOKIE)
+            if found:
+                return found
     return ""

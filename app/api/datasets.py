@@ -119,7 +119,7 @@ async def get_dataset(
     deadline = get_running_loop().time() + wait
     with watcher.watch(dataset.id, key) as watch:
         while not watch.closed and await watch.changed(deadline - get_running_loop().time()):
-            if watch.pulse is not None and watch.pulse.status in SETTLED:
+            if isinstance(watch.pulse, datasets.Pulse) and watch.pulse.status in SETTLED:
                 break
         if watch.dismissed:
             raise Unauthorized

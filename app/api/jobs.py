@@ -150,7 +150,7 @@ async def get_job(
         while unchanged and not watch.closed:
             if not await watch.changed(deadline - get_running_loop().time()):
                 break
-            unchanged = watch.pulse is None or watch.pulse.status is job.status
+            unchanged = not isinstance(watch.pulse, jobs.Pulse) or watch.pulse.status is job.status
         if watch.dismissed:
             raise Unauthorized
     return await run_in_threadpool(_get, database, job_id)

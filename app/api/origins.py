@@ -65,12 +65,21 @@ class Origins:
             ForeignHost: the request names another host.
             CrossSite: a page of another origin sent it.
         """
+        for name, value in request["headers"]:
+            if name == b"host" and value not in self._good:
+                self._check_host(value, request)
+        self.check_page(request)
+
+    def check_page(self, request: Request) -> None:
+        """Lets programs and pages of the host that the request names through.
+
+        Raises:
+            CrossSite: a page of another origin sent it.
+        """
         host = origin = site = mode = b""
         for name, value in request["headers"]:
             if name == b"host":
                 host = value
-                if host not in self._good:
-                    self._check_host(host, request)
             elif name == b"origin":
                 origin = value
             elif name == b"sec-fetch-site":

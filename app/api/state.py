@@ -9,6 +9,7 @@ from app.api.auth import Guard
 from app.api.watch import Watcher
 from app.serving.catalog import Catalog
 from app.serving.decoding import DecodingPool
+from app.settings import Settings
 from app.store.database import Database
 from app.store.keys import Key
 from app.store.objects import Objects
@@ -23,6 +24,7 @@ class State(TypedDict):
     watcher: Watcher
     guard: Guard
     objects: Objects
+    settings: Settings
     backbones: Path
     """Folder of the weights of backbones."""
     body_limit: int
@@ -48,6 +50,10 @@ async def _backbones(request: Request) -> Path:
     return cast(Path, request.state.backbones)
 
 
+async def _settings(request: Request) -> Settings:
+    return cast(Settings, request.state.settings)
+
+
 async def _watcher(request: Request) -> Watcher:
     return cast(Watcher, request.state.watcher)
 
@@ -64,6 +70,7 @@ async def _request_id(request: Request) -> str | None:
 TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheObjects = Annotated[Objects, Depends(_objects)]
+TheSettings = Annotated[Settings, Depends(_settings)]
 TheBackbones = Annotated[Path, Depends(_backbones)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
 TheRequestId = Annotated[str | None, Depends(_request_id)]

@@ -1,4 +1,4 @@
-"""Tells open requests that a job or a dataset has changed: one look at the database for all.
+"""Tells open requests that jobs or datasets have changed: one look at the database for all.
 
 A waiting request or an open stream holds no thread and asks the database nothing by itself.
 """
@@ -18,11 +18,14 @@ RETRY_SECONDS = 1.0
 """After a look that failed."""
 
 
-Pulse = jobs.Pulse | datasets.Pulse
+Pulse = jobs.Pulse | datasets.Pulse | jobs.Changes
+
+ALL_JOBS = "jobs"
+"""Watched instead of an id: a change of any job counts."""
 
 
 class Watch:
-    """One reader's view of one job or dataset. The first look counts as a change.
+    """One reader's view of one job or dataset, or of all jobs. The first look counts as a change.
 
     `key` is the id of the API key that the reader came with, or None.
     """
@@ -128,4 +131,8 @@ class Watcher:
 
     def _look(self, ids: set[str]) -> dict[str, Pulse]:
         with self._database.read() as connection:
-            return {**jobs.pulses(connection, list(ids)), **datasets.pulses(connection, list(ids))}
+            found: dict[str, Pulse] = {**jobs.pulses(connection, list(ids))}
+            found |= datasets.pulses(connection, list(ids))
+            if ALL_JOBS in ids:
+                found[ALL_JOBS] = jobs.changes(connection)
+            return found

@@ -1,9 +1,10 @@
 """Jobs as their owners see them: submit, look up, list, ask to cancel."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from ulid import ULID
 
 from app.store import datasets, diagnoses, events, keys
@@ -122,8 +123,14 @@ def newest(
     after: str | None = None,
     statuses: list[Status] | None = None,
     labels: dict[str, str] | None = None,
+    *,
+    dataset: str | None = None,
+    text: str | None = None,
 ) -> list[Job]:
-    """Jobs that match every filter, newest first, from behind the id `after`."""
+    """Jobs that match every filter, newest first, from behind the id `after`.
+
+    `dataset` is the name of one; `text` stands somewhere in the name or the id, in any case.
+    """
     query = _SELECT.order_by(jobs.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(jobs.c.id < after)
@@ -131,6 +138,11 @@ def newest(
         query = query.where(jobs.c.status.in_(statuses))
     for key, value in (labels or {}).items():
         query = query.where(jobs.c.labels[key].as_string() == value)
+    if dataset is not None:
+        query = query.where(jobs.c.spec["dataset"]["name"].as_string() == dataset)
+    if text is not None:
+        found = (each.icontains(text, autoescape=True) for each in (jobs.c.name, jobs.c.id))
+        query = query.where(or_(*found))
     return [_job(row) for row in connection.execute(query)]
 
 
@@ -154,6 +166,38 @@ def pulses(connection: Connection, job_ids: list[str]) -> dict[str, Pulse]:
         row.id: Pulse(Status(row.status), row.last_event, (row.progress or {}).get("step", 0))
         for row in rows
     }
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Tells whether any job has changed: another value after every change of a state."""
+
+    newest: str | None
+    """Id of the job that was submitted last."""
+    waiting: tuple[tuple[Status, int], ...]
+    """How many jobs are queued and paused."""
+    running: tuple[tuple[str, Pulse], ...]
+    """The pulse of each running job."""
+
+
+def changes(connection: Connection) -> Changes:
+    """What is compared to learn whether any job has changed."""
+    running = connection.execute(select(jobs.c.id).where(jobs.c.status == Status.RUNNING))
+    count = select(func.count()).select_from(jobs)
+    return Changes(
+        newest=connection.execute(select(func.max(jobs.c.id))).scalar_one(),
+        waiting=tuple(
+            (status, connection.execute(count.where(jobs.c.status == status)).scalar_one())
+            for status in (Status.QUEUED, Status.PAUSED)
+        ),
+        running=tuple(sorted(pulses(connection, list(running.scalars())).items())),
+    )
+
+
+def some(connection: Connection, job_ids: Iterable[str]) -> list[Job]:
+    """Those of these jobs that exist, oldest first."""
+    query = _SELECT.where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id)
+    return [_job(row) for row in connection.execute(query)]
 
 
 def count_by_status(connection: Connection) -> dict[Status, int]:

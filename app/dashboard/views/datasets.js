@@ -1,0 +1,5 @@
+import { h, show } from "../dom.js";
+
+export async function view(place) {
+  show(place, h("h1", {}, "datasets"));
+}
