@@ -7,6 +7,10 @@ import { h, show, text } from "../dom.js";
 
 /** Fields that most people change; they stand above, all others in sections below. */
 const FIRST = ["name", "dataset.name", "model.kind", "model.hidden", "training.epochs", "training.batch_size", "training.optimizer.name", "training.optimizer.lr"];
+const LABELS = {
+  name: "name of the job", "dataset.name": "dataset", "model.kind": "network", "model.hidden": "hidden layers",
+  "training.optimizer.name": "optimizer", "training.optimizer.lr": "learning rate", "training.loss.name": "loss",
+};
 const LEFT_OUT = new Set(["preset", "dataset.facts"]);
 /** Word for a null where one has to be typed. */
 const NONE = "none";
@@ -16,9 +20,10 @@ export class SpecForm {
   constructor(schema, onchange, suggestions = {}) {
     this.fields = new Map();
     this.definitions = schema.$defs;
-    const sections = Object.entries(schema.properties).map(([name, property]) => this.part(name, property, suggestions));
+    const others = Object.entries(schema.properties).map(([name, property]) => this.part(name, property, suggestions)).filter(Boolean);
+    const [sections, lone] = [true, false].map((is) => others.filter(({ localName }) => (localName === "details") === is));
     const first = FIRST.map((path) => this.fields.get(path)?.element);
-    this.element = h("div", { oninput: onchange, onchange }, h("div", { class: "fields" }, first), h("h2", {}, "All other fields"), sections);
+    this.element = h("div", { oninput: onchange }, h("div", { class: "fields" }, first), h("h2", {}, "All other fields"), h("div", { class: "fields" }, lone), sections);
   }
 
   /** A field, or a section of them; those that stand above are not repeated. */
@@ -91,7 +96,7 @@ class Field {
     const described = `${id}-help ${id}-fault`;
     if (choices) {
       this.unset = h("option", { value: "" }, "–");
-      this.input = h("select", { id, "aria-describedby": described }, this.unset, choices.map((value) => h("option", { value: String(value) }, String(value))), isNullable ? h("option", { value: NONE }, NONE) : null);
+      this.input = h("select", { id, "aria-describedby": described }, this.unset, choices.map((value) => h("option", { value: String(value) }, written(value))), isNullable ? h("option", { value: NONE }, NONE) : null);
     } else {
       const isNumber = type === "number" || type === "integer";
       this.input = h("input", { id, "aria-describedby": described, autocomplete: "off", spellcheck: "false", inputmode: isNumber ? "decimal" : null, list: suggestions ? `${id}-list` : null });
@@ -119,7 +124,8 @@ class Field {
   }
 
   set value(value) {
-    this.input.value = value === undefined ? "" : value === null ? NONE : written(value);
+    const isChoice = this.unset !== undefined;
+    this.input.value = value === undefined ? "" : value === null ? NONE : isChoice ? String(value) : written(value);
   }
 
   set meaning(value) {
@@ -168,12 +174,17 @@ function asNumber(typed) {
 }
 
 function written(value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.join(", ");
   if (value && typeof value === "object") return Object.entries(value).map(([key, each]) => `${key}: ${each}`).join(", ");
   return String(value);
 }
 
-const label = (path) => (path === "name" ? "name" : path.replace(/^(dataset|model|training)\./, "").replaceAll("_", " ").replaceAll(".", " "));
+/** The label of a field: its own words where the last part of its path does not tell it from others. */
+function label(path) {
+  const parts = path.split(".");
+  return LABELS[path] ?? text.words(parts.length > 2 ? parts.slice(-2).join(" ") : parts.at(-1));
+}
 
 function firstSentence(description = "") {
   return description.replaceAll("\n", " ").replaceAll("`", "").split(/(?<=\.)\s/)[0];

@@ -31,6 +31,7 @@ export async function view(place, { id }, signal) {
   };
   async function refresh() {
     job = await get(path, { signal });
+    where.removeAttribute("data-stale");
     shown();
   }
   shown();
@@ -63,7 +64,8 @@ export async function view(place, { id }, signal) {
     job = { ...job, progress, metrics };
     if (!ENDED.has(job.status)) show(where, position(job)); // the buttons stay, and keep the focus
   };
-  stream(`${path}/events`, handlers, { signal, onlost: () => (head.dataset.stale = "yes"), onopen: () => delete head.dataset.stale });
+  const stale = (is) => where.toggleAttribute("data-stale", is && !ENDED.has(job.status));
+  stream(`${path}/events`, handlers, { signal, onlost: () => stale(true), onopen: () => stale(false) });
 }
 
 const panel = (title, ...content) => h("section", { class: "card" }, h("h2", {}, title), content);

@@ -6,8 +6,10 @@ import { action, progressBar, state, verdict } from "../parts.js";
 
 const LOW_DISK_BYTES = 2e9;
 const SHOWN = 4;
+/** How often the start looks for a worker while none is alive. */
+const WORKER_LOOK_MS = 2000;
 
-export async function view(place, { query }, signal) {
+export async function view(place, _, signal) {
   let jobs = [];
   const load = async () => {
     const [overview, recent, models, aliases] = await Promise.all([
@@ -19,22 +21,22 @@ export async function view(place, { query }, signal) {
     jobs = recent.data;
     const isNew = Object.values(overview.jobs).every((count) => count === 0) && !models.data.length;
     show(place, isNew ? welcome(overview) : board(overview, jobs, models.data, aliases.data));
+    if (!overview.worker_alive) soon(WORKER_LOOK_MS);
+  };
+  let again;
+  const soon = (milliseconds) => {
+    clearTimeout(again);
+    again = setTimeout(() => load().catch(() => {}), milliseconds);
   };
   await load();
-  let again;
-  const soon = () => {
-    clearTimeout(again);
-    again = setTimeout(() => load().catch(() => {}), 300);
-  };
   const changed = (job) => {
     const card = document.getElementById(`card-${job.id}`);
     const known = jobs.find(({ id }) => id === job.id);
     if (card && known?.status === job.status) card.replaceWith(running(job));
-    else if (known?.status !== job.status) soon();
+    else if (known?.status !== job.status) soon(300);
   };
   stream("/jobs/changes", { job: changed }, { signal });
   signal.addEventListener("abort", () => clearTimeout(again));
-  if (query.get("train") === "reference") location.replace("#/new");
 }
 
 /** What someone sees who has never trained anything here. */
@@ -84,7 +86,7 @@ function board(overview, jobs, models, aliases) {
     h(
       "section",
       { "aria-labelledby": "now" },
-      h("div", { class: "head" }, h("h2", { id: "now" }, "Now"), h("a", { href: "#/jobs" }, `All ${text.count(total(overview))} jobs`)),
+      h("div", { class: "head" }, h("h2", { id: "now" }, "Now"), h("a", { href: "#/jobs" }, "All jobs")),
       active.length
         ? h("div", { class: "columns" }, active.slice(0, 6).map(running))
         : h("p", { class: "soft" }, "Nothing runs."),
@@ -99,8 +101,6 @@ function board(overview, jobs, models, aliases) {
     ),
   ];
 }
-
-const total = ({ jobs }) => Object.values(jobs).reduce((sum, count) => sum + count, 0);
 
 /** What someone should look at: no worker, no room, failures with their reasons. */
 function attention({ worker_alive: works, free_bytes: free }, active, failed) {
