@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -35,6 +36,18 @@ def test_every_import_of_the_page_is_there() -> None:
         for wanted in re.findall(r"(?:from|import\()\s*\"(\.[^\"]+)\"", file.content.decode()):
             path = (folder / wanted).resolve().relative_to(FOLDER).as_posix()
             assert path in files, f"{name} imports {wanted}"
+
+
+def test_what_others_wrote_is_what_the_decision_names() -> None:
+    told = (FOLDER.parents[1] / "docs/decisions/0004-the-page.md").read_text()
+    libraries = {
+        name.removeprefix("vendor/"): sha256(file.content).hexdigest()
+        for name, file in page_files().items()
+        if name.startswith("vendor/") and not name.endswith(".txt")
+    }
+    assert len(libraries) == 2
+    for name, digest in libraries.items():
+        assert f"| {name} | `{digest}` |" in told
 
 
 def test_no_file_of_the_page_is_long() -> None:
