@@ -19,7 +19,7 @@ from app.store.imports import ImportLease
 from app.store.objects import Objects
 from worker import memory
 from worker.import_process import ImportProcess
-from worker.imports.messages import COMMAND, Import, Imported, Refused
+from worker.imports.messages import COMMAND, Base, Import, Imported, Refused
 
 log = logging.getLogger("traind.worker")
 
@@ -71,7 +71,7 @@ class Importer:
         if pinned is None:
             return None
         with self._database.read() as connection, suppress(DatasetNotFound):
-            return order(self._settings, datasets.get(connection, pinned))
+            return order(connection, self._settings, datasets.get(connection, pinned))
         return None
 
     def close(self) -> None:
@@ -94,12 +94,13 @@ class Importer:
     def _claim(self) -> bool:
         with self._database.write() as connection:
             claimed = imports.claim(connection, self._worker)
-        if claimed is None:
-            return False
-        self._lease, dataset = claimed
+            if claimed is None:
+                return False
+            self._lease, dataset = claimed
+            wanted = order(connection, self._settings, dataset)
         log.info("%s: import, attempt %d", dataset.id, self._lease.attempt)
         try:
-            self._process = ImportProcess(self._command, order(self._settings, dataset))
+            self._process = ImportProcess(self._command, wanted)
         except OSError as error:
             with self._database.write() as connection:
                 imports.lose(connection, self._lease, f"its process could not start: {error}")
@@ -141,7 +142,7 @@ class Importer:
         return True
 
 
-def order(settings: Settings, dataset: Dataset) -> Import:
+def order(connection: Connection, settings: Settings, dataset: Dataset) -> Import:
     """What has to be imported of a version, and where to."""
     objects = Objects(settings.objects)
     return Import(
@@ -152,4 +153,19 @@ def order(settings: Settings, dataset: Dataset) -> Import:
         kind=dataset.kind,
         options=dataset.options,
         memory_mb=settings.run_memory_mb or min(MOST_MB, memory.share(settings.slots)),
+        base=_base(connection, settings, dataset.options.get("base")),
+    )
+
+
+def _base(connection: Connection, settings: Settings, ref: str | None) -> Base | None:
+    """What an import adds to; a base that was deleted since is told by its lack of facts."""
+    if ref is None:
+        return None
+    facts = datasets.facts_by_name(connection, ref)
+    own = datasets.get(connection, facts.id) if facts is not None and facts.id else None
+    return Base(
+        dataset={"name": ref} | ({"facts": facts.model_dump(mode="json")} if facts else {}),
+        datasets_home=str((settings.home / "datasets").absolute()),
+        datasets_source=str(settings.datasets) if settings.datasets else None,
+        own_dataset=order(connection, settings, own) if own else None,
     )

@@ -10,13 +10,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import msgspec
 
 from app import jobspec, lifeline
 from worker.imports.messages import COMMAND, Import, Refused, decode, encode_order
-from worker.messages import Order
 from worker.training.dataset import Dataset, NotDecoded, load
 
 ROOM = "The worker needs room for it on its disk."
@@ -30,8 +29,19 @@ class DatasetUnavailable(Exception):
         self.advice = advice
 
 
+class Place(Protocol):
+    """Where arrays are, and what to make them of; see `worker.messages.Order`."""
+
+    @property
+    def datasets_home(self) -> str: ...
+    @property
+    def datasets_source(self) -> str | None: ...
+    @property
+    def own_dataset(self) -> Import | None: ...
+
+
 def open_dataset(
-    wanted: jobspec.Dataset, order: Order, heartbeat: Callable[[], None] = lambda: None
+    wanted: jobspec.Dataset, order: Place, heartbeat: Callable[[], None] = lambda: None
 ) -> Dataset:
     """Maps a decoded dataset; one that is missing or damaged is decoded first.
 
@@ -72,7 +82,7 @@ def _decode_built_in(name: str, home: Path, source: str | None) -> None:
         raise DatasetUnavailable(told["message"], told["advice"])
 
 
-def _import_again(name: str, order: Order, heartbeat: Callable[[], None]) -> None:
+def _import_again(name: str, order: Place, heartbeat: Callable[[], None]) -> None:
     source = order.own_dataset
     if source is None or not Path(source.source).is_file():
         raise DatasetUnavailable(

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from app.api import dataset_examples as examples
 from app.api.schemas import described, rfc3339
 from app.jobspec import DatasetFacts, Text
-from app.jobspec.import_options import ImportOptions
+from app.jobspec.import_options import ImportOptions, PartOptions
 from app.jobspec.section import refusal
 from app.store import datasets
 from app.store.datasets import DatasetStatus
@@ -37,11 +37,26 @@ class NewDataset(ImportOptions):
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> Self:
-        others = {"image": ("table",), "table": ("image", "file", "label")}[self.kind]
+        others = {"image": ("table",), "table": ("image", "file", "label", "base")}[self.kind]
         for name in others:
             if getattr(self, name) != type(self).model_fields[name].default:
                 instead = "; name the class column in table.target" if name == "label" else ""
                 raise refusal(name, f"is not for the kind {self.kind}; leave it out{instead}")
+        return self
+
+    @model_validator(mode="after")
+    def _base_decides(self) -> Self:
+        if self.base is None:
+            return self
+        decided = {
+            "image.size": self.image.size is not None,
+            "image.color": self.image.color != "auto",
+            "parts": self.parts != PartOptions(),
+            "deduplicate": self.deduplicate,
+        }
+        for pointer, is_sent in decided.items():
+            if is_sent:
+                raise refusal(pointer, "follows from the base; leave it out")
         return self
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 
 from app.api import dataset_examples as examples
 from app.api.auth import Unauthorized
@@ -18,7 +19,7 @@ from app.api.schemas import Page
 from app.api.state import TheDatabase, TheKey, TheObjects, TheWatcher
 from app.jobspec import Text
 from app.store import datasets
-from app.store.database import Database
+from app.store.database import Connection, Database
 from app.store.datasets import PREFIX, DatasetStatus
 from app.store.errors import (
     DatasetInUse,
@@ -67,11 +68,27 @@ def make(
         ).id
 
     with database.write() as connection:
+        if wanted.base is not None:
+            options["base"] = _pinned(connection, wanted.base)
         dataset_id, is_new = once.make(connection, asked, create)
         dataset = datasets.get(connection, dataset_id)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/datasets/{dataset_id}"
     return DatasetVersion.of(dataset)
+
+
+def _pinned(connection: Connection, base: str) -> str:
+    """The base with the version that it means now.
+
+    Raises:
+        RequestValidationError: there is no such dataset of pictures, or it has not been imported.
+    """
+    facts = datasets.facts_by_name(connection, base)
+    if facts is None or facts.kind != "image":
+        why = "is no dataset of pictures that is ready; GET /datasets lists yours"
+        raise RequestValidationError([{"loc": ("body", "base"), "msg": why, "type": "value_error"}])
+    name = base.partition("@")[0]
+    return name if facts.version is None else f"{name}@{facts.version}"
 
 
 @router.get("", summary="List datasets, newest first")

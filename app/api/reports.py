@@ -151,9 +151,15 @@ def _measured(connection: Connection, ref: str) -> _Measured:
 
 def _measured_alike(a: _Measured, b: _Measured) -> bool:
     """Whether both models answered the same test images."""
-    of_a, of_b = (each.model.provenance.get("dataset_sha256") for each in (a, b))
+    of_a, of_b = (_tested_on(each.model) for each in (a, b))
     same = of_a is not None and of_a == of_b
     return same and np.array_equal(a.predictions.labels, b.predictions.labels)
+
+
+def _tested_on(model: Model) -> str | None:
+    """Digest of the dataset whose test part has measured the model."""
+    found = model.provenance.get("test_of_sha256") or model.provenance.get("dataset_sha256")
+    return None if found is None else str(found)
 
 
 def _shown(a: Model, b: Model, found: Comparison) -> ModelComparison:

@@ -74,3 +74,7 @@ class ImportOptions(Section):
     names."""
     label: Column | None = None
     """For pictures: column that names the class; found by its usual names."""
+    base: Annotated[str, Field(min_length=1, max_length=80), Text] | None = None
+    """For pictures: a dataset, such as `mnist` or `my-cats@2`, to whose training part these are
+    added. Size, colour, classes and the other parts are those of the base, so that models of both
+    can be compared."""

@@ -37,6 +37,7 @@ def test_options_are_stored_with_their_defaults(api: Api) -> None:
         "deduplicate": True,
         "file": None,
         "label": None,
+        "base": None,
     }
     assert made.json()["status"] == "awaiting_upload"
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from app.lifeline import Line
 from worker import memory
+from worker.imports.adding import open_base
 from worker.imports.archives import FAULTS_OF_THE_MACHINE
 from worker.imports.importing import imported
 from worker.imports.messages import Import, LastWord, Progress, Refused, encode
@@ -40,11 +41,12 @@ def main() -> int:
     warnings.simplefilter("ignore")  # Pillow's about odd files: what cannot be read is listed
     Image.init()  # once, and not in several threads
     wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=Import)
-    if wanted.memory_mb is not None:
-        memory.limit(max(wanted.memory_mb, LEAST_MEMORY_MB))
     last: LastWord
     try:
-        last = imported(wanted, say)
+        base = open_base(wanted.base, say)  # before the limit: it may start other processes
+        if wanted.memory_mb is not None:
+            memory.limit(max(wanted.memory_mb, LEAST_MEMORY_MB))
+        last = imported(wanted, say, base)
     except Refusal as refusal:
         last = Refused(refusal.code, refusal.message, refusal.advice)
     except MemoryError:

@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from app.jobspec.import_options import ImportOptions
 from worker.imports import arrays, duplicates, parts
+from worker.imports.adding import add
 from worker.imports.dividing import divide, facts
 from worker.imports.messages import Import, Imported
 from worker.imports.preparing import prepare
@@ -18,10 +19,11 @@ from worker.imports.rows import importing as table
 from worker.imports.sources import opened
 from worker.imports.telling import Say, Teller
 from worker.imports.words import PICTURES
+from worker.training.dataset import Dataset
 
 
-def imported(wanted: Import, say: Say) -> Imported:
-    """Makes the target folder of arrays, whole or not at all.
+def imported(wanted: Import, say: Say, base: Dataset | None = None) -> Imported:
+    """Makes the target folder of arrays, whole or not at all; of those of a `base`, where it adds.
 
     Raises:
         Refusal: the file cannot be used.
@@ -41,7 +43,10 @@ def imported(wanted: Import, say: Say) -> Imported:
             made, scratch = Path(unfinished, "made"), Path(unfinished, "scratch")
             made.mkdir()
             scratch.mkdir()
-            done = IMPORTS[wanted.kind](wanted, made, scratch, Teller(say))
+            if base is not None:
+                done = add(wanted, base, made, scratch, Teller(say))
+            else:
+                done = IMPORTS[wanted.kind](wanted, made, scratch, Teller(say))
             _put(made, target, Path(unfinished, "replaced"))
     return done
 

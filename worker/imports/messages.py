@@ -9,6 +9,19 @@ COMMAND = [sys.executable, "-P", "-m", "worker.imports"]
 """Starts the process of an import."""
 
 
+class Base(msgspec.Struct, frozen=True):
+    """The dataset to whose training part an import adds, and where its arrays are."""
+
+    dataset: dict[str, Any]
+    """Name and facts, as a specification has them."""
+    datasets_home: str
+    """Folder of the decoded datasets."""
+    datasets_source: str | None
+    """Folder in torchvision's layout to look in before any download."""
+    own_dataset: "Import | None"
+    """How to import it again, if it is one of the owner's and its arrays are not here."""
+
+
 class Import(msgspec.Struct, frozen=True):
     """What to import, on standard input."""
 
@@ -26,6 +39,8 @@ class Import(msgspec.Struct, frozen=True):
     """How to read it, as `ImportOptions` has it."""
     memory_mb: int | None = None
     """Most memory that the import may take, in MB, beyond what it starts with."""
+    base: Base | None = None
+    """What the examples are added to; mostly they are a dataset by themselves."""
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):

@@ -36,6 +36,8 @@ class Description(msgspec.Struct, frozen=True):
     channel."""
     sha256: str
     """Digest of the bytes of the arrays, in the order of ARRAYS and VALIDATION_ARRAYS."""
+    test_of: str | None = None
+    """`sha256` of the dataset whose test part this one has; None where it has one of its own."""
     preparation: dict[str, Any] | None = None
     """How the pictures of a dataset of one's own were brought to one shape, as
     `app.images.preparation.Preparation.from_json` reads it; None for a built-in dataset."""

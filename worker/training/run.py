@@ -28,7 +28,7 @@ from worker.messages import (
 from worker.training import checkpoint, losses, method, outcome, suspects
 from worker.training.augmentation import Augmentation
 from worker.training.backbone import Backbone
-from worker.training.dataset import Dataset
+from worker.training.dataset import Dataset, Description
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.diagnosis.document import of_range_test
 from worker.training.environment import choose_device, environment
@@ -290,5 +290,8 @@ class Run:
 
     def _environment(self) -> dict[str, Any]:
         backbone = {"backbone_sha256": self._backbone.sha256} if self._backbone else {}
-        dataset = {"dataset_sha256": self._dataset.description.sha256}
+        description = self._dataset.description
+        dataset = {"dataset_sha256": description.sha256}
+        if isinstance(description, Description) and description.test_of is not None:
+            dataset["test_of_sha256"] = description.test_of
         return environment(self._spec, self._device) | backbone | dataset
