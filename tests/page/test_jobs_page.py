@@ -1,0 +1,130 @@
+"""Jobs in the browser: from the first one to the one that was mended."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from app.client import Client
+from app.local import Service
+from tests.page.conftest import expect_faults, picture
+
+DIGITS = {"dataset": {"name": "digits"}, "training": {"epochs": 3, "log_every": 100}}
+LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 5000, "log_every": 5000}}
+TOO_FAST = {"dataset": {"name": "digits"}, "training": {"epochs": 3, "optimizer": {"lr": 3.0}}}
+
+
+def goto(page: Page, service: Service, address: str) -> None:
+    """Another address of the page, once its view is whole."""
+    page.goto(f"{service.url}/#/{address}")
+    expect(page.locator("#main .view[data-ready]")).to_be_attached()
+
+
+def test_the_first_thing_to_do_is_one_button_away(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Train your first network")).to_be_visible()
+    picture(page, "start-new")
+    page.get_by_role("button", name="Train on digits").click()
+    expect(page.locator(".state.succeeded").first).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Loss: .*training"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Accuracy: .*validation"))).to_be_visible()
+    expect(page.locator("pre.log").first).to_contain_text("Finished Training")
+    expect(page.get_by_text("No fault was found")).to_be_visible()
+    picture(page, "job")
+    page.get_by_role("link", name="traind", exact=True).click()
+    expect(page.get_by_role("heading", name="Newest models")).to_be_visible()
+    picture(page, "start")
+
+
+def test_what_went_wrong_is_said_and_mended_by_a_button(page: Page, service: Service) -> None:
+    with Client(service.url) as client:
+        job = client.submit({**TOO_FAST, "name": "too fast"})
+    goto(page, service, f"jobs/{job['id']}")
+    expect(page.get_by_role("heading", name="Learning rate too high critical")).to_be_visible()
+    expect(page.get_by_text("training.optimizer.lr")).to_be_visible()
+    picture(page, "job-findings")
+    page.get_by_role("button", name="Run the suggestion").click()
+    expect(page.get_by_role("list", name="Retries").get_by_role("listitem")).to_have_count(2)
+    expect(page.get_by_text("No fault was found").or_(page.locator(".finding"))).to_be_visible()
+
+
+def test_a_job_is_paused_resumed_and_cancelled(page: Page, service: Service) -> None:
+    with Client(service.url) as client:
+        job = client.submit({**LONG, "name": "long"})
+    goto(page, service, f"jobs/{job['id']}")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("main .state.paused")).to_be_visible()
+    picture(page, "job-paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("main .state.running")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("main .state.cancelled")).to_be_visible()
+
+
+def test_the_form_says_what_is_wrong_at_the_field(page: Page, service: Service) -> None:
+    goto(page, service, "new")
+    page.get_by_label("digits", exact=True).check()
+    expect(page.get_by_text("64 → ")).to_be_visible()
+    picture(page, "new-job")
+    rate = page.get_by_label("optimizer lr")
+    rate.fill("-1")
+    expect(page.get_by_text("must be above 0")).to_be_visible()
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_disabled()
+    picture(page, "new-job-refused")
+    rate.fill("0.02")
+    expect(page.get_by_text("must be above 0")).to_have_count(0)
+    expect(page.get_by_label("Code")).to_contain_text('"lr": 0.02')
+    page.get_by_label("epochs", exact=True).fill("2")
+    train = page.get_by_role("button", name="Train", exact=True)
+    expect(train).to_be_enabled()
+    train.click()
+    expect(page.locator("main .state.succeeded")).to_be_visible()
+    expect(page.get_by_label("Specification")).to_contain_text('"lr": 0.02')
+    page.get_by_role("link", name="Change and run").click()
+    expect(page.get_by_label("optimizer lr")).to_have_value("0.02")
+    expect(page.get_by_label("epochs", exact=True)).to_have_value("2")
+    expect_faults(page, "422")
+
+
+def test_a_range_test_recommends_a_rate_to_train_with(page: Page, service: Service) -> None:
+    with Client(service.url) as client:
+        job = client.submit(DIGITS)
+    goto(page, service, f"jobs/{job['id']}")
+    page.get_by_role("button", name="Test learning rates").click()
+    expect(page.get_by_text("Recommended rate")).to_be_visible()
+    picture(page, "job-rates")
+    page.get_by_role("link", name=re.compile("Train with")).click()
+    expect(page.get_by_label("optimizer lr")).not_to_have_value("")
+    expect(page.get_by_label("name", exact=True).nth(0)).to_be_visible()
+
+
+def test_jobs_are_filtered_followed_and_compared(page: Page, service: Service) -> None:
+    hostile = "<img src=x onerror=\"document.title='broken'\">" + "long " * 20
+    with Client(service.url) as client:
+        for name, rate in [("slow", 0.0001), ("usual", 0.01)]:
+            spec = {**DIGITS, "name": name, "training": {"epochs": 2, "optimizer": {"lr": rate}}}
+            client.submit(spec)
+        client.submit({**DIGITS, "name": hostile[:128], "labels": {"team": "vision"}})
+        goto(page, service, "jobs")
+        expect(page.locator("main tr[data-id] .state.succeeded").first).to_be_visible()
+        expect(page.locator("img[src=x]")).to_have_count(0)
+        later = client.submit({**LONG, "name": "appears by itself"})
+        row = page.locator(f"tr[data-id={later['id']}]")
+        expect(row.locator(".state.running")).to_be_visible()
+        picture(page, "jobs")
+        client.cancel(later["id"])
+        expect(row.locator(".state.cancelled")).to_be_visible()
+    page.get_by_label("Name or id").fill("slow")
+    expect(page.locator("tr[data-id]")).to_have_count(1)
+    page.get_by_label("Name or id").fill("no such name")
+    expect(page.get_by_text("No job matches")).to_be_visible()
+    page.get_by_label("Name or id").fill("")
+    page.get_by_label("Label, key:value").fill("team:vision")
+    expect(page.locator("tr[data-id]")).to_have_count(1)
+    page.get_by_label("Label, key:value").fill("")
+    page.get_by_label("Compare slow").check()
+    page.get_by_label("Compare usual").check()
+    page.get_by_role("button", name="Compare 2 jobs").click()
+    expect(page.get_by_role("row", name=re.compile("training.optimizer.lr"))).to_contain_text(
+        "0.0001"
+    )
+    expect(page.get_by_role("img", name=re.compile("slow .*; usual"))).to_be_visible()
+    picture(page, "jobs-compared")
