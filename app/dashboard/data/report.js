@@ -90,7 +90,10 @@ function duplicates(found) {
     "section",
     { class: "card" },
     h("h2", {}, "Duplicates"),
-    h("p", {}, `${text.count(found.within_training)} repeat another in the training part; ${text.count(found.across_count)} of the training part are in another part, too. `, found.dropped ? `${text.count(found.dropped)} were left out.` : "None was left out."),
+    h("ul", { class: "plain" },
+      found.within_training ? h("li", {}, `${text.count(found.within_training)} repeat another in the training part.`) : null,
+      found.across_count ? h("li", {}, `${text.count(found.across_count)} of the training part are in another part, too.`) : null,
+      h("li", {}, found.dropped ? `${text.count(found.dropped)} were left out of the training.` : "None was left out of the training.")),
     found.across.length ? h("details", {}, h("summary", {}, "Which are in another part"), h("ul", { class: "plain" }, found.across.map(item))) : null,
   );
 }

@@ -7,12 +7,12 @@ import { report } from "../data/report.js";
 import { uploadOf } from "../data/upload.js";
 import { h, show, text } from "../dom.js";
 import { action, facts, notice, state } from "../parts.js";
-import { stylesheet } from "../stylesheet.js";
+import { styled } from "../stylesheet.js";
 
 const WAIT_SECONDS = 2;
 
 export async function view(place, { ref }, signal) {
-  await stylesheet("data");
+  await styled(place, "found", "data");
   let dataset = await get(`/datasets/${quoted(ref)}`, { signal });
   const path = `/datasets/${quoted(dataset.id)}`;
   document.title = `${dataset.name} · traind`;
@@ -106,8 +106,8 @@ function about(dataset) {
       [`Validation ${things}`, found.validation_images ? text.count(found.validation_images) : null],
       [`Test ${things}`, text.count(found.test_images)],
       ["Classes", text.count(found.classes)],
-      ["What a network sees", shape.length === 3 ? `${shape[1]} x ${shape[2]} pixels, ${shape[0] === 1 ? "grey" : "colour"}` : `${text.count(shape[0])} numbers`],
-      ["File", dataset.file_name ? h("span", {}, dataset.file_name, h("span", { class: "soft" }, ` ${text.bytes(content.bytes)}`)) : text.bytes(content.bytes)],
+      ["What a network sees", shape.length === 3 ? `${shape[1]} x ${shape[2]} pixels, ${shape[0] === 1 ? "grey" : "colour"}` : `${text.count(shape[0])} number${shape[0] === 1 ? "" : "s"}`],
+      ["File", dataset.file_name ? [h("span", { class: "cut ellipsis", title: dataset.file_name }, dataset.file_name), h("span", { class: "soft" }, text.bytes(content.bytes))] : text.bytes(content.bytes)],
       ["Target column", dataset.options.table?.target],
       ["Id", h("code", {}, dataset.id)],
     ]),

@@ -6,7 +6,7 @@ import { newDataset } from "../data/new_dataset.js";
 import { uploadOf } from "../data/upload.js";
 import { h, show, text } from "../dom.js";
 import { empty, notice, state } from "../parts.js";
-import { stylesheet } from "../stylesheet.js";
+import { styled } from "../stylesheet.js";
 
 const PAGE = 100;
 const LOOK_MS = 1500;
@@ -21,7 +21,7 @@ const BUILT_IN = [
 ];
 
 export async function view(place, { query }, signal) {
-  await stylesheet("data");
+  await styled(place, "found", "data");
   const own = ownDatasets(signal);
   const intake = h("div");
   const offer = () => show(intake, dropZone(take));
@@ -128,8 +128,8 @@ function ownDatasets(signal) {
 
 function table(rows) {
   const titles = ["Name", "State", "Kind", "Examples", "Classes", "Size", "Made"];
-  const numbers = new Set(["Examples", "Classes", "Size"]);
-  return h("table", { class: "datasets" }, h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col", class: numbers.has(title) ? "number" : null }, title)))), h("tbody", {}, rows));
+  const kinds = { Kind: "wide", Examples: "number", Classes: "number", Size: "number wide", Made: "wide" };
+  return h("table", { class: "datasets" }, h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col", class: kinds[title] }, title)))), h("tbody", {}, rows));
 }
 
 function row(dataset) {
@@ -141,10 +141,10 @@ function row(dataset) {
     {},
     h("th", { scope: "row" }, h("a", { class: "name", href: `#/data/${dataset.id}` }, dataset.name), dataset.version > 1 ? h("span", { class: "soft" }, ` version ${dataset.version}`) : null),
     h("td", {}, state(dataset.status), progress),
-    h("td", {}, dataset.kind === "table" ? "table" : "pictures"),
+    h("td", { class: "wide" }, dataset.kind === "table" ? "table" : "pictures"),
     h("td", { class: "number" }, facts ? text.count(facts.train_images + facts.test_images + facts.validation_images) : "–"),
     h("td", { class: "number" }, facts ? text.count(facts.classes) : "–"),
-    h("td", { class: "number" }, content ? text.bytes(content.bytes) : "–"),
-    h("td", { class: "soft" }, text.ago(dataset.created_at)),
+    h("td", { class: "number wide" }, content ? text.bytes(content.bytes) : "–"),
+    h("td", { class: "soft wide" }, text.ago(dataset.created_at)),
   );
 }

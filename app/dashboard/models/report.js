@@ -1,0 +1,104 @@
+/** What the test set says of a model: scores, confusions, calibration, mistakes, columns. */
+
+import { h, svg, text } from "../dom.js";
+import { shareCell } from "../share.js";
+import { confusions } from "./matrix.js";
+
+/** The sections of GET /models/{ref}/report. */
+export function sections(report) {
+  const things = report.columns ? "rows" : "images";
+  return [
+    scores(report, things),
+    confusions(report.confusion_matrix, report.classes, things),
+    report.columns ? importances(report.columns) : null,
+    examples("The worst mistakes", "The wrong answers that the model was surest of. Some are hard for people, too; some are labelled wrongly.", report.worst_mistakes,
+      (each) => ["is ", named(each.label), ", answered ", named(each.predicted), ` with ${text.percent(each.confidence, 0)}`], `None: every test ${things.slice(0, -1)} was answered rightly.`),
+    examples("What it recognizes", `The ${things} of each class that it recognizes most surely: is it what makes them what they are, or something that only goes with it?`, report.typical,
+      (each) => [named(each.label), ` with ${text.percent(each.confidence, 0)}`]),
+    examples("Doubtful labels", `Training ${things} whose labels are unlikely. Some are only odd; those that are labelled wrongly are worth correcting.`, report.suspects,
+      (each) => ["labelled ", named(each.label), ", looks like ", named(each.suggested)]),
+    calibration(report.calibration, things),
+  ].filter(Boolean);
+}
+
+const named = (label) => h("strong", { class: "name" }, label);
+
+function heads(titles) {
+  return h("thead", {}, h("tr", {}, titles.map((title, at) => h("th", { scope: "col", class: at ? "number" : null }, title))));
+}
+
+function scores(report, things) {
+  const row = (name, images, { precision, recall, f1 }) => h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("span", { class: "name" }, name)),
+    h("td", { class: "number" }, text.count(images)),
+    images ? [precision, recall, f1].map((share) => shareCell(share, text.percent(share))) : h("td", { colspan: 3, class: "soft" }, "not in the test set"),
+  );
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Each class"),
+    h("p", { class: "soft" }, `Precision: when the model says this class, how often is it so? Recall: of the ${things} of this class, how many does it find? F1 is high only if both are.`),
+    h("div", { class: "scroll" }, h("table", {}, heads(["Class", `Test ${things}`, "Precision", "Recall", "F1"]), h("tbody", {}, report.classes.map((each) => row(each.label, each.images, each)), row("Mean", report.images, report.macro)))),
+  );
+}
+
+function importances(columns) {
+  const sorted = [...columns].sort((a, b) => b.importance - a.importance);
+  const most = Math.max(1e-9, ...sorted.map(({ importance }) => importance));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "What it looks at"),
+    h("p", { class: "soft" }, "Accuracy that is lost where the values of one column are shuffled among the test rows. About 0 or below: it tells nothing that other columns do not tell, too."),
+    h("div", { class: "scroll" }, h("table", {}, heads(["Column", "Accuracy lost", "Standard deviation"]), h("tbody", {}, sorted.map((each) => h("tr", {}, h("th", { scope: "row" }, h("span", { class: "name" }, each.name)), shareCell(each.importance / most, text.percent(each.importance, 2)), h("td", { class: "number" }, text.percent(each.std, 2))))))),
+  );
+}
+
+function examples(title, explanation, found, caption, none) {
+  if (!found.length && !none) return null;
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, title),
+    found.length
+      ? [h("p", { class: "soft" }, explanation), h("div", { class: found[0].row ? "gallery rows" : "gallery" }, found.map((each) => figure(each, caption(each))))]
+      : h("p", {}, none),
+  );
+}
+
+function figure(each, caption) {
+  return h(
+    "figure",
+    {},
+    each.image ? h("img", { class: "pixels", src: each.image, alt: each.name ?? `Number ${each.index}`, loading: "lazy", width: 96, height: 96 }) : null,
+    each.row ? h("table", {}, h("tbody", {}, Object.entries(each.row).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: value === null ? "soft" : null }, value ?? "missing"))))) : null,
+    h("figcaption", {}, caption, each.name ? h("span", { class: "soft cut ellipsis", title: each.name }, each.name) : null),
+  );
+}
+
+function calibration({ expected_error: error, bins }, things) {
+  const used = bins.filter(({ images }) => images);
+  const x = (value) => 40 + 250 * value;
+  const y = (value) => 240 - 230 * value;
+  const bar = (bin) => svg("rect", { class: "bin", x: x(bin.low) + 0.5, y: y(bin.accuracy), width: Math.max(1, x(bin.high) - x(bin.low) - 1), height: 230 * bin.accuracy },
+    svg("title", {}, `${bin.images} ${things}, mean confidence ${text.percent(bin.confidence)}, ${text.percent(bin.accuracy)} right`));
+  const label = (at, words, anchor = "middle") => svg("text", { x: at[0], y: at[1], "text-anchor": anchor }, words);
+  const drawing = svg(
+    "svg",
+    { viewBox: "0 0 300 270", role: "img", "aria-label": `Accuracy by confidence; the expected calibration error is ${text.percent(error, 2)}` },
+    svg("path", { class: "axis", d: "M40 10V240H290" }),
+    used.map(bar),
+    svg("path", { class: "ideal", d: "M40 240L290 10" }),
+    label([34, 14], "100%", "end"), label([34, 243], "0%", "end"), label([40, 256], "0%"), label([284, 256], "100%"), label([165, 266], "confidence"),
+  );
+  const row = (bin) => h("tr", {}, h("th", { scope: "row" }, `${text.percent(bin.low, 0)} to ${text.percent(bin.high, 0)}`), [text.count(bin.images), text.percent(bin.confidence), text.percent(bin.accuracy)].map((value) => h("td", { class: "number" }, value)));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Can its confidence be believed?"),
+    h("p", { class: "soft" }, `Of all answers given with 80% confidence, 80% should be right. A bar that ends below the dashed line says that the model is too sure of itself. The mean distance, the expected calibration error, is ${text.percent(error, 2)}.`),
+    h("div", { class: "columns calibration" }, drawing, h("details", {}, h("summary", {}, "As a table"), h("table", {}, heads(["Confidence", things[0].toUpperCase() + things.slice(1), "Mean confidence", "Right"]), h("tbody", {}, used.map(row))))),
+  );
+}
