@@ -40,7 +40,7 @@ function classes(found) {
 }
 
 function picture(url, alt) {
-  return h("img", { class: "pixels", src: url, alt, title: alt, loading: "lazy", width: 48, height: 48 });
+  return h("img", { class: "pixels", src: url, alt, title: alt, width: 48, height: 48 });
 }
 
 function columns(found) {

@@ -4,13 +4,22 @@ import { h, svg, text } from "../dom.js";
 import { shareCell } from "../share.js";
 import { confusions } from "./matrix.js";
 
+/** With more classes than this the confusion matrix has the whole width. */
+const BESIDE = 12;
+/** Examples that are shown at once, and columns of each row: those that the model needs most. */
+const FIRST = 8;
+const FIRST_COLUMNS = 6;
+
 /** The sections of GET /models/{ref}/report. */
 export function sections(report) {
   const things = report.columns ? "rows" : "images";
+  const isSmall = report.classes.length <= BESIDE;
+  const columns = [...(report.columns ?? [])].sort((a, b) => b.importance - a.importance);
+  const order = columns.map(({ name }) => name);
+  const examples = (...told) => exampleSection(order, ...told);
   return [
-    scores(report, things),
-    confusions(report.confusion_matrix, report.classes, things),
-    report.columns ? importances(report.columns) : null,
+    h("div", { class: isSmall ? "columns" : "view" }, scores(report, things), confusions(report.confusion_matrix, report.classes, things)),
+    report.columns ? importances(columns) : null,
     examples("The worst mistakes", "The wrong answers that the model was surest of. Some are hard for people, too; some are labelled wrongly.", report.worst_mistakes,
       (each) => ["is ", named(each.label), ", answered ", named(each.predicted), ` with ${text.percent(each.confidence, 0)}`], `None: every test ${things.slice(0, -1)} was answered rightly.`),
     examples("What it recognizes", `The ${things} of each class that it recognizes most surely: is it what makes them what they are, or something that only goes with it?`, report.typical,
@@ -44,8 +53,8 @@ function scores(report, things) {
   );
 }
 
-function importances(columns) {
-  const sorted = [...columns].sort((a, b) => b.importance - a.importance);
+/** `sorted` begins with the column that the model needs most. */
+function importances(sorted) {
   const most = Math.max(1e-9, ...sorted.map(({ importance }) => importance));
   return h(
     "section",
@@ -56,26 +65,41 @@ function importances(columns) {
   );
 }
 
-function examples(title, explanation, found, caption, none) {
+function exampleSection(order, title, explanation, found, caption, none) {
   if (!found.length && !none) return null;
+  const kind = found[0]?.row ? "gallery rows" : "gallery";
+  const figures = found.map((each) => figure(each, order, caption(each)));
+  const rest = figures.slice(FIRST);
   return h(
     "section",
     { class: "card" },
     h("h2", {}, title),
     found.length
-      ? [h("p", { class: "soft" }, explanation), h("div", { class: found[0].row ? "gallery rows" : "gallery" }, found.map((each) => figure(each, caption(each))))]
+      ? [
+        h("p", { class: "soft" }, explanation),
+        h("div", { class: kind }, figures.slice(0, FIRST)),
+        rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), h("div", { class: kind }, rest)) : null,
+      ]
       : h("p", {}, none),
   );
 }
 
-function figure(each, caption) {
+function figure(each, order, caption) {
   return h(
     "figure",
     {},
-    each.image ? h("img", { class: "pixels", src: each.image, alt: each.name ?? `Number ${each.index}`, loading: "lazy", width: 96, height: 96 }) : null,
-    each.row ? h("table", {}, h("tbody", {}, Object.entries(each.row).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: value === null ? "soft" : null }, value ?? "missing"))))) : null,
+    each.image ? h("img", { class: "pixels", src: each.image, alt: each.name ?? `Number ${each.index}`, width: 96, height: 96 }) : null,
     h("figcaption", {}, caption, each.name ? h("span", { class: "soft cut ellipsis", title: each.name }, each.name) : null),
+    each.row ? rowTable(each.row, order) : null,
   );
+}
+
+/** A row, with the columns that the model needs most; the others are tucked away. */
+function rowTable(row, order) {
+  const names = [...order.filter((name) => name in row), ...Object.keys(row).filter((name) => !order.includes(name))];
+  const table = (some) => h("table", {}, h("tbody", {}, some.map((name) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: row[name] === null ? "soft" : null }, row[name] ?? "missing")))));
+  const rest = names.slice(FIRST_COLUMNS);
+  return [table(names.slice(0, FIRST_COLUMNS)), rest.length ? h("details", {}, h("summary", {}, `${rest.length} more columns`), table(rest)) : null];
 }
 
 function calibration({ expected_error: error, bins }, things) {

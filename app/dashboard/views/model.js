@@ -37,13 +37,14 @@ export async function view(place, { ref }, signal) {
     drawHead();
   });
   drawHead();
+  const [scores, ...others] = isMeasured ? sections(report) : [h("p", { class: "card" }, report.message)];
   show(
     place,
     head,
     h("div", { class: "columns" }, about(model, isMeasured ? report : null), production.element),
-    isMeasured ? null : h("p", { class: "card" }, report.message),
+    scores,
     firstLayer(model, path, signal),
-    isMeasured ? sections(report) : null,
+    others,
   );
   await production.draw();
 }

@@ -71,7 +71,7 @@ function modelList(signal) {
       "tr",
       {},
       h("td", { class: "choice" }, box),
-      h("th", { scope: "row" }, h("a", { class: "name", href: `#/models/${quoted(model.id)}` }, model.name), " ", model.aliases.map((alias) => [h("span", { class: `badge ${alias === "production" ? "good" : ""}` }, alias), " "])),
+      h("th", { scope: "row" }, h("a", { class: "name", title: model.name, href: `#/models/${quoted(model.id)}` }, model.name), " ", model.aliases.map((alias) => [h("span", { class: `badge ${alias === "production" ? "good" : ""}` }, alias), " "])),
       h("td", { class: "number" }, text.percent(model.metrics.test_accuracy, 2)),
       h("td", {}, name, facts?.version ? h("span", { class: "soft" }, ` @${facts.version}`) : null),
       h("td", { class: "number wide" }, text.count(model.classes.length)),
@@ -102,6 +102,6 @@ function modelList(signal) {
 }
 
 function table(body) {
-  const titles = [["Compare", "choice"], ["Name"], ["Test accuracy", "number"], ["Dataset"], ["Classes", "number wide"], ["Published", "wide"]];
+  const titles = [["Compare", "choice"], ["Name"], ["Accuracy", "number"], ["Dataset"], ["Classes", "number wide"], ["Published", "wide"]];
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, titles.map(([title, kind]) => h("th", { scope: "col", class: kind }, title === "Compare" ? h("span", { "aria-label": title }, "⇄") : title)))), body));
 }
