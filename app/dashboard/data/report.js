@@ -1,11 +1,14 @@
 /** What an import has found: classes and parts, what was left out, duplicates, pictures or columns. */
 
 import { h, text } from "../dom.js";
-import { shareCell } from "../share.js";
+import { scrolling, shareCell } from "../tables.js";
 
 const PARTS = [["train", "Training"], ["validation", "Validation"], ["test", "Test"]];
 /** Entries of a long list that are shown at once. */
 const FIRST = 10;
+
+/** Characters that turn the text behind them; within a sentence no element can end their reach. */
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 /** The sections of GET /datasets/{ref}/report. */
 export function report(found) {
@@ -20,7 +23,7 @@ export function report(found) {
 }
 
 function warnings(sentences) {
-  return h("section", { class: "card warned" }, h("h2", {}, "Worth a look"), h("ul", {}, sentences.map((each) => h("li", {}, each))));
+  return h("section", { class: "card warned" }, h("h2", {}, "Worth a look"), h("ul", {}, sentences.map((each) => h("li", {}, each.replace(TURNS, "")))));
 }
 
 function classes(found) {
@@ -36,7 +39,7 @@ function classes(found) {
     hasPictures ? h("td", {}, h("div", { class: "pictures" }, each.examples.map((url, at) => picture(url, `Example ${at + 1} of ${each.name}`)))) : null,
   );
   const titles = [h("th", { scope: "col" }, "Class"), parts.map(([, title]) => h("th", { scope: "col", class: "number" }, title)), hasPictures ? [h("th", { scope: "col" }, "Mean"), h("th", { scope: "col" }, "Examples")] : null];
-  return h("section", { class: "card" }, h("h2", {}, "Classes"), h("div", { class: "scroll" }, h("table", { class: "classes" }, h("thead", {}, h("tr", {}, titles)), h("tbody", {}, found.classes.map(row)))));
+  return h("section", { class: "card" }, h("h2", {}, "Classes"), scrolling("Classes", h("table", { class: "classes" }, h("thead", {}, h("tr", {}, titles)), h("tbody", {}, found.classes.map(row)))));
 }
 
 function picture(url, alt) {
@@ -61,7 +64,7 @@ function columns(found) {
     "section",
     { class: "card" },
     h("h2", {}, "Columns"),
-    h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, titles.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), h("tbody", {}, found.columns.map(row)))),
+    scrolling("Columns", h("table", {}, h("thead", {}, h("tr", {}, titles.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), h("tbody", {}, found.columns.map(row)))),
     found.dropped.length ? [h("h3", {}, "Columns that no model sees"), listed(found.dropped, found.dropped.length)] : null,
   );
 }

@@ -4,8 +4,8 @@ import { h, show, text } from "../dom.js";
 import { action } from "../parts.js";
 import { readTensor } from "./safetensors.js";
 
-/** Units that are drawn at once. */
-const FIRST = 64;
+/** Units that are drawn at once; a phone has less room. */
+const FIRST = matchMedia("(max-width: 42rem)").matches ? 20 : 64;
 /** Larger files are fetched when they are asked for. */
 const SMALL_BYTES = 4e6;
 /** Side of a unit on the screen, in pixels. */

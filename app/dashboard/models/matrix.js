@@ -1,6 +1,7 @@
 /** What is taken for what: the confusion matrix as a table that is read out, too. */
 
 import { h, text } from "../dom.js";
+import { scrolling } from "../tables.js";
 
 /** With more classes the largest confusions are listed instead. */
 const LARGEST = 50;
@@ -16,7 +17,7 @@ export function confusions(matrix, classes, things) {
     isSmall
       ? h("p", { class: "soft" }, `A row for each true class, a column for each answer; right answers are framed. The darker, the larger the share of the row's ${things}.`)
       : h("p", { class: "soft" }, `The most frequent of the mistakes among ${classes.length} classes.`),
-    isSmall ? h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, table(matrix, classes)) : list(matrix, classes),
+    isSmall ? scrolling("Confusion matrix", table(matrix, classes)) : list(matrix, classes),
   );
 }
 

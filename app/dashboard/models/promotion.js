@@ -64,7 +64,7 @@ async function compared(place, production, { id, provenance }, signal) {
   }
   const query = { a: production, b: id };
   const { verdict } = await get("/models/compare", { query, signal });
-  show(place, `${verdict} `, h("a", { href: `#/models/compare?${new URLSearchParams(query)}` }, "Compare with production"));
+  show(place, `With a in production, and this model as b: ${verdict} `, h("a", { href: `#/models/compare?${new URLSearchParams(query)}` }, "Compare with production"));
 }
 
 function history(promotions, id) {

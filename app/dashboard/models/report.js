@@ -1,12 +1,12 @@
 /** What the test set says of a model: scores, confusions, calibration, mistakes, columns. */
 
 import { h, svg, text } from "../dom.js";
-import { shareCell } from "../share.js";
+import { scrolling, shareCell } from "../tables.js";
 import { confusions } from "./matrix.js";
 
 /** With more classes than this the confusion matrix has the whole width. */
 const BESIDE = 12;
-/** Examples that are shown at once, and columns of each row: those that the model needs most. */
+/** Examples or columns that are shown at once, and columns of each row: those that the model needs most. */
 const FIRST = 8;
 const FIRST_COLUMNS = 6;
 
@@ -49,19 +49,22 @@ function scores(report, things) {
     { class: "card" },
     h("h2", {}, "Each class"),
     h("p", { class: "soft" }, `Precision: when the model says this class, how often is it so? Recall: of the ${things} of this class, how many does it find? F1 is high only if both are.`),
-    h("div", { class: "scroll" }, h("table", {}, heads(["Class", `Test ${things}`, "Precision", "Recall", "F1"]), h("tbody", {}, report.classes.map((each) => row(each.label, each.images, each)), row("Mean", report.images, report.macro)))),
+    scrolling("Scores of each class", h("table", {}, heads(["Class", `Test ${things}`, "Precision", "Recall", "F1"]), h("tbody", {}, report.classes.map((each) => row(each.label, each.images, each)), row("Mean", report.images, report.macro)))),
   );
 }
 
 /** `sorted` begins with the column that the model needs most. */
 function importances(sorted) {
   const most = Math.max(1e-9, ...sorted.map(({ importance }) => importance));
+  const row = ({ name, importance, std }) => h("tr", {}, h("th", { scope: "row" }, h("span", { class: "name" }, name)), shareCell(importance / most, text.percent(importance, 2)), h("td", { class: "number" }, text.percent(std, 2)));
+  const table = (some) => h("table", {}, heads(["Column", "Accuracy lost", "Standard deviation"]), h("tbody", {}, some.map(row)));
   return h(
     "section",
     { class: "card" },
     h("h2", {}, "What it looks at"),
     h("p", { class: "soft" }, "Accuracy that is lost where the values of one column are shuffled among the test rows. About 0 or below: it tells nothing that other columns do not tell, too."),
-    h("div", { class: "scroll" }, h("table", {}, heads(["Column", "Accuracy lost", "Standard deviation"]), h("tbody", {}, sorted.map((each) => h("tr", {}, h("th", { scope: "row" }, h("span", { class: "name" }, each.name)), shareCell(each.importance / most, text.percent(each.importance, 2)), h("td", { class: "number" }, text.percent(each.std, 2))))))),
+    scrolling("Columns", table(sorted.slice(0, FIRST))),
+    sorted.length > FIRST ? h("details", {}, h("summary", {}, `${sorted.length - FIRST} more columns`), scrolling("More columns", table(sorted.slice(FIRST)))) : null,
   );
 }
 
@@ -123,6 +126,6 @@ function calibration({ expected_error: error, bins }, things) {
     { class: "card" },
     h("h2", {}, "Can its confidence be believed?"),
     h("p", { class: "soft" }, `Of all answers given with 80% confidence, 80% should be right. A bar that ends below the dashed line says that the model is too sure of itself. The mean distance, the expected calibration error, is ${text.percent(error, 2)}.`),
-    h("div", { class: "columns calibration" }, drawing, h("details", {}, h("summary", {}, "As a table"), h("table", {}, heads(["Confidence", things[0].toUpperCase() + things.slice(1), "Mean confidence", "Right"]), h("tbody", {}, used.map(row))))),
+    h("div", { class: "columns calibration" }, drawing, h("details", { open: matchMedia("(min-width: 60rem)").matches }, h("summary", {}, "As a table"), scrolling("Calibration", h("table", {}, heads(["Confidence", things[0].toUpperCase() + things.slice(1), "Mean confidence", "Right"]), h("tbody", {}, used.map(row)))))),
   );
 }

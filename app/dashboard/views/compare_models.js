@@ -4,6 +4,7 @@ import { get, quoted } from "../api.js";
 import { h, show, text } from "../dom.js";
 import { empty, facts } from "../parts.js";
 import { styled } from "../stylesheet.js";
+import { scrolling } from "../tables.js";
 
 export async function view(place, { query }, signal) {
   await styled(place, "found", "models");
@@ -84,5 +85,5 @@ function classes(found) {
     h("td", { class: "number" }, text.percent(each.b)),
     h("td", { class: "number" }, each.difference === null ? "–" : points(each.difference)),
   );
-  return h("section", { class: "card" }, h("h2", {}, "Each class"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, at) => h("th", { scope: "col", class: at ? "number" : null }, title)))), h("tbody", {}, found.map(row)))));
+  return h("section", { class: "card" }, h("h2", {}, "Each class"), scrolling("Each class", h("table", {}, h("thead", {}, h("tr", {}, titles.map((title, at) => h("th", { scope: "col", class: at ? "number" : null }, title)))), h("tbody", {}, found.map(row)))));
 }

@@ -7,6 +7,7 @@ import { uploadOf } from "../data/upload.js";
 import { h, show, text } from "../dom.js";
 import { empty, notice, state } from "../parts.js";
 import { styled } from "../stylesheet.js";
+import { scrolling } from "../tables.js";
 
 const PAGE = 100;
 const LOOK_MS = 1500;
@@ -103,7 +104,7 @@ function ownDatasets(signal) {
     show(
       element,
       rows.length
-        ? h("section", { class: "card" }, h("h2", {}, "Yours"), h("div", { class: "scroll" }, table(rows)), more)
+        ? h("section", { class: "card" }, h("h2", {}, "Yours"), scrolling("Your datasets", table(rows)), more)
         : empty("You have brought no data yet", h("p", {}, "Drop a folder of pictures above, or ", h("a", { href: "#/new?dataset=digits" }, "train on built-in digits"), " first.")),
     );
   };

@@ -21,7 +21,7 @@ export async function view(place, { ref }, signal) {
   const isMeasured = !(report instanceof Error);
   const remove = async () => {
     const wanted = await confirmed({
-      title: `Delete ${model.name}?`,
+      title: ["Delete ", h("bdi", {}, model.name), "?"],
       explanation: "Its weights and its report are deleted, and nothing can answer with it again. Its job stays.",
       does: "Delete",
     }, signal);

@@ -4,6 +4,7 @@ import { get, quoted } from "../api.js";
 import { h, show, text } from "../dom.js";
 import { empty } from "../parts.js";
 import { styled } from "../stylesheet.js";
+import { scrolling } from "../tables.js";
 
 const PAGE = 50;
 const TYPING_MS = 250;
@@ -103,5 +104,5 @@ function modelList(signal) {
 
 function table(body) {
   const titles = [["Compare", "choice"], ["Name"], ["Accuracy", "number"], ["Dataset"], ["Classes", "number wide"], ["Published", "wide"]];
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, titles.map(([title, kind]) => h("th", { scope: "col", class: kind }, title === "Compare" ? h("span", { "aria-label": title }, "⇄") : title)))), body));
+  return scrolling("Models", h("table", {}, h("thead", {}, h("tr", {}, titles.map(([title, kind]) => h("th", { scope: "col", class: kind }, title === "Compare" ? h("span", { role: "img", "aria-label": title }, "⇄") : title)))), body));
 }
