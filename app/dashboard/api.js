@@ -14,10 +14,11 @@ export class Problem extends Error {
 export const session = { onNeeded: () => {} };
 
 /**
- * A request; `json` is sent as the body. Answers the parsed JSON, text, or null for no content.
+ * A request; `json` is sent as the body. Answers the parsed JSON, text, or null for no content;
+ * a Blob where `as` is "blob".
  * Throws a Problem for what the service refused, a TypeError where it cannot be reached.
  */
-export async function request(method, path, { json, body, headers = {}, signal, query } = {}) {
+export async function request(method, path, { json, body, headers = {}, signal, query, as } = {}) {
   const sent = { method, headers: { Accept: "application/json", ...headers }, signal, body };
   if (json !== undefined) {
     sent.body = JSON.stringify(json);
@@ -25,14 +26,18 @@ export async function request(method, path, { json, body, headers = {}, signal, 
   }
   const answer = await fetch(path + asQuery(query), sent);
   const kind = answer.headers.get("Content-Type") || "";
-  const content =
-    answer.status === 204 ? null : kind.includes("json") ? await answer.json() : await answer.text();
+  const content = answer.status === 204 ? null : await read(answer, answer.ok && as, kind);
   if (!answer.ok) {
     const problem = new Problem(answer.status, typeof content === "object" && content ? content : {});
     if (problem.code === "unauthorized" && path !== "/session") session.onNeeded();
     throw problem;
   }
   return content;
+}
+
+function read(answer, as, kind) {
+  if (as === "blob") return answer.blob();
+  return kind.includes("json") ? answer.json() : answer.text();
 }
 
 export const get = (path, options) => request("GET", path, options);
