@@ -27,7 +27,7 @@ function table(matrix, classes) {
     const share = classes[truth].images ? count / classes[truth].images : 0;
     const words = `${count} of ${classes[truth].label} ${isRight ? "rightly answered" : `taken for ${classes[answer].label}`}`;
     const made = h("td", { class: isRight ? "right" : count ? "wrong" : null, title: count ? words : null }, count ? String(count) : h("span", { class: "soft" }, "·"));
-    if (count) made.style.setProperty("--strength", `${isRight ? 8 + 32 * share : Math.min(60, 12 + 200 * share)}%`);
+    if (count) made.style.setProperty("--strength", `${isRight ? 8 + 32 * share : Math.min(42, 10 + 140 * share)}%`);
     return made;
   };
   return h(
