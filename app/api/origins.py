@@ -68,28 +68,19 @@ class Origins:
         allowed = settings.allowed_hosts.split(",")
         return cls(allowed, settings.unprotected, names=[settings.host])
 
-    def check(self, request: Request) -> None:
-        """Lets programs and the service's own pages through.
+    def check(self, request: Request, *, under_any_name: bool = False) -> None:
+        """Lets programs and the service's own pages through, those of the host that is named.
 
         Raises:
-            ForeignHost: the request names another host.
-            CrossSite: a page of another origin sent it.
-        """
-        for name, value in request["headers"]:
-            if name == b"host" and value not in self._good:
-                self._check_host(value, request)
-        self.check_page(request)
-
-    def check_page(self, request: Request) -> None:
-        """Lets programs and pages of the host that the request names through.
-
-        Raises:
+            ForeignHost: the request names another host, and not `under_any_name`.
             CrossSite: a page of another origin sent it.
         """
         host = origin = site = mode = b""
         for name, value in request["headers"]:
             if name == b"host":
                 host = value
+                if not under_any_name and host not in self._good:
+                    self._check_host(host, request)
             elif name == b"origin":
                 origin = value
             elif name == b"sec-fetch-site":
