@@ -124,7 +124,8 @@ class Catalog:
         with self._database.read() as connection:
             model = trained_models.get(connection, model_id)
             graph, digest = trained_models.file(connection, model_id, "onnx")
-        signature = signature_from_json(model.signature, model.spec["dataset"]["name"])
+        dataset = model.signature.get("base") or model.spec["dataset"]["name"]
+        signature = signature_from_json(model.signature, dataset)
         batcher = self._loaded.get(digest) or Batcher(
             Predictor(graph, signature.input_shape, signature.feed, signature.width),
             self._threads,

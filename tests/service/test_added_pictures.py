@@ -15,6 +15,7 @@ from app.local import Service
 from tests.service.conftest import Api, problem_of
 from tests.waiting import ended
 
+PNG = {"Content-Type": "image/png"}
 QUICK = {"epochs": 2, "batch_size": 32, "log_every": 100, "optimizer": {"lr": 0.02}}
 
 
@@ -78,7 +79,17 @@ def test_a_model_of_it_is_compared_with_one_of_the_base(
     assert found["images"] == 360
     first, second = (client.model(each) for each in models)
     for name in ("input_shape", "pixel_range", "classes", "preparation"):
-        assert first[name] == second[name]  # it takes drawings as a model of the base does
+        assert first[name] == second[name]
+    drawing = Image.new("L", (100, 100), 255)  # dark on light: it is read as MNIST was made
+    drawing.paste(0, (45, 10, 55, 90))
+    file = io.BytesIO()
+    drawing.save(file, "PNG")
+    seen = [
+        client._http.post(f"/models/{each}/input", content=file.getvalue(), headers=PNG).content
+        for each in models
+    ]
+    assert seen[0] == seen[1]
+    assert np.asarray(Image.open(io.BytesIO(seen[1])))[4].tolist() != [255] * 8
     assert client.predict([np.zeros((8, 8)).tolist()], models[1])
 
 

@@ -60,6 +60,7 @@ SCOPES: dict[str, Scope | None] = {
     "GET /models/{ref}": READ,
     "PATCH /models/{ref}": WRITE,
     "GET /models/{ref}/card": READ,
+    "POST /models/{ref}/input": PREDICT,
     "GET /models/{ref}/onnx": READ,
     "POST /models/{ref}/predict": PREDICT,
     "GET /models/{ref}/report": READ,

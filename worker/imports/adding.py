@@ -81,13 +81,14 @@ def add(wanted: Import, base: Dataset, made: Path, scratch: Path, told: Teller) 
         pixels=together,
         preparation=prepared.preparation,
     )
-    test_of = described.test_of or described.sha256
-    arrays.describe(
-        made,
-        msgspec.structs.replace(
-            described, name=wanted.name, sha256=written.sha256, test_of=test_of
-        ),
+    whole = msgspec.structs.replace(
+        described,
+        name=wanted.name,
+        sha256=written.sha256,
+        test_of=described.test_of or described.sha256,
+        base=described.base or described.name,
     )
+    arrays.describe(made, whole)
     found = {
         "input_shape": described.input_shape,
         "sha256": written.sha256,

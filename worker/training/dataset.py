@@ -38,6 +38,8 @@ class Description(msgspec.Struct, frozen=True):
     """Digest of the bytes of the arrays, in the order of ARRAYS and VALIDATION_ARRAYS."""
     test_of: str | None = None
     """`sha256` of the dataset whose test part this one has; None where it has one of its own."""
+    base: str | None = None
+    """Name of that dataset."""
     preparation: dict[str, Any] | None = None
     """How the pictures of a dataset of one's own were brought to one shape, as
     `app.images.preparation.Preparation.from_json` reads it; None for a built-in dataset."""
@@ -61,6 +63,8 @@ class Description(msgspec.Struct, frozen=True):
         }
         if self.preparation is not None:  # pictures of one's own
             signature["preparation"] = self.preparation
+        if self.base is not None:  # image files are read as for a model of the base
+            signature["base"] = self.base
         return signature
 
     def statistics(self) -> dict[str, Any]:
