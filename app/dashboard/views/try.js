@@ -1,5 +1,39 @@
-import { h, show } from "../dom.js";
+/** Try a model: draw or bring a picture, or type a row, and see the answer and what speaks for it. */
 
-export async function view(place) {
-  show(place, h("h1", {}, "try"));
+import { get, items, quoted } from "../api.js";
+import { h, show, text } from "../dom.js";
+import { empty } from "../parts.js";
+import { styled } from "../stylesheet.js";
+import { pictures } from "../try/pictures.js";
+import { rows } from "../try/rows.js";
+
+const MOST_MODELS = 100;
+
+export async function view(place, { query }, signal) {
+  await styled(place, "try");
+  const models = [];
+  for await (const model of items("/models", { query: { limit: MOST_MODELS }, signal })) {
+    models.push(model);
+    if (models.length === MOST_MODELS) break;
+  }
+  if (!models.length) {
+    show(place, h("h1", {}, "Try it"), empty("No model yet", h("p", {}, "A job that succeeds publishes one."), h("p", {}, h("a", { class: "button primary", href: "#/new" }, "Train a network"))));
+    return;
+  }
+  const aliases = await get("/models/aliases", { query: { limit: 100 }, signal });
+  const named = (id) => aliases.data.filter(({ model }) => model === id).map(({ name }) => name);
+  const usual = aliases.data.find(({ name }) => name === "production")?.model ?? models[0].id;
+  const model = await get(`/models/${quoted(query.get("model") ?? usual)}`, { signal });
+  if (!models.some(({ id }) => id === model.id)) models.push(model);
+  const choice = h(
+    "select",
+    { id: "model", onchange: () => (location.hash = `#/try?model=${choice.value}`) },
+    models.map(({ id, name, metrics }) => h("option", { value: id }, [name, text.percent(metrics.test_accuracy), ...named(id)].join(" · "))),
+  );
+  choice.value = model.id;
+  show(
+    place,
+    h("div", { class: "head" }, h("h1", {}, "Try it"), h("div", { class: "row" }, h("label", { for: "model" }, "Model"), choice, h("a", { href: `#/models/${model.id}` }, "Its report"))),
+    model.columns ? rows(model, signal) : pictures(model, signal),
+  );
 }

@@ -42,7 +42,7 @@ def inspect(training: Images, others: dict[str, Images], classes: int) -> Inspec
         mean=flat.mean().item(),
         std=flat.std().item(),
         constant=(flat.std(0) == 0).double().mean().item(),
-        blank=(flat.std(1) == 0).double().mean().item(),
+        blank=(flat.amax(1) == flat.amin(1)).double().mean().item() if flat.shape[1] > 1 else 0.0,
         shares=(counts / counts.sum()).tolist(),
         agreement=agrees.mean().item(),
         agreements=[

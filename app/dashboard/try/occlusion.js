@@ -1,0 +1,87 @@
+/**
+ * What speaks for an answer, by occlusion (Zeiler and Fergus, "Visualizing and Understanding
+ * Convolutional Networks", 2014, section 4.2): a patch of the picture is covered, and the fall of
+ * the class's probability is charged to the pixels of the patch. Of a row, one column at a time is
+ * replaced by its usual value.
+ */
+
+import { post, quoted, request } from "../api.js";
+
+/** A patch is a fourth of the shorter side, and moves by half of itself. */
+const PATCHES = 4;
+/** Most bytes of pictures in one request. */
+const MOST_BYTES = 4e6;
+
+/**
+ * The fall of the probability of class `index` at each pixel, Float32 of height x width; `pixels`
+ * are bytes from 0 to 255, channel after channel.
+ */
+export async function pixelRelevance(model, { pixels, channels, height, width }, index, signal) {
+  const side = Math.max(1, Math.round(Math.min(height, width) / PATCHES));
+  const step = Math.max(1, Math.floor(side / 2));
+  const places = [];
+  for (let top = 1 - step; top < height; top += step) for (let left = 1 - step; left < width; left += step) places.push([top, left]);
+  const ground = groundOf(pixels, channels, height, width);
+  const [{ [index]: before }] = await ask(model, [pixels], signal);
+  const fall = new Float32Array(height * width);
+  const covers = new Float32Array(height * width);
+  const count = Math.max(1, Math.floor(MOST_BYTES / pixels.length));
+  for (let start = 0; start < places.length; start += count) {
+    const some = places.slice(start, start + count);
+    const covered = some.map((place) => cover(pixels, channels, height, width, ground, side, place));
+    const rows = await ask(model, covered, signal);
+    some.forEach(([top, left], at) => {
+      for (let y = Math.max(0, top); y < Math.min(height, top + side); y++) {
+        for (let x = Math.max(0, left); x < Math.min(width, left + side); x++) {
+          fall[y * width + x] += before - rows[at][index];
+          covers[y * width + x] += 1;
+        }
+      }
+    });
+  }
+  return fall.map((sum, at) => sum / Math.max(1, covers[at]));
+}
+
+/** The fall of the probability of class `index` for each column: `[{ name, fall }]`. */
+export async function columnRelevance(model, row, columns, index, signal) {
+  const others = columns.map((column) => ({ ...row, [column.name]: usual(column) }));
+  const { predictions } = await post(`/models/${quoted(model)}/predict`, { inputs: [row, ...others] }, { signal });
+  const [before, ...after] = predictions.map(({ probabilities }) => probabilities[index]);
+  return columns.map(({ name }, at) => ({ name, fall: before - after[at] }));
+}
+
+/** What most training rows have in a column, or are near to. */
+export function usual({ kind, mean, low, high, categories }) {
+  if (kind === "category") return categories[0] ?? null;
+  if (kind === "date") return new Date(Math.round(mean) * 86400000).toISOString().slice(0, 10);
+  const digits = Math.max(0, 3 - Math.ceil(Math.log10(Math.max(high - low, 1e-9))));
+  return Number(mean.toFixed(Math.min(digits, 12)));
+}
+
+/** The probabilities that a model gives pictures of bytes. */
+async function ask(model, pictures, signal) {
+  const body = new Blob(pictures);
+  const headers = { "Content-Type": "application/octet-stream" };
+  const query = { pixel_range: "0,255" };
+  const { predictions } = await request("POST", `/models/${quoted(model)}/predict`, { body, headers, query, signal });
+  return predictions.map(({ probabilities }) => probabilities);
+}
+
+/** The colour of the ground: the median of each channel along the border. */
+function groundOf(pixels, channels, height, width) {
+  return Array.from({ length: channels }, (_, channel) => {
+    const border = [];
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) if (!y || !x || y === height - 1 || x === width - 1) border.push(pixels[(channel * height + y) * width + x]);
+    return border.sort((a, b) => a - b)[border.length >> 1];
+  });
+}
+
+function cover(pixels, channels, height, width, ground, side, [top, left]) {
+  const covered = pixels.slice();
+  for (let channel = 0; channel < channels; channel++) {
+    for (let y = Math.max(0, top); y < Math.min(height, top + side); y++) {
+      covered.fill(ground[channel], (channel * height + y) * width + Math.max(0, left), (channel * height + y) * width + Math.min(width, left + side));
+    }
+  }
+  return covered;
+}
