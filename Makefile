@@ -49,6 +49,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of a
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.idle
+	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.training --write
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.two_jobs

@@ -62,9 +62,14 @@ class Chart:
         """Whether no curve has a value that can be drawn."""
         return not any(_drawable(self, curve) for curve in self.curves)
 
+    @property
+    def shown(self) -> list[Curve]:
+        """The curves that are drawn, each with at most some `MOST_POINTS` points."""
+        return [Curve(each.name, _thinned(each.points)) for each in _some(self.curves)]
+
     def svg(self) -> Markup:
         """The picture as an SVG element."""
-        shown = [Curve(each.name, _thinned(each.points)) for each in _some(self.curves)]
+        shown = self.shown
         values = [point for curve in shown for point in _drawable(self, curve)]
         x = _Scale([at for at, _ in values], LEFT, RIGHT, self.log_x)
         y = _Scale([value for _, value in values], BOTTOM, TOP, self.log_y)

@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 
 from app.api import pages, pictures
+from app.api.chart_schemas import ChartData
 from app.api.charts import Chart
 from app.api.diagnoses import diagnosis_of
 from app.api.diagnosis_schemas import Finding
 from app.api.parameters import JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Job
+from app.api.schemas import Job, Page
 from app.api.state import TheDatabase
 from app.codes import Picture
 from app.store import diagnoses, jobs, metrics, retries
@@ -68,6 +69,20 @@ def explain(
     answer = pages.markdown("explain.md", **values)
     answer.headers["Vary"] = "Accept"
     return answer
+
+
+@router.get(
+    "/{job_id}/charts", summary="A run's pictures as numbers", responses=documented(JobNotFound)
+)
+@needs(Scope.READ)
+def list_charts(job_id: JobId, database: TheDatabase) -> Page[ChartData]:
+    """The curves of the report's pictures, thinned, for a program that draws them itself."""
+    with database.read() as connection:
+        stored = jobs.get(connection, job_id)
+        found = diagnosis_of(stored, diagnoses.get(connection, job_id))
+        points = metrics.points(connection, job_id, None, MOST_POINTS)
+    charts = pictures.of(points, found.model_dump(mode="json"))
+    return Page(data=[ChartData.of(name, each) for name, each in charts.items()], next=None)
 
 
 def _sections(

@@ -44,19 +44,29 @@ class CrossSite(Exception):
 class Origins:
     """The hosts under which the service answers, and whose pages may use it.
 
-    These are IP addresses (no page can take another's), localhost, `allowed`, and where
-    `answers_plain_names` those without a dot: the names of containers in one network.
+    It answers as every IP address (no page can take another's), as localhost, `allowed` and
+    `names`, and where `answers_plain_names` under those without a dot: the names of containers in
+    one network. Pages of `allowed` may use it, from any port; those of other ports of its own host
+    may not.
     """
 
-    def __init__(self, allowed: Iterable[str] = (), answers_plain_names: bool = False) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        answers_plain_names: bool = False,
+        *,
+        names: Iterable[str] = (),
+    ) -> None:
         self._allowed = frozenset(name.strip().lower() for name in allowed if name.strip())
+        self._names = self._allowed | {name.lower() for name in names}
         self._answers_plain_names = answers_plain_names
         self._good: set[bytes] = set()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
-        return cls([*settings.allowed_hosts.split(","), settings.host], settings.unprotected)
+        allowed = settings.allowed_hosts.split(",")
+        return cls(allowed, settings.unprotected, names=[settings.host])
 
     def check(self, request: Request) -> None:
         """Lets programs and the service's own pages through.
@@ -107,7 +117,7 @@ class Origins:
             raise CrossSite(origin)
 
     def _is_own(self, name: str) -> bool:
-        if name == "localhost" or name.endswith(".localhost") or name in self._allowed:
+        if name == "localhost" or name.endswith(".localhost") or name in self._names:
             return True
         if self._answers_plain_names and "." not in name and ":" not in name:
             return True

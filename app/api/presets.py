@@ -1,4 +1,6 @@
-"""Recipes to start a job from."""
+"""What a job may say: recipes to start from, and the schema of the whole."""
+
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -24,3 +26,10 @@ def list_presets() -> Page[Preset]:
         for name, preset in PRESETS.items()
     ]
     return Page(data=data, next=None)
+
+
+@router.get("/schema", summary="The schema of a specification")
+@needs(Scope.READ)
+def get_schema() -> dict[str, Any]:
+    """JSON Schema of what `POST /jobs` takes: every field, its default, limits and meaning."""
+    return JobSpec.model_json_schema()

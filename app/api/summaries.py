@@ -49,6 +49,9 @@ def list_summaries(
     dataset: Annotated[
         str | None, Query(max_length=128, description="Only jobs that train on it."), Text
     ] = None,
+    range_of: Annotated[
+        str | None, Query(max_length=40, description="Only range tests of this job."), Text
+    ] = None,
     text: Annotated[
         str | None,
         Query(max_length=200, description="Only jobs with this in their name or id."),
@@ -60,7 +63,14 @@ def list_summaries(
     (behind,) = sort_key(after, id_of("job_")) or (None,)
     with database.read() as connection:
         found = jobs.newest(
-            connection, limit + 1, behind, statuses, wanted, dataset=dataset, text=text
+            connection,
+            limit + 1,
+            behind,
+            statuses,
+            wanted,
+            dataset=dataset,
+            text=text,
+            range_of=range_of,
         )
     page = found[:limit]
     return Page(
@@ -72,7 +82,7 @@ def list_summaries(
 @router.get(
     "/changes",
     summary="Follow all jobs",
-    response_class=EventSourceResponse,
+    response_model=None,
     responses={
         200: {
             "description": "A stream of `job` messages, each with a job's summary: first the jobs "

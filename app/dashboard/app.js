@@ -19,6 +19,9 @@ const VIEWS = [
   [/^try$/, () => import("./views/try.js"), "Try it"],
 ];
 
+/** How often a view is tried again while the service cannot be reached. */
+const AGAIN_MS = 2000;
+
 const main = document.getElementById("main");
 let leaving = new AbortController();
 
@@ -45,17 +48,18 @@ async function route() {
     show(main, place);
     window.scrollTo(0, 0);
     await view(place, { ...address, query: new URLSearchParams(query) }, signal);
-    if (!signal.aborted) place.dataset.ready = "yes";
+    if (!signal.aborted) place.dataset.ready = location.hash;
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
-    show(main, failure(error));
+    show(main, failure(error, signal));
   }
 }
 
-/** What a view shows where it cannot be shown. */
-function failure(error) {
+/** What stands in place of a view that failed. While the service is away, the view is tried again. */
+function failure(error, signal) {
   const lost = error instanceof TypeError && /fetch|network|load/i.test(error.message);
   if (!lost && error.code === undefined) console.error(error);
+  if (lost) setTimeout(() => signal.aborted || route(), AGAIN_MS);
   return h(
     "section",
     { class: "card", role: "alert" },

@@ -27,24 +27,27 @@ export async function chart(place, { title, xLabel = "step", yLabel = "", logX =
   const uPlot = await library();
   let drawn;
   let shown = lines;
-  const style = (name) => getComputedStyle(place).getPropertyValue(name).trim();
-  const axis = (label, extra = {}) => ({
-    label, stroke: style("--soft"), labelSize: 22, font: "12px system-ui", labelFont: "12px system-ui",
-    grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 }, ...extra,
-  });
+  const axis = (label, isLog, extra = {}) => {
+    const line = { stroke: colour(place, "--line"), width: 1, ...(isLog && { filter: decades }) };
+    return {
+      label, stroke: colour(place, "--soft"), labelSize: 20, font: "12px system-ui", labelFont: "12px system-ui",
+      grid: line, ticks: line, values: (_, values) => values.map(short), ...(isLog && { filter: decades }), ...extra,
+    };
+  };
   const build = () => {
     drawn?.destroy();
     const options = {
       width: Math.max(240, place.clientWidth),
       height,
       scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: logY ? 3 : 1 } },
-      axes: [axis(xLabel), axis(yLabel, { size: 58 })],
+      axes: [axis(xLabel, logX), axis(yLabel, logY, { size: 52 })],
       cursor: { drag: { x: true, y: false } },
       legend: { live: true },
       series: [
-        { label: xLabel },
+        { label: xLabel, value: (_, value) => short(value) },
         ...shown.map((line, index) => ({
           label: line.name,
+          value: (_, value) => (value == null ? "" : String(Number(value.toPrecision(4)))),
           stroke: COLOURS[index % COLOURS.length],
           dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length],
           width: 2,
@@ -61,7 +64,9 @@ export async function chart(place, { title, xLabel = "step", yLabel = "", logX =
   const resized = new ResizeObserver(() => drawn?.setSize({ width: Math.max(240, place.clientWidth), height }));
   build();
   resized.observe(place);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
   addEventListener("themechange", build);
+  dark.addEventListener("change", build);
   return {
     update(next) {
       const same = next.length === shown.length && next.every((line, at) => line.name === shown[at].name);
@@ -73,9 +78,30 @@ export async function chart(place, { title, xLabel = "step", yLabel = "", logX =
     destroy() {
       resized.disconnect();
       removeEventListener("themechange", build);
+      dark.removeEventListener("change", build);
       drawn?.destroy();
     },
   };
+}
+
+/** A colour of the style sheet as a canvas takes it: its own `light-dark()` is no colour there. */
+function colour(place, name) {
+  const probe = place.appendChild(h("span"));
+  probe.style.color = `var(${name})`;
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+/** Of the marks of a logarithmic axis, the powers of ten. */
+const decades = (_, values) => values.map((value) => (value && Number.isInteger(Number(Math.log10(value).toFixed(9))) ? value : null));
+
+/** A number as an axis shows it: 0.5, 1e-5, 400k. */
+function short(value) {
+  if (value == null) return "";
+  const size = Math.abs(value);
+  if (size >= 1e6 || (size > 0 && size < 1e-3)) return value.toExponential(0).replace("e+", "e");
+  return size >= 1e4 ? `${Number((value / 1000).toPrecision(3))}k` : String(Number(value.toPrecision(3)));
 }
 
 /** The lines as columns over one x. */

@@ -126,10 +126,12 @@ def newest(
     *,
     dataset: str | None = None,
     text: str | None = None,
+    range_of: str | None = None,
 ) -> list[Job]:
     """Jobs that match every filter, newest first, from behind the id `after`.
 
-    `dataset` is the name of one; `text` stands somewhere in the name or the id, in any case.
+    `dataset` is the name of one; `text` stands somewhere in the name or the id, in any case;
+    `range_of` is the id of the job of which they are range tests.
     """
     query = _SELECT.order_by(jobs.c.id.desc()).limit(limit)
     if after is not None:
@@ -140,6 +142,8 @@ def newest(
         query = query.where(jobs.c.labels[key].as_string() == value)
     if dataset is not None:
         query = query.where(jobs.c.spec["dataset"]["name"].as_string() == dataset)
+    if range_of is not None:
+        query = query.where(jobs.c.range_of == range_of)
     if text is not None:
         found = (each.icontains(text, autoescape=True) for each in (jobs.c.name, jobs.c.id))
         query = query.where(or_(*found))

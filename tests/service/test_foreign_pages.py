@@ -26,6 +26,7 @@ CHANGES += [("PUT", "/models/aliases/mine"), ("DELETE", "/models/x"), ("PATCH", 
         {"Origin": EVIL, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Origin": "null"},  # a sandboxed frame, a file
         {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"},  # another port
+        {"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site"},
         {"Origin": "http://127.0.0.1.evil.example"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},  # a form of another site
     ],
