@@ -204,7 +204,9 @@ def test_two_models_are_compared(page: Page, client: Client, models: dict[str, A
 
 def test_models_of_other_data_are_not_compared(page: Page, models: dict[str, Any]) -> None:
     go(page, f"#/models/compare?a={models['table']['id']}&b={models['weak']['id']}")
-    expect(page.get_by_role("alert")).to_contain_text("trained on the same dataset")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("These cannot be compared")
+    expect(alert).to_contain_text("trained on the same dataset")
     picture(page, "models-compare-refused")
     expect_faults(page, "409")
 

@@ -96,7 +96,7 @@ function modelList(signal) {
     };
     const found = await next();
     if (found === null) return;
-    if (found) show(element, h("section", { class: "card list" }, table(body), h("div", { class: "row" }, more, counted)));
+    if (found) show(element, h("section", { class: "card models-list" }, table(body), h("div", { class: "row" }, more, counted)));
     else show(element, filters.dataset ? empty(`No model was trained on ${filters.dataset}`, h("p", {}, "The name must be written out; clear the field to see all.")) : empty("There are no models yet", h("p", {}, "A job that succeeds publishes one."), h("p", {}, h("a", { class: "button primary", href: "#/new" }, "Train one"))));
   };
   return { element, datasets, compare, load };
