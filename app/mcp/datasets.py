@@ -9,6 +9,7 @@ from pydantic import Field
 from app.jobspec import BUILT_IN_DATASETS
 from app.mcp.answers import Answer
 from app.mcp.connection import service
+from app.mcp.waiting import WAITING
 
 MOST_DATASETS = 50
 """Datasets of one's own in a list."""
@@ -78,7 +79,8 @@ async def add_table(
     make = partial(datasets.make, kind="table", file_name=f"{name}.csv", table={"target": target})
     made = await run_sync(make, name)
     await run_sync(datasets.send_text, made["id"], csv)
-    return _line(await run_sync(datasets.get, made["id"], IMPORT_SECONDS))
+    imported = partial(datasets.get, made["id"], IMPORT_SECONDS)
+    return _line(await run_sync(imported, limiter=WAITING))
 
 
 def _line(found: dict[str, Any]) -> DatasetLine:

@@ -1,6 +1,7 @@
 """How agents reach the server: over standard input and output, or over streamable HTTP."""
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
 
@@ -19,6 +20,8 @@ SHUTDOWN_SECONDS = 5
 
 def serve_stdio(url: str) -> None:
     """Answers one agent until it closes the input, with the key in TRAIND_KEY."""
+    # Python's own handler would wait for the thread that reads the input, which Ctrl-C cannot wake.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with Client(url) as client:
         asyncio.run(make_server(with_own_key(client)).run_stdio_async())
 

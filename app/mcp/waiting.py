@@ -17,6 +17,8 @@ MAX_SECONDS = 50
 """Below the 60 s after which clients of the official SDKs give up on a request."""
 REPORT_SECONDS = 5.0
 """How often progress is told."""
+WAITING = anyio.CapacityLimiter(1000)
+"""Threads of calls that wait: their own, so that they take none from calls that answer at once."""
 RESTING = {"paused", "succeeded", "failed", "cancelled"}
 """States that a job does not leave by itself."""
 
@@ -35,7 +37,8 @@ async def wait_for_job(
     found = await run_sync(client.job, job)
     while found["status"] not in RESTING and (left := deadline - anyio.current_time()) > 0:
         await _report(context, found)
-        found = await run_sync(partial(client.job, job, wait=min(left, REPORT_SECONDS)))
+        look = partial(client.job, job, wait=min(left, REPORT_SECONDS))
+        found = await run_sync(look, limiter=WAITING)
     state = JobState.of(found)
     if found["status"] == "queued" and not await run_sync(_has_worker, client):
         state.next = "No worker is alive, so that it waits: `traind worker` starts one."

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tests.service.test_diagnosis_api import diverge, start
 from tests.waiting import HANG_SECONDS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text()
+CALLER = {"name": "test", "version": "1"}
+GREETING = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CALLER}
+ASKED = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": GREETING}
 TOO_FAST = {
     "dataset": {"name": "digits"},
     "training": {"epochs": 4, "batch_size": 16, "log_every": 50, "optimizer": {"lr": 100.0}},
@@ -210,7 +214,7 @@ def test_a_service_that_does_not_run_is_told_by_each_tool() -> None:
 
 def test_nothing_but_messages_is_written_to_standard_output(api: Api) -> None:
     calls = [
-        ("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CALLER}),
+        ("initialize", GREETING),
         ("tools/list", {}),
         ("tools/call", {"name": "list_jobs", "arguments": {}}),
         ("tools/call", {"name": "show_job", "arguments": {"job": "job_nowhere"}}),
@@ -242,7 +246,18 @@ def test_nothing_but_messages_is_written_to_standard_output(api: Api) -> None:
     assert all(answer["jsonrpc"] == "2.0" for answer in answers)
 
 
-CALLER = {"name": "test", "version": "1"}
+def test_ctrl_c_ends_the_command_while_it_waits_for_the_agent(api: Api) -> None:
+    with subprocess.Popen(
+        [str(TRAIND), "mcp", "--url", api.service.url],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(ASKED) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(HANG_SECONDS) == -signal.SIGINT
 
 
 def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
