@@ -30,11 +30,13 @@ def mcp(
     from app.mcp import transports
     from app.settings import Settings
 
-    service = url or Settings.from_environment().url
+    settings = Settings.from_environment()
+    service = url or settings.url
     if not http:
         transports.serve_stdio(service)
         return
-    transports.serve_http(service, host, port, _say_where)
+    names = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
+    transports.serve_http(service, host, port, _say_where, names)
 
 
 def _say_where(url: str) -> None:

@@ -1,6 +1,6 @@
 """What every answer of a tool has in common."""
 
-from typing import Any
+from typing import Any, overload
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +11,10 @@ class Answer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+@overload
+def rounded(value: float) -> float: ...
+@overload
+def rounded(value: float | None) -> float | None: ...
 def rounded(value: float | None) -> float | None:
     """The value with four significant digits: more of them say nothing to an agent."""
     return None if value is None else float(f"{value:.4g}")

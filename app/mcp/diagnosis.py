@@ -136,5 +136,5 @@ def _curve(name: str, measures: Iterable[dict[str, Any]], count: int) -> Curve:
     every = list(measures)
     finite = [(each["step"], each["value"]) for each in every if each["value"] is not None]
     broken = (each["step"] for each in every if each["value"] is None)
-    kept = [(int(step), float(f"{value:.4g}")) for step, value in thinned(finite, count)]
+    kept = [(int(step), rounded(value)) for step, value in thinned(finite, count)]
     return Curve(name=name, points=kept, measured=len(every), not_finite_at=next(broken, None))

@@ -78,7 +78,7 @@ class Comparison(Answer):
     """Accuracy of a, 0 to 1."""
     accuracy_b: float
     """Accuracy of b, 0 to 1."""
-    difference: tuple[float | None, float | None]
+    difference: tuple[float, float]
     """Lower and upper end of the 95% interval of accuracy_b - accuracy_a."""
     p_value: float
     """How likely such a difference is between equally good models (McNemar's exact test)."""
@@ -137,10 +137,10 @@ def compare_models(a: ModelRef, b: ModelRef) -> Comparison:
     return Comparison(
         a=found["a"]["model"],
         b=found["b"]["model"],
-        accuracy_a=found["a"]["accuracy"],
-        accuracy_b=found["b"]["accuracy"],
-        difference=(rounded(found["difference"]["low"]), rounded(found["difference"]["high"])),
-        p_value=found["p_value"],
+        accuracy_a=rounded(found["a"]["accuracy"]),
+        accuracy_b=rounded(found["b"]["accuracy"]),
+        difference=tuple(rounded(found["difference"][end]) for end in ("low", "high")),
+        p_value=rounded(found["p_value"]),
         examples=found["images"],
         verdict=found["verdict"],
         classes=[

@@ -10,7 +10,8 @@ from app.mcp.connection import service
 MOST_INPUTS = 100
 """Inputs of one call."""
 
-Input = list[Any] | str | dict[str, str | float | bool | None]
+Input = list[Any] | str | dict[str, str | int | float | bool | None]
+"""Pixels, a file, or a row. Whole numbers stay whole: the category 80 is not 80.0."""
 
 
 class Ranked(Answer):

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import httpx
 import uvicorn
@@ -16,6 +16,9 @@ from app.mcp.server import make_server
 
 SHUTDOWN_SECONDS = 5
 """How long a stopping server waits for the calls in flight."""
+OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
+NO_PAGE_HAS_A_KEY = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""Beyond the loopback every call needs a key: its `Host` and `Origin` prove nothing more."""
 
 
 def serve_stdio(url: str) -> None:
@@ -26,10 +29,17 @@ def serve_stdio(url: str) -> None:
         asyncio.run(make_server(with_own_key(client)).run_stdio_async())
 
 
-def serve_http(url: str, host: str, port: int, listens_at: Callable[[str], object]) -> None:
+def serve_http(
+    url: str,
+    host: str,
+    port: int,
+    listens_at: Callable[[str], object],
+    allowed_hosts: Iterable[str] = (),
+) -> None:
     """Answers many agents at /mcp until a signal; each call goes on with the key that it brought.
 
-    No session is kept: nothing of one user is there when another one calls.
+    No session is kept: nothing of one user is there when another one calls. `allowed_hosts` are
+    names under which it answers on the loopback, as a proxy may send them.
 
     Raises:
         AddressUnavailable: it cannot listen there, or should not: others than this machine could
@@ -43,7 +53,8 @@ def serve_http(url: str, host: str, port: int, listens_at: Callable[[str], objec
             "make one first, with `traind keys create NAME --scope write`, or listen on 127.0.0.1."
         )
     application = make_server(with_key_of_request(url)).streamable_http_app(
-        stateless_http=True, transport_security=_security(is_loopback=loopback)
+        stateless_http=True,
+        transport_security=_security(allowed_hosts) if loopback else NO_PAGE_HAS_A_KEY,
     )
     with _listening(host, port) as bound:
         config = uvicorn.Config(
@@ -64,15 +75,12 @@ def _asks_for_keys(url: str) -> bool:
         return http.get("/v2").status_code == httpx.codes.UNAUTHORIZED
 
 
-def _security(*, is_loopback: bool) -> TransportSecuritySettings:
-    """On the loopback, foreign web pages are refused by `Host` and `Origin`; app/api/origins.py
-    says why. Elsewhere each call needs a key, which no foreign page has."""
-    if not is_loopback:
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    own = ("127.0.0.1:*", "localhost:*", "[::1]:*")
-    return TransportSecuritySettings(
-        allowed_hosts=list(own), allowed_origins=[f"http://{each}" for each in own]
-    )
+def _security(allowed_hosts: Iterable[str]) -> TransportSecuritySettings:
+    """Refuses foreign web pages by `Host` and `Origin`; app/api/origins.py says why."""
+    names = [*OWN_NAMES, *allowed_hosts]
+    hosts = [host for name in names for host in (name, f"{name}:*")]
+    origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -2,17 +2,21 @@
 
 import re
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from mcp import Client, MCPError
+from PIL import Image
 
 from app.store.keys import Scope
 from tests.service.agents import TRAIND, called, refused, serving_http, using_http
 from tests.service.conftest import Api, band, serving
+from tests.service.pictures import file
 from tests.service.test_auth import make
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text()
@@ -50,7 +54,8 @@ def keys(guarded: Api) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def url(guarded: Api, keys: dict[str, str]) -> Iterator[str]:
     """Where the tools are; the process itself has a good key in its environment."""
-    with serving_http(guarded.service.url, TRAIND_KEY=keys["predict"]) as url:
+    environment = {"TRAIND_KEY": keys["predict"], "TRAIND_ALLOWED_HOSTS": "agents.example"}
+    with serving_http(guarded.service.url, **environment) as url:
         yield url
 
 
@@ -59,6 +64,10 @@ def test_a_call_does_what_its_own_key_may(url: str, keys: dict[str, str], mode: 
     async def work(agent: Client) -> None:
         predicted = await called(agent, "predict", inputs=[band(3)])
         assert predicted["predictions"][0]["label"] == "class 3"
+        picture = b64encode(file(Image.fromarray(np.array(band(7), np.uint8)))).decode()
+        predicted = await called(agent, "predict", inputs=[picture], top_k=2)
+        assert predicted["predictions"][0]["label"] == "class 7"
+        assert len(predicted["predictions"][0]["others"]) == 1
         told = await refused(agent, "submit_job", spec={})
         assert "This needs a key with the scope write; this one has predict, read." in told
 
@@ -113,8 +122,9 @@ def test_every_tool_is_tried() -> None:
         ({"Origin": "https://elsewhere.example"}, 403),
         ({"Origin": "null"}, 403),
         ({}, 200),
+        ({"Host": "agents.example", "Origin": "https://agents.example"}, 200),
     ],
-    ids=["host", "origin", "no origin", "program"],
+    ids=["host", "origin", "no origin", "program", "proxy"],
 )
 def test_foreign_web_pages_are_refused(url: str, headers: dict[str, str], status: int) -> None:
     answer = httpx.post(url, json=ASKED, headers=ACCEPT | headers)
