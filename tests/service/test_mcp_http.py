@@ -1,5 +1,6 @@
 """`traind mcp --http`: many agents, each with its own key, and foreign web pages kept out."""
 
+import asyncio
 import re
 import subprocess
 from base64 import b64encode
@@ -8,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import numpy as np
 import pytest
 from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from app.store.keys import Scope
-from tests.service.agents import TRAIND, called, refused, serving_http, using_http
+from tests.service.agents import TRAIND, called, refused, serving_http, text_of, using_http
 from tests.service.conftest import Api, band, serving
 from tests.service.pictures import file
 from tests.service.test_auth import make
+from tests.waiting import HANG_SECONDS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text()
 SCOPES = dict(re.findall(r"^\| `(\w+)` \|.*\| (read|write|predict) \|$", DOCUMENT, re.MULTILINE))
@@ -72,6 +76,23 @@ def test_a_call_does_what_its_own_key_may(url: str, keys: dict[str, str], mode: 
         assert "This needs a key with the scope write; this one has predict, read." in told
 
     using_http(url, keys["write"], work, mode)
+
+
+def test_keys_of_calls_at_the_same_time_are_not_mixed(url: str, keys: dict[str, str]) -> None:
+    async def asked(lacking: str) -> list[bool]:
+        """Whether each of many predictions was refused for the key's scope."""
+        headers = {"Authorization": f"Bearer {keys[lacking]}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=HANG_SECONDS) as http,
+            Client(streamable_http_client(url, http_client=http)) as agent,
+        ):
+            calls = [agent.call_tool("predict", ARGUMENTS["predict"]) for _ in range(20)]
+            return ["needs a key" in text_of(each) for each in await asyncio.gather(*calls)]
+
+    async def run() -> list[list[bool]]:
+        return await asyncio.gather(asked("predict"), asked("write"))
+
+    assert asyncio.run(run()) == [[True] * 20, [False] * 20]
 
 
 @pytest.mark.parametrize("key", [None, "traind_unknown_key"])
