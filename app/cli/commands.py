@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from app.cli import (
+    agents,
     backbone,
     data,
     doctor,
@@ -97,6 +98,7 @@ COMMANDS: dict[str, dict[str, tuple[Callable[..., None], str]]] = {
         "restore": (restoring.restore, "traind restore monday.db"),
         "backbone": (backbone.backbone, "traind backbone resnet18 resnet18-f37072fd.pth"),
         "demo": (serving.demo, "traind demo"),
+        "mcp": (agents.mcp, "traind mcp --http --port 8765"),
     },
     JOBS: {
         "submit": (

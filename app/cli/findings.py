@@ -49,12 +49,13 @@ def _told(finding: dict[str, Any]) -> list[Text]:
     return [
         Text(printable(f"{finding['title']} ({severity}{of})"), STYLES[severity]),
         Text(f"  {finding['explanation']}"),
-        *(Text(f"  {_measured(each)}", "dim") for each in finding["evidence"]),
+        *(Text(f"  {measured(each)}", "dim") for each in finding["evidence"]),
         Text(f"  {finding['advice']}"),
     ]
 
 
-def _measured(evidence: dict[str, Any]) -> str:
+def measured(evidence: dict[str, Any]) -> str:
+    """A measurement behind a finding, with the value beyond which it is a fault."""
     limit = ""
     if evidence["threshold"] is not None:
         limit = f" (a fault {evidence['comparison']} {_number(evidence['threshold'])})"

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from app.cli.connection import Url, connected
-from app.cli.spec_fields import differences
+from app.cli.spec_fields import changed_fields, differences
 from app.cli.terminal import AsJson, print_facts, print_json, print_rows
 
 SHOWN_APART = {"name", "labels"}
@@ -21,8 +21,8 @@ def show(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
         defaults = client.validate({})["spec"]
     changed = [
         (path, value)
-        for path, default, value in differences(defaults, found["spec"])
-        if value and (default or value != "null") and path.partition(".")[0] not in SHOWN_APART
+        for path, value in changed_fields(defaults, found["spec"])
+        if path.partition(".")[0] not in SHOWN_APART
     ]
     print_facts([*_state(found), *changed, *_measures(found), *_end(found)])
 

@@ -26,6 +26,15 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, st
     return found
 
 
+def changed_fields(defaults: dict[str, Any], spec: dict[str, Any]) -> list[tuple[str, str]]:
+    """Paths and values of the fields that are not the defaults."""
+    return [
+        (path, value)
+        for path, default, value in differences(defaults, spec)
+        if value and (default or value != "null")
+    ]
+
+
 def _fields(section: dict[str, Any], before: str) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, value in section.items():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,7 +12,7 @@ import httpx
 from httpx_sse import connect_sse
 
 from app import address
-from app.client.answers import Problem, content, quoted
+from app.client.answers import Problem, content, quoted, text
 from app.client.datasets import Datasets, Refused
 from app.client.packing import NothingToPack
 from app.client.pages import each_item
@@ -55,17 +56,19 @@ class Client:
         key: str | None = None,
         *,
         direct: bool | None = None,
+        verify: ssl.SSLContext | None = None,
     ) -> None:
-        """`key` is an API key; by default the one in TRAIND_KEY, where there is one.
+        """`key` is an API key; by default the one in TRAIND_KEY, where there is one. "" is none.
 
         A `direct` client uses no proxy of the environment; by default only one whose URL is on the
-        loopback is direct.
+        loopback is direct. `verify` checks certificates: several clients may share one, which takes
+        20 ms to make.
 
         Raises:
             BadKey: the key has characters that no key has.
             httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
         """
-        key = (key or os.environ.get("TRAIND_KEY") or "").strip()
+        key = (os.environ.get("TRAIND_KEY", "") if key is None else key).strip()
         if key and not KEY.fullmatch(key):
             raise BadKey
         if direct is None:
@@ -76,7 +79,8 @@ class Client:
                 timeout=timeout,
                 headers={"Authorization": f"Bearer {key}"} if key else {},
                 trust_env=not direct,
-                verify=httpx.create_ssl_context(),  # SSL_CERT_FILE counts without a proxy, too
+                # SSL_CERT_FILE counts without a proxy, too.
+                verify=verify or httpx.create_ssl_context(),
             )
         except (ValueError, ImportError) as error:
             reason = f"the proxy that the environment names cannot be used: {error}"
@@ -174,10 +178,11 @@ class Client:
 
     def explain(self, job_id: str, form: str = "markdown") -> str:
         """Why a run did as it did: a report in `markdown` or `html`."""
-        answer = self._http.get(f"/jobs/{quoted(job_id)}/explain", params={"format": form})
-        if answer.is_error:
-            content(answer)
-        return answer.text
+        return text(self._http.get(f"/jobs/{quoted(job_id)}/explain", params={"format": form}))
+
+    def points(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Every point of a job's curves, by name and step."""
+        return each_item(self._http, f"/jobs/{quoted(job_id)}/metrics", None, page=10_000)
 
     def presets(self) -> list[dict[str, Any]]:
         """Recipes to start a job from, each with the specification that it means."""
@@ -186,6 +191,10 @@ class Client:
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
         return content(self._http.get(f"/models/{quoted(ref)}"))
+
+    def card(self, ref: str) -> str:
+        """What a model is, how it was trained, how well it does, and how to ask it: Markdown."""
+        return text(self._http.get(f"/models/{quoted(ref)}/card"))
 
     def each_model(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """Models that match every filter: `sort`, `dataset`, `min_accuracy`, `label`, `job`.
@@ -231,14 +240,17 @@ class Client:
         found: list[dict[str, Any]] = self.predictions(inputs, model)["predictions"]
         return found
 
-    def predictions(self, inputs: list[Any], model: str | None = None) -> dict[str, Any]:
+    def predictions(
+        self, inputs: list[Any], model: str | None = None, top_k: int | None = None
+    ) -> dict[str, Any]:
         """As `predict`, with the id of the model that has answered; rows of a table, too.
 
         Raises:
             Problem: there is no such model, or an input is none of its.
         """
-        sent = {"inputs": inputs} | ({"model": model} if model else {})
-        return content(self._http.post("/predict", json=sent))
+        sent = {"inputs": inputs, "model": model or None, "top_k": top_k}
+        asked = {name: value for name, value in sent.items() if value is not None}
+        return content(self._http.post("/predict", json=asked))
 
     def predict_file(
         self, picture: bytes, media_type: str, model: str | None = None, top_k: int | None = None

@@ -31,6 +31,17 @@ def content(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
+def text(response: httpx.Response) -> str:
+    """The text of an answer that is a document.
+
+    Raises:
+        Problem: it tells of one.
+    """
+    if response.is_error:
+        content(response)
+    return response.text
+
+
 def quoted(name: str) -> str:
     """An id or a name as one part of a path, whatever its characters."""
     return quote(name, safe="")

@@ -11,6 +11,7 @@ import httpx
 
 from app.client.answers import Problem, content, quoted
 from app.client.packing import packed
+from app.client.pages import each_item
 
 PIECE = 2**20
 """Bytes that are read and sent at once."""
@@ -114,6 +115,15 @@ class Datasets:
                         raise
                 time.sleep(min(5.0, 0.1 * 2**breaks))
 
+    def send_text(self, dataset_id: str, text: str) -> dict[str, Any]:
+        """Sends a file that is a text, at once.
+
+        Raises:
+            Problem: the service refuses it.
+        """
+        url = f"/datasets/{quoted(dataset_id)}/content"
+        return content(self._http.put(url, content=text.encode()))
+
     def _received(self, dataset_id: str) -> int:
         """How far the upload is; a service that restarts is asked again."""
         for attempt in range(BREAKS):
@@ -154,6 +164,10 @@ class Datasets:
         """The newest versions."""
         found: list[dict[str, Any]] = content(self._http.get("/datasets", params=filters))["data"]
         return found
+
+    def each(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Versions, newest first: `name`; None is all of them."""
+        return each_item(self._http, "/datasets", limit, **filters)
 
     def report(self, ref: str) -> dict[str, Any]:
         """What was found in a dataset."""

@@ -9,13 +9,13 @@ import httpx
 from app.client.answers import content
 
 PAGE = 100
-"""Most items that the API gives at once."""
+"""Most items that most lists of the API give at once."""
 
 
 def each_item(
-    http: httpx.Client, path: str, limit: int | None, **query: Any
+    http: httpx.Client, path: str, limit: int | None, page: int = PAGE, **query: Any
 ) -> Iterator[dict[str, Any]]:
-    """The items of a list in its order, at most `limit` of them; None is all.
+    """The items of a list in its order, at most `limit` of them, `page` at once; None is all.
 
     Parameters of the query that are None are left out.
 
@@ -23,7 +23,7 @@ def each_item(
         Problem: the service refuses a parameter.
     """
     asked = {name: value for name, value in query.items() if value is not None}
-    return islice(_every_item(http, path, asked | {"limit": min(limit or PAGE, PAGE)}), limit)
+    return islice(_every_item(http, path, asked | {"limit": min(limit or page, page)}), limit)
 
 
 def _every_item(http: httpx.Client, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:

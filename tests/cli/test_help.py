@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from app.cli import app, exit_codes
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-NO_DATA = {"serve", "worker", "demo", "explain", "data delete"}
-"""Commands that print no data: processes, a document, nothing."""
+NO_DATA = {"serve", "worker", "demo", "explain", "mcp", "data delete"}
+"""Commands that print no data: processes, a document, nothing, MCP messages."""
 HEAVY = ["httpx", "sqlalchemy", "pydantic", "numpy", "PIL", "yaml", "structlog", "fastapi", "torch"]
 
 
