@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        opened = database.connect(settings.database)
+        opened = database.connect(settings.database, mirrors=bool(settings.mlflow_uri))
         migrations.migrate(opened)
         opened.on_commit = partial(doorbell.ring, opened)
         paces = Paces(opened)
@@ -84,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             guard=guard,
             objects=Objects(settings.objects),
             backbones=settings.backbone_files,
+            destinations=settings.webhooks,
             body_limit=settings.max_body_bytes,
             upload_limit=settings.max_upload_bytes,
         )

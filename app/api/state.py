@@ -25,6 +25,8 @@ class State(TypedDict):
     objects: Objects
     backbones: Path
     """Folder of the weights of backbones."""
+    destinations: Path | None
+    """The operator's file of destinations of webhooks."""
     body_limit: int
     """Most bytes of a request's body."""
     upload_limit: int
@@ -48,6 +50,10 @@ async def _backbones(request: Request) -> Path:
     return cast(Path, request.state.backbones)
 
 
+async def _destinations(request: Request) -> Path | None:
+    return cast(Path | None, request.state.destinations)
+
+
 async def _watcher(request: Request) -> Watcher:
     return cast(Watcher, request.state.watcher)
 
@@ -65,6 +71,7 @@ TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheObjects = Annotated[Objects, Depends(_objects)]
 TheBackbones = Annotated[Path, Depends(_backbones)]
+TheDestinations = Annotated[Path | None, Depends(_destinations)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
 TheRequestId = Annotated[str | None, Depends(_request_id)]
 TheKey = Annotated[str | None, Depends(_key)]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from ulid import ULID
 
-from app.store import datasets, diagnoses, events, keys
+from app.store import announcements, datasets, diagnoses, events, keys
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
@@ -235,6 +235,8 @@ def _change(
     connection.execute(changed.values(**values))
     status = values.get("status", job.status)
     events.append(connection, job.id, [_said(message, status, request_id)])
+    if status is not job.status:
+        announcements.announce(connection, job.id)
     return get(connection, job.id)
 
 

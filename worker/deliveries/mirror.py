@@ -1,0 +1,1 @@
+"""Mirrors ended jobs as runs of an MLflow server."""
