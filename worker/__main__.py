@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 SOCKET_PATH_BYTES = 107
@@ -46,6 +47,8 @@ def main() -> None:
                 sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
         logs.configure()
         destinations.read(settings.webhooks)
+        if settings.mlflow_uri and find_spec("mlflow") is None:
+            sys.exit("TRAIND_MLFLOW_URI needs mlflow-skinny: pip install 'traind[mlflow]'.")
         migrations.migrate(opened)
     except (BadSettings, destinations.BadDestinations, StoreError) as error:
         sys.exit(str(error))

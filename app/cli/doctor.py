@@ -78,6 +78,8 @@ def checks(settings: "Settings") -> Iterator[Check]:
     yield from _database(settings)
     yield _datasets(settings.datasets)
     yield _webhooks(settings.webhooks)
+    if settings.mlflow_uri:
+        yield _mlflow(settings.mlflow_uri)
     yield _port(settings)
 
 
@@ -215,6 +217,22 @@ def _webhooks(file: Path | None) -> Check:
         advice = f"others may read its secrets: chmod 600 {file}"
         return Check("webhooks", Verdict.WARN, told, advice)
     return Check("webhooks", Verdict.OK, told)
+
+
+def _mlflow(uri: str) -> Check:
+    import httpx
+
+    try:
+        version("mlflow-skinny")
+    except PackageNotFoundError:
+        told = "TRAIND_MLFLOW_URI is set, and mlflow-skinny is not installed"
+        return Check("mlflow", Verdict.FAIL, told, "install traind[mlflow] for the workers")
+    try:
+        httpx.get(f"{uri}/health", timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        advice = "start it, or see to TRAIND_MLFLOW_URI; jobs are mirrored for 41 hours"
+        return Check("mlflow", Verdict.WARN, f"{uri} does not answer: {error}", advice)
+    return Check("mlflow", Verdict.OK, f"answers at {uri}")
 
 
 def _port(settings: "Settings") -> Check:
