@@ -1,5 +1,8 @@
 """Webhooks from a job to a receiver, with a real API, a real worker, and servers that fail."""
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,3 +222,57 @@ def test_an_unknown_destination_is_refused_before_anything_is_stored(
     assert wrong["pointer"] == "/webhooks/1"
     assert "the operator allows chat, ci" in wrong["detail"]
     assert client.jobs(limit=1) == before
+
+
+def test_a_retry_names_the_destination_that_was_removed_meanwhile(
+    client: Client, service: Service, receiver: Receiver, file: Path
+) -> None:
+    job = ended(client, submit(client, "ci"))
+    allow(file, other=receiver.port)
+    for route, pointer in (("retry", "/patch/webhooks/0"), ("lr-range", "/webhooks/0")):
+        refused = httpx.post(f"{service.url}/jobs/{job['id']}/{route}", json={})
+        assert refused.status_code == 422
+        assert refused.headers["content-type"] == "application/problem+json"
+        (wrong,) = refused.json()["errors"]
+        assert wrong["pointer"] == pointer
+        assert "the operator allows other" in wrong["detail"]
+    patch = {"patch": {"webhooks": ["other"]}}
+    again = httpx.post(f"{service.url}/jobs/{job['id']}/retry", json=patch).json()
+    assert again["spec"]["webhooks"] == ["other"]
+
+
+def test_a_file_that_was_spoilt_refuses_jobs_with_webhooks_alone(
+    client: Client, file: Path
+) -> None:
+    file.write_text("nonsense")
+    with pytest.raises(Problem) as caught:
+        submit(client, "ci")
+    assert caught.value.status == 500
+    assert caught.value.code == "webhooks_unreadable"
+    assert client.cancel(submit(client)["id"])
+
+
+def test_jobs_of_a_key_are_told_of(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        file = allow(tmp_path / "webhooks.toml", ci=receiver.port)
+        service = Service(Settings(home=tmp_path / "home", port=0, webhooks=file))
+        made = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("traind"), "keys", "create", "nightly"),
+                *("--scope", "write", "--scope", "read", "--webhook", "ci", "--json"),
+            ],
+            env=service.settings.environment(),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        key = json.loads(made.stdout)
+        assert key["webhooks"] == ["ci"]
+        try:
+            service.start("app", "worker")
+            with Client(service.url, key=key["token"]) as client:
+                job = ended(client, client.submit(QUICK))
+            until(lambda: receiver.received)
+        finally:
+            service.stop()
+    (came,) = receiver.received
+    assert came.event["data"]["job"]["id"] == job["id"]

@@ -24,6 +24,7 @@ GONE = 410
 """The destination wants to hear no more, by the rules."""
 LONGEST_WAIT_SECONDS = 3600.0
 """Most of a `Retry-After` that is obeyed."""
+LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 TIMES = ("created_at", "started_at", "ended_at")
 """Facts of a job that are microseconds since 1970."""
 
@@ -39,6 +40,7 @@ class Webhooks:
         self._client = httpx.AsyncClient(
             follow_redirects=False,  # a redirect would lead where the operator has not allowed
             timeout=LIMIT_SECONDS,
+            mounts=dict.fromkeys(LOOPBACK),  # no proxy of the environment leads there
             headers={"User-Agent": f"traind/{version('traind')}"},
         )
 
