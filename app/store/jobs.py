@@ -235,8 +235,7 @@ def _change(
     connection.execute(changed.values(**values))
     status = values.get("status", job.status)
     events.append(connection, job.id, [_said(message, status, request_id)])
-    if status is not job.status:
-        announcements.announce(connection, job.id)
+    announcements.announce(connection, job.id)
     return get(connection, job.id)
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from sqlalchemy import update
 from app.client import Client, Problem
 from app.local import Service
 from app.settings import Settings
-from app.store import database, tables
+from app.store import database, outbox, tables
+from app.store.outbox import Work
 from tests.receiver import Received, Receiver, allow, receiving
 from tests.waiting import ended, until
 
@@ -68,10 +70,8 @@ def processes(service: Service) -> list[psutil.Process]:
 
 def make_due(service: Service) -> None:
     """As if the wait of every delivery were over."""
-    opened = database.connect(service.settings.database)
-    with opened.write() as connection:
-        connection.execute(update(tables.outbox).values(due_at=0))
-    opened.close()
+    with closing(database.connect(service.settings.database)) as opened, opened.write() as writing:
+        writing.execute(update(tables.outbox).values(due_at=0))
 
 
 def test_the_end_of_a_job_is_told_and_stands_in_its_events(
@@ -190,6 +190,8 @@ def test_a_worker_that_stops_leaves_what_it_sends_to_the_next(
     assert service.processes["worker"].wait() == 0
     answered.set()
     assert told(service, job) == []
+    with closing(database.connect(service.settings.database)) as opened, opened.read() as reading:
+        assert outbox.due(reading) == {Work.WEBHOOK}
     service.start("worker")
     until(lambda: told(service, job))
     assert len({each.id for each in receiver.received}) == 1

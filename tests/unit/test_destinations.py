@@ -28,7 +28,10 @@ def test_names_lead_to_addresses_and_secrets(tmp_path: Path) -> None:
         (f"[ci]\n{URL}", "ci.secret: Field required"),
         (f"[ci]\nurl = 'ftp://x'\nsecret = '{SECRET}'", "ci.url: must be an address such as"),
         (f"[ci]\n{URL}\nsecret = '{SECRET[6:]}'", "ci.secret: must begin with whsec_"),
-        (f"[ci]\n{URL}\nsecret = 'whsec_c2Vj!mV0'", "ci.secret: must be base64 behind whsec_"),
+        (
+            f"[ci]\n{URL}\nsecret = '{SECRET[:20]}!{SECRET[20:]}'",
+            "ci.secret: must be base64 behind whsec_",
+        ),
         (f"[ci]\n{URL}\nsecret = 'whsec_c2VjcmV0'", "must be base64 of 24 to 64 bytes, not 6"),
         (f"[ci]\n{URL}\nsecret = []", "ci.secret: List should have at least 1 item"),
         (f"[ci]\n{URL}\nsecret = 7", "ci.secret: must be a text, or a list of texts"),
