@@ -29,9 +29,10 @@ def main() -> None:
         sys.exit(str(error))
     logs.configure()
     opened.on_commit = partial(doorbell.ring, opened)
-    asyncio.run(_work_off(settings, opened, work))
+    # asyncio.run would wait at the end for a thread that waits for another server.
+    asyncio.new_event_loop().run_until_complete(_work_off(settings, opened, work))
     logging.shutdown()
-    os._exit(0)  # a thread that waits for another server cannot be stopped
+    os._exit(0)
 
 
 async def _work_off(settings: Settings, opened: database.Database, work: Work) -> None:

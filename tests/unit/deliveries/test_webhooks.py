@@ -151,7 +151,9 @@ def test_an_answer_that_drips_ends_at_the_limit(
     assert outcome == Undelivered("no answer within 0.5 s")
 
 
-def test_a_destination_that_is_not_allowed_any_more_is_not_called(tmp_path: Path) -> None:
+def test_a_destination_that_is_not_allowed_any_more_is_not_called(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with receiving() as receiver:
         file = allow(tmp_path / "hooks", other=receiver.port)
         gone = Undelivered("TRAIND_WEBHOOKS has no such destination any more")
@@ -159,6 +161,7 @@ def test_a_destination_that_is_not_allowed_any_more_is_not_called(tmp_path: Path
         assert sent(None) == gone
         file.write_text("no table")
         outcome = sent(file)
-    assert isinstance(outcome, Undelivered)
-    assert "it is no TOML" in outcome.why
+    why = "TRAIND_WEBHOOKS cannot be used; the log of the worker says why"
+    assert outcome == Undelivered(why)
+    assert f"TRAIND_WEBHOOKS={file}: it is no TOML" in caplog.text
     assert receiver.received == []
