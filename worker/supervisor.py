@@ -1,4 +1,4 @@
-"""The worker's loop: claim jobs, start runs, relay what they say, release them. The only writer.
+"""The worker's loop: claim jobs, start runs, relay what they say, release them. Their only writer.
 
 Signals only set a flag. Each turn waits until something happens and then goes through the same
 steps; a step that fails rests for a while and holds up no other.
