@@ -72,7 +72,7 @@ bench-peers: ## Install the other servers that benchmarks.serving measures, each
 constraints: $(VENV)/dev ## Choose the pinned versions anew
 	$(PIP) uv
 	$(BIN)/uv pip compile --universal --no-emit-index-url --no-annotate --no-header \
-		--extra dev --extra peers --python-version 3.11 --upgrade --constraint constraints.in \
+		--extra dev --extra mlflow --extra peers --python-version 3.11 --upgrade --constraint constraints.in \
 		--output-file constraints.txt pyproject.toml
 
 clean: ## Remove what the targets made, trained models excepted

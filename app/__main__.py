@@ -7,13 +7,15 @@ from types import FrameType
 
 import uvicorn
 
-from app import address, logs, processes
+from app import address, destinations, logs, processes
 from app.lifeline import Line
 from app.server import Protocol, Server
 from app.settings import BadSettings, Settings
 from app.store import database, keys, migrations
 from app.store.errors import StoreError
 
+STARTING = (BadSettings, destinations.BadDestinations, address.AddressUnavailable, StoreError)
+"""Errors whose message says why the API does not start."""
 SHUTDOWN_SECONDS = 5
 """How long a stopping API waits for the requests in flight."""
 
@@ -30,9 +32,10 @@ def main() -> None:
             address.check_free(settings.host, settings.port)
             _check_database(settings)
         logs.configure()
+        destinations.read(settings.webhooks)
         if settings.api_processes > 1 and not sockets:
             processes.run(settings, line)
-    except (BadSettings, address.AddressUnavailable, StoreError) as error:
+    except STARTING as error:
         sys.exit(str(error))
     except processes.DiedAtOnce as died:
         sys.exit(died.code)

@@ -3,7 +3,6 @@
 `traind serve`, the demo, the service tests and the benchmarks all run it through here.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -52,7 +51,7 @@ class Service:
                 # -P: no module of the working folder
                 self.processes[name] = lifeline.Process(
                     [sys.executable, "-P", "-m", _module(name)],
-                    env=self._environment(),
+                    env=self.settings.environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT if output else None,
@@ -90,13 +89,6 @@ class Service:
             return nullcontext()
         self._log.parent.mkdir(parents=True, exist_ok=True)
         return self._log.open("ab")
-
-    def _environment(self) -> dict[str, str]:
-        """This process's, with these settings in place of any that stand there in any case."""
-        settings = self.settings.model_dump(mode="python", exclude_none=True)
-        values = {f"TRAIND_{name.upper()}": str(settings[name]) for name in settings}
-        names = {f"TRAIND_{name.upper()}" for name in type(self.settings).model_fields}
-        return {k: v for k, v in os.environ.items() if k.upper() not in names} | values
 
 
 @contextmanager

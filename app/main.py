@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        opened = database.connect(settings.database)
+        opened = database.connect(settings.database, mirrors=bool(settings.mlflow_uri))
         migrations.migrate(opened)
         opened.on_commit = partial(doorbell.ring, opened)
         paces = Paces(opened)
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             objects=Objects(settings.objects),
             settings=settings,
             backbones=settings.backbone_files,
+            destinations=settings.webhooks,
             body_limit=settings.max_body_bytes,
             upload_limit=settings.max_upload_bytes,
         )

@@ -1,12 +1,18 @@
 """Every setting of traind, read from TRAIND_* environment variables by the entry points."""
 
+import os
+import re
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import address
+
+_PASSWORD = re.compile(r"(?<=//)[^/@]*@")
+"""The user and the password of an address."""
 
 
 class BadSettings(Exception):
@@ -14,7 +20,8 @@ class BadSettings(Exception):
 
     def __init__(self, error: ValidationError) -> None:
         lines = [
-            f"TRAIND_{str(each['loc'][0]).upper()}={each['input']!s}: {each['msg']}"
+            f"TRAIND_{str(each['loc'][0]).upper()}={_PASSWORD.sub('', str(each['input']))}: "
+            f"{each['msg']}"
             for each in error.errors(include_url=False)
         ]
         super().__init__("\n".join(lines))
@@ -64,10 +71,26 @@ class Settings(BaseSettings):
     """Largest request body that the API reads, in bytes; uploads have a limit of their own."""
     max_upload_bytes: int = Field(default=16 * 2**30, ge=1024)
     """Largest file of a dataset, in bytes."""
+    webhooks: Path | None = None
+    """A TOML file of the destinations that webhooks may name: the address and secret of each."""
+    mlflow_uri: str = ""
+    """Address of an MLflow server, on which each ended job becomes a run; empty for none."""
+    public_url: str = ""
+    """Address of the service for others, to which links in webhooks and on MLflow lead."""
     keep_alive_seconds: int = Field(default=75, ge=1)
     """How long an unused connection stays open; longer than a proxy in front keeps its own."""
 
-    @field_validator("home", "datasets", "backbones")
+    @field_validator("mlflow_uri", "public_url")
+    @classmethod
+    def _is_of_the_web(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must begin with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError("must contain no password; MLFLOW_TRACKING_USERNAME and _PASSWORD do")
+        return url.rstrip("/")
+
+    @field_validator("home", "datasets", "backbones", "webhooks")
     @classmethod
     def _expand_user(cls, folder: Path | None) -> Path | None:
         try:
@@ -86,6 +109,13 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise BadSettings(error) from error
+
+    def environment(self) -> dict[str, str]:
+        """This process's variables, with these settings in place of any that stand there."""
+        settings = self.model_dump(mode="python", exclude_none=True)
+        values = {f"TRAIND_{name.upper()}": str(settings[name]) for name in settings}
+        names = {f"TRAIND_{name.upper()}" for name in type(self).model_fields}
+        return {k: v for k, v in os.environ.items() if k.upper() not in names} | values
 
     @property
     def database(self) -> str | Path:

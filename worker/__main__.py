@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 SOCKET_PATH_BYTES = 107
@@ -23,7 +24,7 @@ def main() -> None:
 
     # NumPy's threads would stand in the server from which runs are forked; nothing here uses them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from app import logs  # noqa: PLC0415
+    from app import destinations, logs  # noqa: PLC0415
     from app.lifeline import Line  # noqa: PLC0415
     from app.settings import BadSettings, Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
@@ -36,14 +37,20 @@ def main() -> None:
     try:
         settings = Settings.from_environment()
         opened = database.connect(
-            settings.database, create=not arguments.healthy, busy_seconds=DATABASE_SECONDS
+            settings.database,
+            create=not arguments.healthy,
+            busy_seconds=DATABASE_SECONDS,
+            mirrors=bool(settings.mlflow_uri),
         )
         if arguments.healthy:
             with opened.read() as connection:
                 sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
         logs.configure()
+        destinations.read(settings.webhooks)
+        if settings.mlflow_uri and find_spec("mlflow") is None:
+            sys.exit("TRAIND_MLFLOW_URI needs mlflow-skinny: pip install 'traind[mlflow]'.")
         migrations.migrate(opened)
-    except (BadSettings, StoreError) as error:
+    except (BadSettings, destinations.BadDestinations, StoreError) as error:
         sys.exit(str(error))
     _shorten_temporary_folder()
     try:

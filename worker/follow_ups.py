@@ -45,6 +45,8 @@ def _do(connection: Connection, task: Task) -> None:
     match task.work:
         case Work.AUTOPILOT:
             autopilot.follow(connection, task.job_id, cancelled=task.data["cancelled"])
+        case _:
+            raise AssertionError(f"{task.work} is a delivery")
 
 
 def _failed(connection: Connection, task: Task, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""The worker's loop: claim jobs, start runs, relay what they say, release them. The only writer.
+"""The worker's loop: claim jobs, start runs, relay what they say, release them. Their only writer.
 
 Signals only set a flag. Each turn waits until something happens and then goes through the same
 steps; a step that fails rests for a while and holds up no other.
@@ -21,6 +21,7 @@ from app.store.errors import DatabaseBusy, LeaseLost, StorageFull
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND, Claim, Lease
 from worker import follow_ups, memory, predecessors, relay
 from worker.calibrator import Calibrator
+from worker.delivery_processes import DeliveryProcesses
 from worker.engines import CannotStart, Engine
 from worker.held import Held
 from worker.housekeeping import Housekeeping
@@ -67,6 +68,7 @@ class Supervisor:
         self._stamp: int | None = None
         self._housekeeping = Housekeeping(settings, database)
         self._importer = Importer(settings, database, self._name)
+        self._deliveries = DeliveryProcesses(settings, database)
         self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
         self._wakeup = Wakeup(database)
         database.on_commit = self._wakeup.ring_others
@@ -93,6 +95,7 @@ class Supervisor:
             self._attempt(self._heartbeat)  # the write before may have waited long
         self._attempt(self._obey)
         self._attempt(self._look)
+        self._attempt(self._deliveries.start_due)
         self._attempt(self._import)
         self._attempt(self._housekeeping.prune)
         self._attempt(self._housekeeping.sweep)
@@ -118,6 +121,7 @@ class Supervisor:
 
     def _shutdown(self) -> None:
         self._calibrator.stop()
+        self._deliveries.stop()
         self._attempt(self._import)
         self._importer.close()
         for held in self._held:  # the database has refused their last words: their leases expire
@@ -241,10 +245,11 @@ class Supervisor:
         if stamp == self._stamp:
             return
         with self._database.read() as connection:
-            waiting, due = leases.any_waiting(connection), outbox.any_due(connection)
-        has_work = due or (waiting and self._has_room)
-        while due:
-            due = follow_ups.work_off(self._database)
+            waiting, due = leases.any_waiting(connection), outbox.due(connection)
+        follows = bool(due - outbox.DELIVERIES)
+        has_work = follows or (waiting and self._has_room)
+        while follows:
+            follows = follow_ups.work_off(self._database)
         while waiting and self._has_room:
             waiting = self._claim()
         self._stamp = None if has_work else stamp  # this worker's own work may have made more

@@ -26,8 +26,15 @@ from app.api.problem_kinds import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
 from app.api.schemas import Job, Page, Plan
-from app.api.spec_body import SPEC_BODY, TheSpec, check_backbone
-from app.api.state import TheBackbones, TheDatabase, TheKey, TheRequestId, TheWatcher
+from app.api.spec_body import SPEC_BODY, TheSpec, check_backbone, check_webhooks
+from app.api.state import (
+    TheBackbones,
+    TheDatabase,
+    TheDestinations,
+    TheKey,
+    TheRequestId,
+    TheWatcher,
+)
 from app.jobspec import JobSpec, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database
@@ -216,6 +223,7 @@ def retry(
     request_id: TheRequestId = None,
     once: TheOnce,
     backbones: TheBackbones,
+    destinations: TheDestinations,
     wanted: Annotated[Retry, Body(openapi_examples=examples.RETRIES)] = Retry(),  # noqa: B008
 ) -> Job:
     """Submits the job's specification again, the same or corrected, as a job that names the first.
@@ -234,6 +242,7 @@ def retry(
             request_id=request_id,
         )
         check_backbone(JobSpec.stored(again.spec), backbones, "patch")
+        check_webhooks(JobSpec.stored(again.spec), destinations, "patch")
         return again.id
 
     try:

@@ -11,8 +11,8 @@ from app.api.parameters import JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.schemas import Job
-from app.api.spec_body import check_backbone
-from app.api.state import TheBackbones, TheDatabase, TheKey, TheRequestId
+from app.api.spec_body import check_backbone, check_webhooks
+from app.api.state import TheBackbones, TheDatabase, TheDestinations, TheKey, TheRequestId
 from app.jobspec import JobSpec, RateRange
 from app.store import diagnoses, jobs, lr_ranges
 from app.store.errors import (
@@ -48,6 +48,7 @@ def start(
     request_id: TheRequestId = None,
     once: TheOnce,
     backbones: TheBackbones,
+    destinations: TheDestinations,
     rates: Annotated[RateRange, Body(examples=EXAMPLES)] = RateRange(),  # noqa: B008 (immutable)
 ) -> Job:
     """Submits a job with the same specification that only ramps the learning rate."""
@@ -56,6 +57,7 @@ def start(
     def make() -> str:
         made = lr_ranges.submit_for(connection, job_id, wanted, key_id=key, request_id=request_id)
         check_backbone(JobSpec.stored(made.spec), backbones)
+        check_webhooks(JobSpec.stored(made.spec), destinations)
         return made.id
 
     with database.write() as connection:

@@ -11,6 +11,7 @@ from app.api.auth import Forbidden, Unauthorized
 from app.api.origins import CrossSite, ForeignHost
 from app.api.rates import TooManyRequests
 from app.api.schemas import described
+from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.serving.batching import NotFinite, Overloaded
 from app.store.database import OperationalError
@@ -127,6 +128,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     NotFinite: Kind(500, "not_finite", "The model gives no numbers"),
     FileDamaged: Kind(500, "file_damaged", "A stored file is damaged"),
     ObjectMissing: Kind(500, "object_missing", "An uploaded file is missing"),
+    BadDestinations: Kind(500, "webhooks_unreadable", "The operator's webhooks cannot be read"),
     StorageFull: Kind(507, "storage_full", "The disk is full"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),

@@ -1,5 +1,6 @@
 """From an error to its `application/problem+json` document (RFC 9457)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
@@ -14,9 +15,12 @@ from starlette.routing import Match
 from app.api.plain_words import explain
 from app.api.problem_kinds import DOMAIN, HTTP, InvalidBody, Kind
 from app.api.rates import TooManyRequests
+from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.jobspec import JobSpec
 from app.store.errors import UploadMisplaced
+
+log = logging.getLogger("traind.api")
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
@@ -105,6 +109,9 @@ def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[di
             return detail, [{"pointer": pointer, "detail": detail}]
         case _ if kind.code == "database_unavailable":
             return "The database does not answer; try again in a few seconds.", []
+        case BadDestinations():
+            log.error("%s", error)  # it names a path of the operator's: no matter for clients
+            return "The operator's webhooks cannot be read; the log of the API says why.", []
         case _ if kind.code == "internal":
             return f"{request.method} {request.url.path} failed; the log of the API says why.", []
     return str(error), []

@@ -206,8 +206,8 @@ class Event(BaseModel):
     at: str
     """When it was recorded (RFC 3339, UTC)."""
     kind: str
-    """`state`, `started`, `resumed`, `log`, `epoch`, `warning`, `finding`, `autopilot` or
-    `pruned`."""
+    """`state`, `started`, `resumed`, `log`, `epoch`, `warning`, `finding`, `autopilot`, `webhook`,
+    `mlflow` or `pruned`."""
     message: str
     """What happened, for people."""
     data: dict[str, Any]

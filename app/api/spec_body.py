@@ -8,8 +8,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from app import destinations
 from app.api import examples
-from app.api.state import TheBackbones, TheDatabase
+from app.api.state import TheBackbones, TheDatabase, TheDestinations
 from app.jobspec import JobSpec, backbones
 from app.store import datasets
 from app.store.database import Database
@@ -27,11 +28,14 @@ SPEC_BODY: dict[str, Any] = {
 """What /docs says of such a body; `description.py` adds the schema."""
 
 
-async def _submitted(request: Request, database: TheDatabase, folder: TheBackbones) -> JobSpec:
+async def _submitted(
+    request: Request, database: TheDatabase, folder: TheBackbones, file: TheDestinations
+) -> JobSpec:
     """FastAPI would validate the body without the datasets and the backbones that there are."""
     body = await request.json() if await request.body() else {}
     spec = await run_in_threadpool(_validated, body, database)
     check_backbone(spec, folder)
+    check_webhooks(spec, file)
     return spec
 
 
@@ -48,6 +52,21 @@ def check_backbone(spec: JobSpec, folder: Path, place: str = "body") -> None:
         message = f"the weights of {name} are missing. {backbones.how_to_get(name)}"
         missing = {"type": "missing_backbone", "loc": (place, "model", "backbone")}
         raise RequestValidationError([{**missing, "msg": message, "input": name}])
+
+
+def check_webhooks(spec: JobSpec, file: Path | None, place: str = "body") -> None:
+    """Checks that the operator allows the destinations of a new job; `place` as above.
+
+    Raises:
+        RequestValidationError: one is not allowed; it lists those that are.
+        BadDestinations: the operator's file cannot be used.
+    """
+    try:
+        destinations.check(file, spec.webhooks)
+    except destinations.UnknownDestination as unknown:
+        where = (place, "webhooks", spec.webhooks.index(unknown.name))
+        error = {"type": "unknown_destination", "loc": where, "msg": str(unknown)}
+        raise RequestValidationError([{**error, "input": unknown.name}]) from unknown
 
 
 def _validated(body: Any, database: Database) -> JobSpec:

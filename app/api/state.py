@@ -27,6 +27,8 @@ class State(TypedDict):
     settings: Settings
     backbones: Path
     """Folder of the weights of backbones."""
+    destinations: Path | None
+    """The operator's file of destinations of webhooks."""
     body_limit: int
     """Most bytes of a request's body."""
     upload_limit: int
@@ -54,6 +56,10 @@ async def _settings(request: Request) -> Settings:
     return cast(Settings, request.state.settings)
 
 
+async def _destinations(request: Request) -> Path | None:
+    return cast(Path | None, request.state.destinations)
+
+
 async def _watcher(request: Request) -> Watcher:
     return cast(Watcher, request.state.watcher)
 
@@ -72,6 +78,7 @@ TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheObjects = Annotated[Objects, Depends(_objects)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheBackbones = Annotated[Path, Depends(_backbones)]
+TheDestinations = Annotated[Path | None, Depends(_destinations)]
 TheWatcher = Annotated[Watcher, Depends(_watcher)]
 TheRequestId = Annotated[str | None, Depends(_request_id)]
 TheKey = Annotated[str | None, Depends(_key)]

@@ -77,6 +77,9 @@ def checks(settings: "Settings") -> Iterator[Check]:
     yield _room(settings.home)
     yield from _database(settings)
     yield _datasets(settings.datasets)
+    yield _webhooks(settings.webhooks)
+    if settings.mlflow_uri:
+        yield _mlflow(settings.mlflow_uri)
     yield _port(settings)
 
 
@@ -198,6 +201,38 @@ def _datasets(folder: Path | None) -> Check:
         told = f"{folder} holds none of {', '.join(f'{name}/raw' for name in FOLDERS)}"
         return Check("datasets", Verdict.WARN, told, "put one there, or let jobs download it")
     return Check("datasets", Verdict.OK, f"{', '.join(there)} at {folder}")
+
+
+def _webhooks(file: Path | None) -> Check:
+    from app import destinations
+
+    if file is None:
+        return Check("webhooks", Verdict.OK, "no destination is allowed (TRAIND_WEBHOOKS)")
+    try:
+        known = destinations.read(file)
+    except destinations.BadDestinations as error:
+        return Check("webhooks", Verdict.FAIL, str(error), "mend the file; docs/webhooks.md")
+    told = f"{', '.join(sorted(known)) or 'no destination'} allowed by {file}"
+    if file.stat().st_mode & 0o044:
+        advice = f"others may read its secrets: chmod 600 {file}"
+        return Check("webhooks", Verdict.WARN, told, advice)
+    return Check("webhooks", Verdict.OK, told)
+
+
+def _mlflow(uri: str) -> Check:
+    import httpx
+
+    try:
+        version("mlflow-skinny")
+    except PackageNotFoundError:
+        told = "TRAIND_MLFLOW_URI is set, and mlflow-skinny is not installed"
+        return Check("mlflow", Verdict.FAIL, told, "install traind[mlflow] for the workers")
+    try:
+        httpx.get(f"{uri}/health", timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        advice = "start it, or see to TRAIND_MLFLOW_URI; jobs are mirrored for 41 hours"
+        return Check("mlflow", Verdict.WARN, f"{uri} does not answer: {error}", advice)
+    return Check("mlflow", Verdict.OK, f"answers at {uri}")
 
 
 def _port(settings: "Settings") -> Check:

@@ -6,6 +6,7 @@ from app import address
 from app.cli.predict_files import BadPredictFile
 from app.cli.spec_file import BadSpecFile
 from app.client import BadKey, NothingToPack, Problem, Refused
+from app.destinations import BadDestinations, UnknownDestination
 from app.local import StartError
 from app.settings import BadSettings
 from app.store.errors import StoreError
@@ -15,11 +16,13 @@ TOLD = (
     BadSettings,
     BadSpecFile,
     address.AddressUnavailable,
+    BadDestinations,
     BadKey,
     NothingToPack,
     Refused,
     StartError,
     StoreError,
+    UnknownDestination,
 )
 """Errors whose message says what happened and what to do."""
 

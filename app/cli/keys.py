@@ -57,15 +57,21 @@ def create(
     max_rate: Annotated[
         float | None, typer.Option(min=0.01, help="Requests a second, for each API process.")
     ] = None,
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(help="A destination that hears of all its jobs, once for each."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key, also before the first start. It is shown once; only its digest is kept."""
+    from app import destinations
+    from app.settings import Settings
     from app.store import keys
 
+    webhooks, limits = webhook or [], keys.Limits(max_jobs, max_bytes, max_rate)
+    destinations.check(Settings.from_environment().webhooks, webhooks)
     with _transaction(create=True) as connection:
-        key, token = keys.create(
-            connection, name, frozenset(scope), keys.Limits(max_jobs, max_bytes, max_rate)
-        )
+        key, token = keys.create(connection, name, frozenset(scope), limits, webhooks)
     if as_json:
         print_json({**_document(key), "token": token})
         return
@@ -85,7 +91,8 @@ def list_keys(*, as_json: AsJson = False) -> None:
         for key in found:
             print_json(_document(key))
         return
-    print_rows(("id", "name", "scopes", "limits", "last used", "state"), map(_row, found))
+    columns = ("id", "name", "scopes", "limits", "webhooks", "last used", "state")
+    print_rows(columns, map(_row, found))
 
 
 @app.command(epilog="Example: traind keys revoke key_01M852M242NVFAX5QZYGE85X1S")
@@ -110,6 +117,7 @@ def _document(key: "Key") -> dict[str, Any]:
         "name": key.name,
         "scopes": sorted(key.scopes),
         "limits": vars(key.limits),
+        "webhooks": list(key.webhooks),
         "created_at": _rfc3339(key.created_at),
         "last_used_at": _rfc3339(key.last_used_at),
         "revoked_at": _rfc3339(key.revoked_at),
@@ -126,7 +134,7 @@ def _rfc3339(microseconds: int | None) -> str | None:
 def _row(key: "Key") -> tuple[str, ...]:
     state = "revoked" if key.revoked_at else "in use"
     scopes, used = ", ".join(sorted(key.scopes)), _time(key.last_used_at)
-    return key.id, key.name, scopes, _limits(key), used, state
+    return key.id, key.name, scopes, _limits(key), ", ".join(key.webhooks), used, state
 
 
 def _limits(key: "Key") -> str:

@@ -66,6 +66,7 @@ def _label_key(key: str) -> str:
 Name = Annotated[str, Field(max_length=128), Text]
 LabelKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_label_key)]
 LabelValue = Annotated[str, Field(max_length=512), Text]
+DestinationName = Annotated[str, Field(max_length=64), Text]
 
 
 class JobSpec(Section):
@@ -77,6 +78,8 @@ class JobSpec(Section):
     """Free text for people."""
     labels: dict[LabelKey, LabelValue] = Field(default={}, max_length=16)
     """Up to 16 pairs to filter jobs by."""
+    webhooks: list[DestinationName] = Field(default=[], max_length=8)
+    """Destinations, by the names that the operator gave them, that hear how the job ends."""
     dataset: Dataset = Dataset()
     """What to learn from."""
     model: Model = Model()

@@ -38,12 +38,13 @@ STAMP_SECONDS = 0.25
 class Database:
     """An open database. Shared by threads; never carried across a fork.
 
-    `on_commit` is called after each committed `write()`; it must not raise.
+    `on_commit` is called after each committed `write()`; it must not raise. `mirrors` says that
+    jobs which end through this connection are mirrored to MLflow (announcements.py).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, mirrors: bool = False) -> None:
         self._reader = engine
-        self._writer = engine.execution_options(writes=True)
+        self._writer = engine.execution_options(writes=True, mirrors=mirrors)
         self._witness: Any = None
         self.on_commit: Callable[[], object] = lambda: None
 
@@ -170,12 +171,16 @@ class Database:
 
 
 def connect(
-    where: str | Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS
+    where: str | Path,
+    *,
+    create: bool = True,
+    busy_seconds: float = BUSY_SECONDS,
+    mirrors: bool = False,
 ) -> Database:
     """Opens a SQLite file, or the database at a SQLAlchemy address (`sqlite:////data/traind.db`).
 
     A path is not an address: in an address, `%`, `?` and `#` have a meaning. A write that others
-    keep waiting for more than `busy_seconds` is refused.
+    keep waiting for more than `busy_seconds` is refused. `mirrors` is explained at `Database`.
 
     Raises:
         DatabaseMissing: there is none, and `create` is False; nothing is made.
@@ -187,14 +192,14 @@ def connect(
             engine = create_engine(url, pool_pre_ping=True)
         except (ArgumentError, ImportError) as error:
             raise DatabaseUnavailable(_shown(url), str(error)) from error
-        return _opened(engine, create=create)
+        return _opened(engine, create=create, mirrors=mirrors)
     if url.database:
         _prepare_folder(Path(url.database), create=create)
     warn_of_affected(pysqlite)
     engine = create_engine(url, module=pysqlite, pool_size=40, max_overflow=40)
     event.listen(engine, "connect", partial(_prepare, busy_seconds / BEGIN_ATTEMPTS))
     event.listen(engine, "begin", _begin)
-    return _opened(engine, create=create)
+    return _opened(engine, create=create, mirrors=mirrors)
 
 
 def _parse(where: str | Path) -> URL:
@@ -221,7 +226,7 @@ def _prepare_folder(file: Path, *, create: bool) -> None:
             raise DatabaseUnavailable(str(file), f"{place} is not writable for this user")
 
 
-def _opened(engine: Engine, *, create: bool) -> Database:
+def _opened(engine: Engine, *, create: bool, mirrors: bool) -> Database:
     """Opens a first connection, so that what is wrong is known now and not at some request."""
     try:
         with engine.connect() as connection:
@@ -236,7 +241,7 @@ def _opened(engine: Engine, *, create: bool) -> Database:
     if is_empty and not create:
         engine.dispose()
         raise DatabaseMissing(_shown(engine.url))
-    return Database(engine)
+    return Database(engine, mirrors=mirrors)
 
 
 def _shown(url: URL) -> str:

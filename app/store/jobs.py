@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from ulid import ULID
 
-from app.store import datasets, diagnoses, events, keys
+from app.store import announcements, datasets, diagnoses, events, keys
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
@@ -283,6 +283,7 @@ def _change(
     connection.execute(changed.values(**values))
     status = values.get("status", job.status)
     events.append(connection, job.id, [_said(message, status, request_id)])
+    announcements.announce(connection, job.id)
     return get(connection, job.id)
 
 

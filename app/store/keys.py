@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -54,6 +55,8 @@ class Key:
     name: str
     scopes: frozenset[Scope]
     limits: Limits
+    webhooks: tuple[str, ...]
+    """Names of the destinations that hear of its jobs."""
     created_at: int
     last_used_at: int | None
     revoked_at: int | None
@@ -69,7 +72,11 @@ class Key:
 
 
 def create(
-    connection: Connection, name: str, scopes: frozenset[Scope], limits: Limits
+    connection: Connection,
+    name: str,
+    scopes: frozenset[Scope],
+    limits: Limits,
+    webhooks: Sequence[str] = (),
 ) -> tuple[Key, str]:
     """Stores a new key; returns it and its token; only the token's hash is kept."""
     number = str(ULID())
@@ -82,6 +89,7 @@ def create(
             max_jobs=limits.jobs,
             max_stored_bytes=limits.stored_bytes,
             max_requests_per_second=limits.requests_per_second,
+            webhooks=list(webhooks),
             secret_sha256=sha256(token.encode()).hexdigest(),
             created_at=now(connection),
         )
@@ -180,6 +188,7 @@ def _key(row: Row[Any]) -> Key:
         name=row.name,
         scopes=frozenset(map(Scope, row.scopes)),
         limits=Limits(row.max_jobs, row.max_stored_bytes, row.max_requests_per_second),
+        webhooks=tuple(row.webhooks),
         created_at=row.created_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,

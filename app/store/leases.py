@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, func, select, update
 
 from app.codes import FailureCode, StopReason
-from app.store import checkpoints, diagnoses, events, metrics, outbox, trained_models
+from app.store import announcements, checkpoints, diagnoses, events, metrics, outbox
 from app.store.database import now
 from app.store.errors import IllegalMove, LeaseLost
 from app.store.events import NewEvent
@@ -20,6 +20,7 @@ from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
 from app.store.reported import Reported
 from app.store.states import ENDED, MOVES, Status
 from app.store.tables import jobs
+from app.store.trained_models import TrainedModel, publish
 
 SECOND = 1_000_000
 LEASE = 30 * SECOND
@@ -211,6 +212,7 @@ def release(connection: Connection, lease: Lease, outcome: Outcome) -> Status:
         checkpoints.drop(connection, job.id)
     last = NewEvent("state", to.message, {"status": to.status, **to.data})
     events.append(connection, job.id, [last])
+    announcements.announce(connection, job.id)
     return to.status
 
 
@@ -235,9 +237,9 @@ def _next(connection: Connection, job: Row[*tuple[Any, ...]], outcome: Outcome) 
 
 
 def _success(
-    connection: Connection, job: Row[*tuple[Any, ...]], model: trained_models.TrainedModel | None
+    connection: Connection, job: Row[*tuple[Any, ...]], model: TrainedModel | None
 ) -> _Next:
-    model_id = trained_models.publish(connection, job.id, model) if model else None
+    model_id = publish(connection, job.id, model) if model else None
     measured = model.metrics if model else {}
     scalars = {name: value for name, value in measured.items() if isinstance(value, float)}
     values = {"metrics": job.metrics | scalars}

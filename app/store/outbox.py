@@ -1,14 +1,15 @@
 """What follows from a job's end: written in the transaction that ends it, done afterwards.
 
-The row appears if and only if the job ends. Whoever does the work deletes the row in the same
-transaction, so it is done once; a failure costs neither the job nor its model.
+The row appears if and only if the job ends. A failure of the work costs neither the job nor its
+model. Work on this database deletes its row in its own transaction, so it is done once. Work that
+calls another server is a delivery (deliveries.py).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from ulid import ULID
 
 from app.store.database import now
@@ -24,6 +25,14 @@ class Work(StrEnum):
 
     AUTOPILOT = "autopilot"
     """Name the best model of the chain, and submit the corrected job."""
+    WEBHOOK = "webhook"
+    """Tell a destination of the operator's what has become of the job."""
+    MLFLOW = "mlflow"
+    """Make a run of the job on the operator's MLflow server."""
+
+
+DELIVERIES = frozenset({Work.WEBHOOK, Work.MLFLOW})
+"""Work that calls another server."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +60,20 @@ def add(connection: Connection, work: Work, job_id: str, data: dict[str, Any]) -
     )
 
 
-def any_due(connection: Connection) -> bool:
-    """Whether something is to be done now: a look that takes no lock."""
-    due = select(exists().where(outbox.c.due_at <= now(connection)))
-    return bool(connection.execute(due).scalar_one())
+def due(connection: Connection) -> frozenset[Work]:
+    """What kinds of work are to be done now: a look that takes no lock."""
+    kinds = select(outbox.c.work).distinct().where(outbox.c.due_at <= now(connection))
+    return frozenset(map(Work, connection.execute(kinds).scalars()))
 
 
 def take(connection: Connection) -> Task | None:
-    """The task that has waited longest, locked until the transaction ends, or None."""
+    """The task that has waited longest, locked until the transaction ends, or None.
+
+    Deliveries are claimed instead.
+    """
     row = connection.execute(
         select(outbox.c.id, outbox.c.work, outbox.c.job_id, outbox.c.data, outbox.c.attempts)
-        .where(outbox.c.due_at <= now(connection))
+        .where(outbox.c.due_at <= now(connection), outbox.c.work.not_in(DELIVERIES))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -97,7 +97,7 @@ outbox = Table(
     Column("work", String(32), nullable=False),
     Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("data", JSON, nullable=False),
-    Column("attempts", Integer, nullable=False),  # that failed
+    Column("attempts", Integer, nullable=False),  # that failed; of a delivery, that were begun
     Column("due_at", BigInteger, nullable=False, index=True),
 )
 
@@ -239,6 +239,8 @@ keys = Table(
     Column("max_jobs", Integer),
     Column("max_stored_bytes", BigInteger),
     Column("max_requests_per_second", Float),
+    # Names of destinations that hear of the jobs which it submits.
+    Column("webhooks", JSON, nullable=False, server_default="[]"),
     Column("secret_sha256", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),

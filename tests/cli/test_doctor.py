@@ -6,6 +6,7 @@ import socket
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.jobspec import JobSpec
 from app.store import database, jobs, keys, migrations, tables, workers
 from app.store.database import Database
 from tests import runs
+from tests.receiver import SECRET, allow
 from tests.service.conftest import serving
 
 Doctor = Callable[..., dict[str, Any]]
@@ -165,3 +167,45 @@ def test_lines_of_a_pipe_have_four_values(tmp_path: Path) -> None:
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert {len(line) for line in lines} == {4}
     assert {line[0] for line in lines} <= {"ok", "warn", "fail"}
+
+
+def test_destinations_of_webhooks_are_named_and_a_bad_secret_is_said_but_not_shown(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    file = allow(tmp_path / "webhooks.toml", ci=80, chat=81)
+    assert doctor()["webhooks"]["verdict"] == "ok"
+    found = doctor(TRAIND_WEBHOOKS=str(file))
+    assert found["webhooks"]["verdict"] == "ok"
+    assert found["webhooks"]["found"] == f"chat, ci allowed by {file}"
+    file.chmod(0o644)
+    assert doctor(TRAIND_WEBHOOKS=str(file))["webhooks"]["verdict"] == "warn"
+    file.write_text(file.read_text().replace(SECRET, SECRET[:-7], 1))
+    found = doctor(TRAIND_WEBHOOKS=str(file))
+    assert found["code"] == 1
+    assert found["webhooks"]["verdict"] == "fail"
+    assert "ci.secret: must be base64" in found["webhooks"]["found"]
+    assert SECRET[6:20] not in json.dumps(found)
+
+
+def test_an_mlflow_server_that_does_not_answer_is_said(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "mlflow" not in doctor()
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        known = checking.version
+        monkeypatch.setattr(
+            checking, "version", lambda name: "3" if name == "mlflow-skinny" else known(name)
+        )
+        away = doctor(TRAIND_MLFLOW_URI=uri)["mlflow"]
+    assert away["verdict"] == "warn"
+    assert f"{uri} does not answer" in away["found"]
+
+    def missing(name: str) -> str:
+        if name == "mlflow-skinny":
+            raise PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(checking, "version", missing)
+    assert "install traind[mlflow]" in doctor(TRAIND_MLFLOW_URI=uri)["mlflow"]["advice"]

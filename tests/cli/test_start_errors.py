@@ -4,9 +4,12 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.receiver import SECRET, allow
 
 TRAIND = [str(Path(sys.executable).with_name("traind"))]
 API = [sys.executable, "-P", "-m", "app"]
@@ -126,3 +129,49 @@ def test_nobody_there_is_told_with_the_address(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     (line,) = refused([*TRAIND, "jobs", "--url", url], tmp_path)
     assert line == f"No traind answers at {url}; `traind serve` starts one."
+
+
+@pytest.mark.parametrize(
+    "command",
+    [API, WORKER, [*TRAIND, "keys", "create", "x", "--scope", "read", "--webhook", "ci"]],
+    ids=["api", "worker", "keys"],
+)
+def test_a_bad_file_of_webhooks_is_said_without_its_secret(
+    command: list[str], tmp_path: Path
+) -> None:
+    file = allow(tmp_path / "webhooks.toml", ci=80)
+    file.write_text(file.read_text().replace(SECRET, SECRET[6:]))
+    (line,) = refused(command, tmp_path, TRAIND_WEBHOOKS=str(file))
+    assert line == f"TRAIND_WEBHOOKS={file}: ci.secret: must begin with whsec_"
+
+
+def test_a_key_names_no_destination_that_is_not_allowed(tmp_path: Path) -> None:
+    create = [*TRAIND, "keys", "create", "x", "--scope", "read", "--webhook", "cl"]
+    file = allow(tmp_path / "webhooks.toml", ci=80)
+    (line,) = refused(create, tmp_path, TRAIND_WEBHOOKS=str(file))
+    assert line.startswith("there is no destination 'cl': the operator allows ci")
+    assert not (tmp_path / ".traind").exists()
+
+
+def test_a_worker_without_mlflow_says_how_to_install_it(tmp_path: Path) -> None:
+    if find_spec("mlflow") is not None:
+        pytest.skip("mlflow-skinny is here")
+    (line,) = refused(WORKER, tmp_path, TRAIND_MLFLOW_URI="http://127.0.0.1:9")
+    assert line == "TRAIND_MLFLOW_URI needs mlflow-skinny: pip install 'traind[mlflow]'."
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("databricks", "must begin with http:// or https://"),
+        ("http://me:hidden@127.0.0.1:5000", "must contain no password"),
+        ("http://me:hidden@", "must begin with http:// or https://"),
+    ],
+    ids=["no address", "password", "no host"],
+)
+def test_an_address_of_mlflow_is_checked_and_its_password_never_shown(
+    uri: str, told: str, tmp_path: Path
+) -> None:
+    (line,) = refused(API, tmp_path, TRAIND_MLFLOW_URI=uri)
+    assert told in line
+    assert "hidden" not in line

@@ -16,6 +16,7 @@ from app.store.reported import Reported
 from app.store.states import Status
 from tests.unit.scripted import ScriptedEngine, ScriptedRun, job, submit, work
 from worker import housekeeping, supervisor
+from worker.delivery_processes import DeliveryProcesses
 from worker.engines import CannotStart
 from worker.messages import Checkpoint, Measured
 
@@ -48,7 +49,7 @@ def test_a_checkpoint_that_cannot_be_written_waits_at_its_own_run(
         assert job(store, each).attempt == 1
 
 
-@pytest.mark.parametrize("broken", ["heartbeat", "prune", "follow"])
+@pytest.mark.parametrize("broken", ["heartbeat", "prune", "follow", "deliver"])
 def test_a_step_that_fails_holds_up_no_other(
     settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -58,7 +59,8 @@ def test_a_step_that_fails_holds_up_no_other(
     module, name = {
         "heartbeat": (leases, "heartbeat"),
         "prune": (retention, "prune"),
-        "follow": (outbox, "any_due"),
+        "follow": (outbox, "due"),
+        "deliver": (DeliveryProcesses, "start_due"),
     }[broken]
     monkeypatch.setattr(housekeeping, "PRUNE_SECONDS", 0.0)
     first = submit(store, "first")

@@ -6,7 +6,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("library", ["torch", "duckdb", "imagehash", "PIL"])
+@pytest.mark.parametrize(
+    "library", ["torch", "duckdb", "imagehash", "PIL", "httpx", "standardwebhooks", "mlflow"]
+)
 def test_the_supervisor_does_not_load(library: str) -> None:
     ask = (
         f"import sys, worker.supervisor, worker.imports.messages; print({library!r} in sys.modules)"

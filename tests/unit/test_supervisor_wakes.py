@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.store import database, doorbell, jobs, leases, outbox
 from app.store.database import Connection, Database
 from app.store.jobs import Job
+from app.store.outbox import Work
 from app.store.states import Status
 from tests.unit.scripted import ScriptedEngine, ScriptedRun, job, submit, work
 from worker import supervisor
@@ -154,14 +155,15 @@ def test_what_follows_from_an_end_is_looked_for_without_a_ring(
     first = submit(store, "first")
     submitted: list[str] = []
 
-    def any_due(_connection: Connection) -> bool:
-        return not submitted and job(store, first).status is Status.SUCCEEDED
+    def due(_connection: Connection) -> frozenset[Work]:
+        follows = not submitted and job(store, first).status is Status.SUCCEEDED
+        return frozenset({Work.AUTOPILOT} if follows else {})
 
     def work_off(_database: Database) -> bool:
         submitted.append(submit(store, "second"))
         return False
 
-    monkeypatch.setattr(outbox, "any_due", any_due)
+    monkeypatch.setattr(outbox, "due", due)
     monkeypatch.setattr(supervisor.follow_ups, "work_off", work_off)
     runs = {"first": ScriptedRun(Measured()), "second": ScriptedRun(Measured())}
 
