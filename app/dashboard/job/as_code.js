@@ -4,10 +4,10 @@ import { h, show } from "../dom.js";
 
 const FORMS = {
   curl: (spec) => `curl -s ${location.origin}/jobs -H 'Content-Type: application/json' -d '${json(spec).replaceAll("'", "'\\''")}'`,
-  Python: (spec) => `from traind import Client\n\nwith Client("${location.origin}") as client:\n    job = client.train(${python(spec)})\n    job.wait(progress=True)`,
+  Python: (spec) => `import httpx\n\nspec = ${python(spec, "")}\njob = httpx.post("${location.origin}/jobs", json=spec).raise_for_status().json()\nprint(job["id"])`,
   File: (spec) => `${json(spec)}\n`,
 };
-const HINTS = { curl: "", Python: "pip install 'traind[client]'", File: "Save it as job.json, then: traind submit job.json --watch" };
+const HINTS = { curl: "", Python: "pip install httpx", File: "Save it as job.json, then: traind submit job.json --watch" };
 
 /** A panel with the forms of a specification; `update(spec)` shows another. */
 export function asCode() {
