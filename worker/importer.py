@@ -161,7 +161,7 @@ def _base(connection: Connection, settings: Settings, ref: str | None) -> Base |
     """What an import adds to; a base that was deleted since is told by its lack of facts."""
     if ref is None:
         return None
-    facts = datasets.facts_by_name(connection, ref)
+    facts = imports.base_facts(connection, ref)
     own = datasets.get(connection, facts.id) if facts is not None and facts.id else None
     return Base(
         dataset={"name": ref} | ({"facts": facts.model_dump(mode="json")} if facts else {}),

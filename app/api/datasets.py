@@ -18,7 +18,7 @@ from app.api.routes import Route, needs
 from app.api.schemas import Page
 from app.api.state import TheDatabase, TheKey, TheObjects, TheWatcher
 from app.jobspec import Text
-from app.store import datasets
+from app.store import datasets, imports
 from app.store.database import Connection, Database
 from app.store.datasets import PREFIX, DatasetStatus
 from app.store.errors import (
@@ -83,7 +83,7 @@ def _pinned(connection: Connection, base: str) -> str:
     Raises:
         RequestValidationError: there is no such dataset of pictures, or it has not been imported.
     """
-    facts = datasets.facts_by_name(connection, base)
+    facts = imports.base_facts(connection, base)
     if facts is None or facts.kind != "image":
         why = "is no dataset of pictures that is ready; GET /datasets lists yours"
         raise RequestValidationError([{"loc": ("body", "base"), "msg": why, "type": "value_error"}])

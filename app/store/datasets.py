@@ -283,12 +283,6 @@ def known_to(connection: Connection, *specs: Any) -> dict[str, DatasetFacts]:
     return known
 
 
-def facts_by_name(connection: Connection, name: str) -> DatasetFacts | None:
-    """The facts of a built-in dataset, or of one's own that is ready; None where there is none."""
-    known = known_to(connection, {"dataset": {"name": name}})
-    return known.get(name) or BUILT_IN_DATASETS.get(name)
-
-
 def facts_of(dataset: Dataset) -> DatasetFacts:
     """What a job's spec says of a version that is ready."""
     found = dataset.facts or {}

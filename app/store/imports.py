@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
+from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
 from app.store.database import now
-from app.store.datasets import Dataset, DatasetStatus, get
+from app.store.datasets import Dataset, DatasetStatus, get, known_to
 from app.store.errors import LeaseLost
 from app.store.leases import CLOCK_TOLERANCE, LEASE, MAX_LOST_ATTEMPTS
 from app.store.tables import dataset_reports, datasets
@@ -164,3 +165,9 @@ def _fenced(connection: Connection, lease: ImportLease, **values: Any) -> None:
     )
     if changed.rowcount != 1:
         raise LeaseLost(lease.dataset_id, lease.attempt)
+
+
+def base_facts(connection: Connection, name: str) -> DatasetFacts | None:
+    """The facts of a dataset that an import may add to: a built-in one, or one that is ready."""
+    known = known_to(connection, {"dataset": {"name": name}})
+    return known.get(name) or BUILT_IN_DATASETS.get(name)

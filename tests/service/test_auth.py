@@ -19,8 +19,7 @@ from tests.service.conftest import Api, banded_model, problem_of, serving
 from tests.waiting import HANG_SECONDS, until
 
 READ, PREDICT, WRITE, ADMIN = Scope.READ, Scope.PREDICT, Scope.WRITE, Scope.ADMIN
-PAGE: dict[str, Scope | None] = {"GET /": None, "GET /dashboard/{path:path}": None}
-"""Files of the page, which the API's description leaves out."""
+PAGE = {"GET /": None, "GET /dashboard/{path:path}": None}  # the API's description leaves them out
 SCOPES: dict[str, Scope | None] = {
     "GET /datasets": READ,
     "POST /datasets": WRITE,

@@ -12,7 +12,11 @@ export function promotion(model, signal, onchange) {
   const place = h("div");
   const element = h("section", { class: "card", "aria-label": "Production" }, h("h2", {}, "Production"), place);
 
-  const draw = async () => {
+  const draw = () => drawn().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    show(place, h("p", { class: "fault" }, error.message));
+  });
+  const drawn = async () => {
     const alias = await inProduction(signal);
     const isThis = alias?.model === model.id;
     const comparison = h("p", { class: "soft" });
