@@ -52,11 +52,12 @@ def serve_http(
             f"traind mcp would let everybody who reaches {host} use {url}, which asks for no key: "
             "make one first, with `traind keys create NAME --scope write`, or listen on 127.0.0.1."
         )
-    application = make_server(with_key_of_request(url)).streamable_http_app(
-        stateless_http=True,
-        transport_security=_security(allowed_hosts) if loopback else NO_PAGE_HAS_A_KEY,
-    )
     with _listening(host, port) as bound:
+        port = bound.getsockname()[1]
+        application = make_server(with_key_of_request(url)).streamable_http_app(
+            stateless_http=True,
+            transport_security=_security(port, allowed_hosts) if loopback else NO_PAGE_HAS_A_KEY,
+        )
         config = uvicorn.Config(
             application,
             log_level="warning",
@@ -66,7 +67,7 @@ def serve_http(
             ws="none",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        listens_at(f"{address.url(host, bound.getsockname()[1])}/mcp")
+        listens_at(f"{address.url(host, port)}/mcp")
         uvicorn.Server(config).run([bound])
 
 
@@ -75,11 +76,15 @@ def _asks_for_keys(url: str) -> bool:
         return http.get("/v2").status_code == httpx.codes.UNAUTHORIZED
 
 
-def _security(allowed_hosts: Iterable[str]) -> TransportSecuritySettings:
-    """Refuses foreign web pages by `Host` and `Origin`; app/api/origins.py says why."""
-    names = [*OWN_NAMES, *allowed_hosts]
-    hosts = [host for name in names for host in (name, f"{name}:*")]
-    origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+def _security(port: int, allowed_hosts: Iterable[str]) -> TransportSecuritySettings:
+    """Refuses foreign web pages by `Host` and `Origin`; app/api/origins.py says why.
+
+    Pages of other ports of this machine are foreign, too.
+    """
+    allowed = [host for name in allowed_hosts for host in (name, f"{name}:*")]
+    hosts = [*OWN_NAMES, *(f"{name}:*" for name in OWN_NAMES), *allowed]
+    pages = [*(f"{name}:{port}" for name in OWN_NAMES), *allowed]
+    origins = [f"{scheme}://{page}" for page in pages for scheme in ("http", "https")]
     return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
 
 

@@ -142,10 +142,11 @@ def test_every_tool_is_tried() -> None:
         ({"Host": "rebound.example"}, 421),
         ({"Origin": "https://elsewhere.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:3000"}, 403),
         ({}, 200),
         ({"Host": "agents.example", "Origin": "https://agents.example"}, 200),
     ],
-    ids=["host", "origin", "no origin", "program", "proxy"],
+    ids=["host", "origin", "no origin", "other port", "program", "proxy"],
 )
 def test_foreign_web_pages_are_refused(url: str, headers: dict[str, str], status: int) -> None:
     answer = httpx.post(url, json=ASKED, headers=ACCEPT | headers)
