@@ -1,4 +1,4 @@
-"""The page: what it weighs, how soon it can be used, and whether ten thousand jobs scroll smoothly.
+"""The page: its weight, how soon it can be used, ten thousand jobs, and drawing while a job trains.
 
     python -m benchmarks.page
 
@@ -23,6 +23,7 @@ from app.client import Client
 from app.local import running
 from app.settings import Settings
 from app.store import database, tables
+from benchmarks.estimate import ended
 from benchmarks.machine import describe
 
 JOBS = 10_000
@@ -48,8 +49,24 @@ SCROLL = """() => new Promise((done) => {
 })"""
 
 
+STROKES = 12
+MODEL = {"preset": "digits", "training": {"epochs": 5}}
+LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 10_000, "log_every": 10_000}}
+WATCH_ANSWERS = """(canvas) => {
+  window.took = [];
+  let moved = null;
+  canvas.addEventListener("pointermove", () => (moved ??= performance.now()));
+  const answered = () => {
+    if (moved !== null) window.took.push(performance.now() - moved);
+    moved = null;
+  };
+  const place = document.querySelector("[aria-live=polite]");
+  new MutationObserver(answered).observe(place, { attributes: true });
+}"""
+
+
 def main() -> None:
-    """Prints the page's weight, time to interactive and long tasks."""
+    """Prints the page's weight, time to interactive, long tasks, and time from pen to answer."""
     chromium = os.environ.get("TRAIND_TEST_CHROMIUM") or shutil.which("chromium")
     if not chromium:
         print("skipped: there is no Chromium")
@@ -66,6 +83,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
             print(time_to_interactive(browser, service.url))
             print(scrolling(browser, service.url))
+            print(drawing(browser, service.url))
             browser.close()
 
 
@@ -86,10 +104,10 @@ def _told(files: list[bytes]) -> str:
 def fill(settings: Settings, url: str) -> None:
     """Stores ten thousand ended jobs."""
     with Client(url) as client:
-        client.submit({"name": "the first"})
+        ended(client, client.submit(MODEL))
     opened = database.connect(settings.database)
     with opened.write() as connection:
-        row = connection.execute(select(tables.jobs)).one()._asdict() | {"status": "succeeded"}
+        row = connection.execute(select(tables.jobs)).one()._asdict() | {"chain": None}
         copies = [row | {"id": f"job_{ULID()}", "name": f"copy {at}"} for at in range(JOBS - 1)]
         connection.execute(insert(tables.jobs), copies)
     opened.close()
@@ -119,6 +137,34 @@ def scrolling(browser: Browser, url: str) -> str:
     page.context.close()
     worst = f", the longest {max(found):.0f} ms" if found else ""
     return f"scrolled to {reached:,.0f} px: {len(found)} long tasks{worst}; {rows} rows drawn"
+
+
+def drawing(browser: Browser, url: str) -> str:
+    """From a movement of the pen to the answer that follows it, while a job trains."""
+    with Client(url) as client:
+        model = ended(client, client.submit(MODEL))["model"]
+        job = client.submit(LONG)
+        while client.job(job["id"], wait=30)["progress"] is None:
+            pass
+        page = opened(browser, f"{url}/#/try?model={model}")
+        sheet = page.get_by_label("Sheet to draw on")
+        sheet.evaluate(WATCH_ANSWERS)
+        box = sheet.bounding_box()
+        assert box is not None
+        for number in range(STROKES):
+            x = box["x"] + box["width"] * (number + 1) / (STROKES + 1)
+            page.mouse.move(x, box["y"] + 20)
+            page.mouse.down()
+            page.mouse.move(x, box["y"] + box["height"] - 20, steps=60)
+            page.mouse.up()
+        took = sorted(page.evaluate("window.took"))
+        page.context.close()
+        client.cancel(job["id"])
+    p95 = took[int(0.95 * (len(took) - 1))]
+    return (
+        f"from pen to answer while a job trains: median {statistics.median(took):.0f} ms, "
+        f"p95 {p95:.0f} ms, {len(took)} answers"
+    )
 
 
 def opened(browser: Browser, address: str) -> Page:
