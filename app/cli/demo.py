@@ -50,8 +50,8 @@ def run(settings: Settings, console: Console) -> bool:
         console.print(Text(f"\nTest accuracy {accuracy:.2%} (model {model['id']})\n", "bold"))
         classify(client, model, settings.home / "datasets", console)
         console.print(
-            f"\nThe API is described at {service.url}/docs; "
-            "`make serve` starts it again, with this model as `latest`."
+            "\n`make serve` starts it again, with this model as `latest`: its page is at "
+            f"{service.url}, the API is described at {service.url}/docs."
         )
     return True
 

@@ -34,7 +34,7 @@ def serve(
     address.check_free(settings.host, settings.port)
     try:
         with running(settings, workers=0 if api_only else workers or 1) as service:
-            console.print(f"traind answers at {service.url}; see {service.url}/docs. Ctrl-C stops.")
+            console.print(f"traind answers at {service.url}: open it in a browser. Ctrl-C stops.")
             while True:
                 service.keep_up()
                 time.sleep(0.5)
