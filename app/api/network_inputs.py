@@ -14,7 +14,7 @@ from app.api.headers import media_type
 from app.api.parameters import ModelRef
 from app.api.predict_rows import about
 from app.api.prediction_schemas import IMAGES
-from app.api.problem_kinds import documented
+from app.api.problem_kinds import InvalidBody, documented
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog
 from app.images import InvalidInput, files
@@ -40,7 +40,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
     openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(IMAGES, _BINARY)}},
     responses={
         200: {"content": {"image/png": _BINARY}},
-        **documented(ModelNotFound, 413, 415, InvalidInput, Overloaded),
+        **documented(ModelNotFound, 413, 415, InvalidBody, InvalidInput, Overloaded),
     },
 )
 @needs(Scope.PREDICT)
@@ -51,10 +51,11 @@ async def show_input(
     preprocess: Annotated[Preprocess, Query(description="As of /predict.")] = "auto",
 ) -> Response:
     """An image file as the model takes it, as a PNG of the size of its input."""
-    kind = media_type(request)
+    kind, body = media_type(request), await read_body(request)
+    if not body:
+        raise InvalidBody("The body is empty: send an image file.")
     if kind not in MEDIA_TYPES:
         raise HTTPException(415, f"Send one of {', '.join(IMAGES)} as Content-Type.")
-    body = await read_body(request)
     signature = (await catalog.find(ref)).signature
     if isinstance(signature, TableSignature):
         raise HTTPException(415, f"Send no {kind}: {about(signature)}.")

@@ -2,6 +2,8 @@
 
 import { h, text } from "./dom.js";
 
+/** The states that a job never leaves. */
+export const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 const SIGNS = {
   queued: "○", running: "◐", paused: "‖", succeeded: "●", failed: "✕", cancelled: "–",
   awaiting_upload: "○", importing: "◐", ready: "●", refused: "✕",

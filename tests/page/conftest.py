@@ -37,8 +37,12 @@ PATIENCE_MS = 120_000
 """How long a test waits for something to appear: a guard against hanging, on a busy machine."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of one file.
+
+    Not for all: while playwright runs, no other test of the process could call `asyncio.run`.
+    """
     expect.set_options(timeout=PATIENCE_MS)
     if not CHROMIUM:
         pytest.skip("no Chromium: install Debian's chromium, or name one in TRAIND_TEST_CHROMIUM")

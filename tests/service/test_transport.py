@@ -194,7 +194,7 @@ def test_head_answers_as_get_does_without_a_body(api: Api) -> None:
     paths = [
         path.format_map(named)
         for path, operations in api.http.get("/openapi.json").json()["paths"].items()
-        if "get" in operations
+        if "get" in operations and path != "/jobs/changes"  # a stream without an end
     ]
     volatile = {"date", "x-request-id"}
     for path in [*paths, "/docs", "/openapi.json", "/nothing", "/jobs/job_none"]:

@@ -3,7 +3,7 @@
 import { get, make, quoted } from "../api.js";
 import { chart } from "../chart.js";
 import { h, show, text } from "../dom.js";
-import { action } from "../parts.js";
+import { action, ENDED } from "../parts.js";
 
 /** Shows the diagnosis of a job in `place`. */
 export async function showFindings(place, job, signal) {
@@ -31,7 +31,7 @@ export async function showFindings(place, job, signal) {
 
 /** The fields to change, and the button that runs them as the next job. */
 function suggestion(job, diagnosis) {
-  if (!diagnosis.suggestion || !diagnosis.final) return null;
+  if (!diagnosis.suggestion || !ENDED.has(job.status)) return null;
   const run = async () => {
     const next = await make(`/jobs/${quoted(job.id)}/retry`, { apply: "suggestion" });
     location.hash = `#/jobs/${next.id}`;

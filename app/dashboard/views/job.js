@@ -5,9 +5,8 @@ import { h, show, text } from "../dom.js";
 import { Curves } from "../job/curves.js";
 import { showFindings } from "../job/findings.js";
 import { showRates } from "../job/rates.js";
-import { action, facts, progressBar, state, verdict } from "../parts.js";
+import { action, ENDED, facts, progressBar, state, verdict } from "../parts.js";
 
-const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 /** Lines of the log that stay on the page. */
 const MOST_LINES = 2000;
 
