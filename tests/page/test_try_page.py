@@ -18,7 +18,7 @@ from app.local import Service
 from tests.page.conftest import expect_faults, picture
 from tests.page.test_jobs_page import goto
 from tests.service.conftest import Api, serving
-from tests.waiting import ended
+from tests.waiting import ended, until
 
 HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
 ROWS = "age,job,rich\n" + "".join(
@@ -117,6 +117,29 @@ def test_what_speaks_for_an_answer_lies_where_it_is(own: Page, bands: Api) -> No
     )
     assert max(rows) == max(rows[6:14])
     assert max(rows[20:]) == 0
+
+
+def test_answers_come_while_the_pen_moves_and_none_after_the_sheet_was_cleared(
+    own: Page, bands: Api
+) -> None:
+    goto(own, bands.service, "try")
+    box = own.get_by_label("Sheet to draw on").bounding_box()
+    assert box is not None
+    own.mouse.move(box["x"] + 20, box["y"] + 40)
+    own.mouse.down()
+    while not own.locator(".answer").count():  # the pen never rests
+        own.mouse.move(box["x"] + 200, box["y"] + 50, steps=5)
+        own.mouse.move(box["x"] + 20, box["y"] + 40, steps=5)
+    held: list[Route] = []
+    own.route("**/predict", held.append)
+    own.mouse.move(box["x"] + 100, box["y"] + 50, steps=2)
+    own.mouse.up()
+    until(lambda: own.evaluate("1") and held)
+    own.get_by_role("button", name="Clear").click()
+    with own.expect_response("**/predict"):
+        held[0].continue_()
+    expect(own.get_by_text("Draw on the sheet")).to_be_visible()
+    expect(own.locator(".answer")).to_have_count(0)
 
 
 def test_an_answer_that_comes_late_is_not_shown(own: Page, bands: Api) -> None:

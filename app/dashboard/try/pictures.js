@@ -37,6 +37,7 @@ export function pictures(model, signal) {
     show(preview);
     if (blob) ask(blob);
     else {
+      ask.forget();
       show(place, h("p", { class: "soft" }, "Draw on the sheet, or bring a picture."));
       network.clear();
       correction.withdraw();
@@ -46,6 +47,7 @@ export function pictures(model, signal) {
     const images = [...files].filter(({ type }) => type.startsWith("image/"));
     if (!images.length) return;
     sheet.empty();
+    ask.forget();
     many.hidden = images.length < 2;
     if (images.length > 1) table(model, images, many, signal);
     show(preview, h("p", { class: "soft ellipsis" }, images[0].name), thumbnail(images[0], signal));

@@ -21,6 +21,7 @@ export function seen(model, signal) {
   const map = h("canvas", { class: "pixels map", "aria-hidden": "true" });
   const legend = h("p", { class: "help", role: "status" });
   let shown = null;
+  let turn = 0;
   const explain = action("Why?", async () => {
     const asked = shown;
     const { pixels, height, width } = asked;
@@ -35,7 +36,9 @@ export function seen(model, signal) {
   return {
     element,
     async update(png, prediction) {
+      const began = ++turn;
       const image = await createImageBitmap(png);
+      if (began !== turn) return;
       const { width, height } = image;
       Object.assign(canvas, { width, height });
       Object.assign(map, { width, height });
@@ -50,6 +53,7 @@ export function seen(model, signal) {
       return shown?.png;
     },
     clear() {
+      turn += 1;
       shown = null;
       element.hidden = true;
     },
