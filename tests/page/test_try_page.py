@@ -131,7 +131,11 @@ def test_answers_come_while_the_pen_moves_and_none_after_the_sheet_was_cleared(
         own.mouse.move(box["x"] + 200, box["y"] + 50, steps=5)
         own.mouse.move(box["x"] + 20, box["y"] + 40, steps=5)
     held: list[Route] = []
-    own.route("**/predict", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    own.route("**/predict", hold)
     own.mouse.move(box["x"] + 100, box["y"] + 50, steps=2)
     own.mouse.up()
     until(lambda: own.evaluate("1") and held)
