@@ -1,9 +1,42 @@
-"""Closed lists of codes: why a run stops or failed, what is found in it, what a key may do.
+"""Closed lists of codes: states, why a run stops or failed, what is found in it, rights of a key.
 
 Service, trainer and command line share them; scripts rely on them.
 """
 
 from enum import StrEnum
+from typing import Literal
+
+
+class Status(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    """Waits for a worker."""
+    RUNNING = "running"
+    """Held by a worker under a lease."""
+    PAUSED = "paused"
+    """Set aside by its owner, with its checkpoint."""
+    SUCCEEDED = "succeeded"
+    """Ended with a published model, or with the measurements of a range test."""
+    FAILED = "failed"
+    """Ended with a reason."""
+    CANCELLED = "cancelled"
+    """Ended because its owner asked."""
+
+
+class DatasetStatus(StrEnum):
+    """Where a version of a dataset is on its way to the first job."""
+
+    AWAITING_UPLOAD = "awaiting_upload"
+    """Nothing of its file has arrived, or not all."""
+    QUEUED = "queued"
+    """Its file waits for a worker."""
+    IMPORTING = "importing"
+    """A worker reads its file, under a lease."""
+    READY = "ready"
+    """Jobs may train on it."""
+    REFUSED = "refused"
+    """Its file cannot be used; the refusal says why and what to do."""
 
 
 class StopReason(StrEnum):
@@ -147,3 +180,19 @@ class Scope(StrEnum):
     PREDICT = "predict"
     WRITE = "write"
     ADMIN = "admin"
+
+
+Fit = Literal["crop", "pad", "stretch"]
+"""How a picture of another aspect is met: what is beyond the middle is cut off, the ground fills
+what is missing, or the picture is stretched."""
+InputDoubt = Literal[
+    "blank",
+    "faint",
+    "several_objects",
+    "dark_frame",
+    "pixel_range",
+    "missing_value",
+    "unknown_category",
+    "extra_column",
+]
+"""Why an input hardly is what a model was trained for."""

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from app.api.examples import CHANGE, DIAGNOSIS, FINDING, SUGGESTION
+from app.answers.examples import CHANGE, DIAGNOSIS, FINDING, SUGGESTION
 
 LOWER = SUGGESTION
 OF_THE_API = {"job", "verdict", "spec"}

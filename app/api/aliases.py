@@ -1,19 +1,19 @@
 """Aliases: promote a model, see what was promoted before, roll back."""
 
-from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from app.api import examples
+from app.answers.models import Alias
+from app.answers.pages import Page
+from app.api import answering
 from app.api.cursors import cursor, sort_key
 from app.api.idempotency import TheOnce
 from app.api.parameters import After, PageSize
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Page, described, rfc3339
 from app.api.state import TheCatalog, TheDatabase, TheKey
 from app.jobspec import Text
 from app.store import aliases, trained_models
@@ -60,50 +60,6 @@ class Target(BaseModel):
     """Id of a model, or another alias: the model that it names now."""
 
 
-class Promotion(BaseModel):
-    """A model that an alias named from a time on."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    model: str
-    """Id of the model; it may have been deleted since."""
-    at: str
-    """When it was promoted (RFC 3339, UTC)."""
-    by: str | None
-    """Id of the API key that promoted it; null where none was asked for."""
-
-
-class Alias(BaseModel):
-    """A name for a model, and what it meant before."""
-
-    model_config = described(examples.ALIAS)
-
-    name: str
-    """The alias."""
-    model: str
-    """Id of the model that it names."""
-    previous: str | None
-    """Id of the model to which a rollback leads: the last other one that still exists."""
-    updated_at: str
-    """When it was moved last (RFC 3339, UTC)."""
-    history: list[Promotion]
-    """The latest promotions, newest first. That of `latest` is the list of models."""
-
-    @classmethod
-    def of(cls, alias: aliases.Alias, history: Sequence[aliases.Promotion]) -> Self:
-        """The alias as it is stored."""
-        return cls(
-            name=alias.name,
-            model=alias.model_id,
-            previous=alias.previous,
-            updated_at=rfc3339(alias.updated_at),
-            history=[
-                Promotion(model=past.model_id, at=rfc3339(past.at), by=past.key_id)
-                for past in history
-            ],
-        )
-
-
 @router.get("", summary="List aliases")
 @needs(Scope.READ)
 def list_aliases(database: TheDatabase, limit: PageSize = 20, after: After = None) -> Page[Alias]:
@@ -114,7 +70,7 @@ def list_aliases(database: TheDatabase, limit: PageSize = 20, after: After = Non
         page = found[:limit]
         histories = aliases.histories(connection, [alias.name for alias in page], HISTORY)
     return Page(
-        data=[Alias.of(alias, histories[alias.name]) for alias in page],
+        data=[answering.alias(alias, histories[alias.name]) for alias in page],
         next=cursor(page[-1].name) if len(found) > limit else None,
     )
 
@@ -186,4 +142,4 @@ def remove(alias: Name, database: TheDatabase, catalog: TheCatalog) -> None:
 
 def _get(connection: Connection, name: str) -> Alias:
     (history,) = aliases.histories(connection, [name], HISTORY).values()
-    return Alias.of(aliases.get(connection, name), history)
+    return answering.alias(aliases.get(connection, name), history)

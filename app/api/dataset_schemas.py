@@ -1,17 +1,14 @@
-"""What the API takes and answers about datasets of one's own."""
+"""What is asked for in a new dataset of one's own."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.api import dataset_examples as examples
-from app.api.schemas import described, rfc3339
-from app.jobspec import DatasetFacts, Text
+from app.jobspec import Text
 from app.jobspec.import_options import ImportOptions, PartOptions
 from app.jobspec.section import refusal
 from app.store import datasets
-from app.store.datasets import DatasetStatus
 
 
 def _is_no_id(name: str) -> str:
@@ -58,102 +55,3 @@ class NewDataset(ImportOptions):
             if is_sent:
                 raise refusal(pointer, "follows from the base; leave it out")
         return self
-
-
-class Content(BaseModel):
-    """The uploaded file."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    sha256: str
-    """SHA-256 in hexadecimal."""
-    bytes: int
-    """Size in bytes."""
-
-
-class ImportProgress(BaseModel):
-    """How far an import is."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True, extra="ignore")
-
-    done: int
-    """How many are done."""
-    total: int
-    """How many there are; 0 until that is known."""
-    what: str
-    """What is counted."""
-
-
-class Refusal(BaseModel):
-    """Why a file cannot be used."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    code: str
-    """The kind of refusal; codes never change."""
-    message: str
-    """What was found."""
-    advice: str
-    """What to change."""
-
-
-class DatasetVersion(BaseModel):
-    """A version of a dataset."""
-
-    model_config = described(examples.DATASET)
-
-    id: str
-    """`ds_` and 26 characters; ids sort by the time of creation."""
-    name: str
-    """What jobs call it."""
-    version: int
-    """1 for the first of its name; numbers never come twice."""
-    kind: str
-    """What an example is."""
-    status: DatasetStatus
-    """Where it is on its way: jobs may train on it once it is `ready`."""
-    created_at: str
-    """When it was made (RFC 3339, UTC)."""
-    submitted_by: str | None
-    """Id of the API key that made it; null where none was asked for."""
-    file_name: str
-    """What its owner calls the file."""
-    options: dict[str, Any]
-    """How its file is read, defaults filled in."""
-    content: Content | None
-    """Its file, once that is whole."""
-    progress: ImportProgress | None
-    """How far its import is, while there is one."""
-    facts: DatasetFacts | None
-    """What jobs read of it, once it is ready: shape, classes, sizes of its parts."""
-    refusal: Refusal | None
-    """Why its file cannot be used; null unless it was refused."""
-
-    @classmethod
-    def of(cls, dataset: datasets.Dataset) -> Self:
-        """The version as it is stored."""
-        digest, size = dataset.content_sha256, dataset.content_bytes
-        return cls(
-            id=dataset.id,
-            name=dataset.name,
-            version=dataset.version,
-            kind=dataset.kind,
-            status=dataset.status,
-            created_at=rfc3339(dataset.created_at),
-            submitted_by=dataset.key_id,
-            file_name=dataset.file_name,
-            options=dataset.options,
-            content=Content(sha256=digest, bytes=size) if digest else None,
-            progress=ImportProgress(**dataset.progress) if dataset.progress else None,
-            facts=datasets.facts_of(dataset) if dataset.facts else None,
-            refusal=Refusal(**dataset.refusal) if dataset.refusal else None,
-        )
-
-
-class Received(BaseModel):
-    """How much of a file has arrived."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    received: int
-    """Bytes; the next part begins there."""

@@ -7,20 +7,22 @@ from fastapi import APIRouter, Body, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 
-from app.api import dataset_examples as examples
+from app.answers.datasets import DatasetVersion
+from app.answers.pages import Page
+from app.api import answering, examples
 from app.api.auth import Unauthorized
 from app.api.cursors import cursor, id_of, sort_key
-from app.api.dataset_schemas import DatasetVersion, NewDataset
+from app.api.dataset_schemas import NewDataset
 from app.api.idempotency import TheOnce
 from app.api.parameters import MAX_WAIT_SECONDS, After, DatasetRef, PageSize
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Page
 from app.api.state import TheDatabase, TheKey, TheObjects, TheWatcher
+from app.codes import DatasetStatus
 from app.jobspec import Text
 from app.store import datasets, imports
 from app.store.database import Connection, Database
-from app.store.datasets import PREFIX, DatasetStatus
+from app.store.datasets import PREFIX
 from app.store.errors import (
     DatasetInUse,
     DatasetNameTaken,
@@ -52,7 +54,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=Route)
 def make(
     *,
     response: Response,
-    wanted: Annotated[NewDataset, Body(openapi_examples=examples.NEW)],
+    wanted: Annotated[NewDataset, Body(openapi_examples=examples.NEW_DATASETS)],
     database: TheDatabase,
     key: TheKey = None,
     once: TheOnce,
@@ -74,7 +76,7 @@ def make(
         dataset = datasets.get(connection, dataset_id)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/datasets/{dataset_id}"
-    return DatasetVersion.of(dataset)
+    return answering.dataset(dataset)
 
 
 def _pinned(connection: Connection, base: str) -> str:
@@ -107,7 +109,7 @@ def list_datasets(
         found = datasets.newest(connection, limit + 1, behind, name)
     page = found[:limit]
     return Page(
-        data=[DatasetVersion.of(dataset) for dataset in page],
+        data=[answering.dataset(dataset) for dataset in page],
         next=cursor(page[-1].id) if len(found) > limit else None,
     )
 
@@ -132,7 +134,7 @@ async def get_dataset(
     """A version with its options, progress, facts, or the reason why it was refused."""
     dataset = await run_in_threadpool(_get, database, ref)
     if not wait:
-        return DatasetVersion.of(dataset)
+        return answering.dataset(dataset)
     deadline = get_running_loop().time() + wait
     with watcher.watch(dataset.id, key) as watch:
         while not watch.closed and await watch.changed(deadline - get_running_loop().time()):
@@ -140,7 +142,7 @@ async def get_dataset(
                 break
         if watch.dismissed:
             raise Unauthorized
-    return DatasetVersion.of(await run_in_threadpool(_get, database, dataset.id))
+    return answering.dataset(await run_in_threadpool(_get, database, dataset.id))
 
 
 SETTLED = {DatasetStatus.READY, DatasetStatus.REFUSED}
@@ -169,7 +171,7 @@ def report(ref: DatasetRef, database: TheDatabase) -> dict[str, Any]:
 def retry(ref: DatasetRef, database: TheDatabase) -> DatasetVersion:
     """Queues the import again, where what stood in its way has been mended."""
     with database.write() as connection:
-        return DatasetVersion.of(datasets.retry(connection, ref))
+        return answering.dataset(datasets.retry(connection, ref))
 
 
 @router.delete(

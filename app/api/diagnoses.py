@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from app.api.diagnosis_schemas import Diagnosis
+from app.answers.diagnoses import Diagnosis
 from app.api.parameters import JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs

@@ -10,10 +10,12 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from app.answers.jobs import Event, LiveProgress
+from app.answers.pages import Page
+from app.api import answering
 from app.api.parameters import MAX_INTEGER, JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Event, Job, LiveProgress, Page
 from app.api.state import TheDatabase, TheKey, TheWatcher
 from app.api.watch import Watch, Watcher
 from app.store import events, jobs
@@ -86,7 +88,7 @@ async def list_events(
         return EventStream(database, watcher, job_id, after, key)
     _, found = await run_in_threadpool(_look, database, job_id, after, limit + 1)
     more = len(found) > limit
-    data = [Event.of(event) for event in found[:limit]]
+    data = [answering.event(event) for event in found[:limit]]
     return Page(data=data, next=str(data[-1].id) if more else None)
 
 
@@ -125,7 +127,7 @@ class EventStream(EventSourceResponse):
                 yield format_sse_event(event="progress", data_str=live)
             for event in found:
                 self._after = event.id
-                data = Event.of(event).model_dump_json()
+                data = answering.event(event).model_dump_json()
                 yield format_sse_event(event=event.kind, data_str=data, id=str(event.id))
             if ended:
                 return
@@ -138,7 +140,7 @@ class EventStream(EventSourceResponse):
 
 def _live(job: jobs.Job) -> str:
     """What a progress message says now; empty before the run's first report."""
-    shown = Job.of(job)
+    shown = answering.job(job)
     if shown.progress is None:
         return ""
     return LiveProgress(progress=shown.progress, metrics=shown.metrics).model_dump_json()

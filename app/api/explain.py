@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
-from app.api import pages, pictures
-from app.api.chart_schemas import ChartData
+from app.answers.charts import ChartData
+from app.answers.diagnoses import Finding
+from app.answers.pages import Page
+from app.api import answering, pages, pictures
 from app.api.charts import Chart
 from app.api.diagnoses import diagnosis_of
-from app.api.diagnosis_schemas import Finding
 from app.api.parameters import JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Job, Page
 from app.api.state import TheDatabase
 from app.codes import Picture
 from app.store import diagnoses, jobs, metrics, retries
@@ -56,7 +56,7 @@ def explain(
         stored = jobs.get(connection, job_id)
         found = diagnosis_of(stored, diagnoses.get(connection, job_id))
         points = metrics.points(connection, job_id, None, MOST_POINTS)
-        job = Job.of(stored, retries.chain(connection, stored))
+        job = answering.job(stored, retries.chain(connection, stored))
     charts = pictures.of(points, found.model_dump(mode="json"))
     values: dict[str, Any] = {
         "job": job,
@@ -82,7 +82,7 @@ def list_charts(job_id: JobId, database: TheDatabase) -> Page[ChartData]:
         found = diagnosis_of(stored, diagnoses.get(connection, job_id))
         points = metrics.points(connection, job_id, None, MOST_POINTS)
     charts = pictures.of(points, found.model_dump(mode="json"))
-    return Page(data=[ChartData.of(name, each) for name, each in charts.items()], next=None)
+    return Page(data=[answering.chart(name, each) for name, each in charts.items()], next=None)
 
 
 def _sections(

@@ -5,9 +5,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from app.answers.described import described
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import described
 from app.api.state import TheDatabase
 from app.store import workers
 from app.store.errors import DatabaseBusy

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from app.answers.described import described
 from app.api import examples
-from app.api.schemas import described
 
 
 class Server(BaseModel):

@@ -8,7 +8,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app.api import examples
+from app.answers.jobs import Job, Plan
+from app.answers.pages import Page
+from app.api import answering, examples
 from app.api.auth import Unauthorized
 from app.api.cursors import cursor, id_of, sort_key
 from app.api.idempotency import TheOnce
@@ -25,7 +27,6 @@ from app.api.parameters import (
 from app.api.problem_kinds import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
-from app.api.schemas import Job, Page, Plan
 from app.api.spec_body import SPEC_BODY, TheSpec, check_backbone, check_webhooks
 from app.api.state import (
     TheBackbones,
@@ -80,7 +81,7 @@ def submit(
 
     with database.write() as connection:
         job_id, is_new = once.make(connection, resolved, make)
-        job = Job.of(jobs.get(connection, job_id))
+        job = answering.job(jobs.get(connection, job_id))
     point_to(response, job, is_new)
     return job
 
@@ -125,7 +126,7 @@ def list_jobs(
         found = jobs.newest(connection, limit + 1, behind, statuses, wanted)
     page = found[:limit]
     return Page(
-        data=[Job.of(job) for job in page],
+        data=[answering.job(job) for job in page],
         next=cursor(page[-1].id) if len(found) > limit else None,
     )
 
@@ -263,4 +264,4 @@ def _get(database: Database, job_id: str) -> Job:
 
 def _shown(connection: Connection, job: jobs.Job) -> Job:
     """A job with its chain of retries."""
-    return Job.of(job, retries.chain(connection, job))
+    return answering.job(job, retries.chain(connection, job))

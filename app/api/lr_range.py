@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
 
-from app.api.diagnosis_schemas import RangeTest
+from app.answers.diagnoses import RangeTest
+from app.answers.jobs import Job
+from app.api import answering
 from app.api.idempotency import TheOnce
 from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import Job
 from app.api.spec_body import check_backbone, check_webhooks
 from app.api.state import TheBackbones, TheDatabase, TheDestinations, TheKey, TheRequestId
 from app.jobspec import JobSpec, RateRange
@@ -62,7 +63,7 @@ def start(
 
     with database.write() as connection:
         made_id, is_new = once.make(connection, wanted, make)
-        job = Job.of(jobs.get(connection, made_id))
+        job = answering.job(jobs.get(connection, made_id))
     point_to(response, job, is_new)
     return job
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Response
 
-from app.api.schemas import Job
+from app.answers.jobs import Job
 
 MADE_JOB: dict[int | str, dict[str, Any]] = {
     200: {"model": Job, "description": "The job that this Idempotency-Key made before"},

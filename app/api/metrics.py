@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
+from app.answers.jobs import MetricPoint
+from app.answers.pages import Page
+from app.api import answering
 from app.api.cursors import count, cursor, sort_key
 from app.api.parameters import After, JobId
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import MetricPoint, Page
 from app.api.state import TheDatabase
 from app.store import jobs, metrics
 from app.store.database import Database
@@ -56,7 +58,7 @@ def list_points(
         found = metrics.points(connection, job_id, behind, limit + 1)
     page = found[:limit]
     return Page(
-        data=[MetricPoint.of(point) for point in page],
+        data=[answering.point(point) for point in page],
         next=cursor(page[-1].name, page[-1].step) if len(found) > limit else None,
     )
 

@@ -1,20 +1,19 @@
 """Trained models: list, look, describe, download, delete."""
 
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api import examples
+from app.answers.models import TrainedModel
+from app.answers.pages import Page
+from app.api import answering
 from app.api.cursors import cursor, id_of, number, sort_key
-from app.api.parameters import After, LabelFilter, ModelRef, PageSize, label_of
+from app.api.parameters import BYTES, After, LabelFilter, ModelRef, PageSize, label_of
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import BYTES, Page, described, rfc3339
 from app.api.state import TheDatabase
-from app.api.table_schemas import TableColumn
 from app.jobspec import Text
-from app.jobspec.import_options import Fit
 from app.store import trained_models
 from app.store.database import Database
 from app.store.errors import ModelInUse, ModelNotFound
@@ -25,98 +24,6 @@ router = APIRouter(prefix="/models", tags=["models"], route_class=Route)
 
 BY_ID: set[Order] = {"newest", "oldest"}
 """Orders by the id alone; the others are by a measure."""
-SIGNATURE = ("input_shape", "pixel_range", "target", "columns", "classes", "preparation")
-"""What is shown of a model's signature; those of pictures and of tables have their own parts."""
-
-
-class File(BaseModel):
-    """A file of a model."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
-
-    sha256: str
-    """SHA-256 of the file, in hexadecimal; its ETag."""
-    bytes: int
-    """Size in bytes."""
-
-
-class Preparation(BaseModel):
-    """How pictures of any size become an input."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    fit: Fit
-    """`crop` cuts off what is beyond the middle, `pad` adds ground, `stretch` stretches."""
-    ground: Annotated[list[int], Field(min_length=3, max_length=3)]
-    """Red, green and blue of the background, of transparent pixels and around padded pictures."""
-
-
-class TrainedModel(BaseModel):
-    """A trained model."""
-
-    model_config = described(examples.MODEL)
-
-    id: str
-    """`model_` and 26 characters; ids sort by the time of publication."""
-    job: str
-    """Id of the job that made it."""
-    name: str
-    """Free text; that of its job until it is changed."""
-    description: str
-    """Free text of its owner."""
-    aliases: list[str]
-    """Names that mean this model now; `latest` is kept on the newest."""
-    created_at: str
-    """When it was published (RFC 3339, UTC)."""
-    input_shape: list[int]
-    """Channels, height and width of an input, in pixels; of a table, the numbers that the network
-    sees of a row."""
-    pixel_range: list[float] | None = None
-    """Darkest and brightest value of a pixel in arrays sent to /predict; null for a table."""
-    target: str | None = None
-    """The column that a model of a table predicts; null for pictures."""
-    columns: list[TableColumn] | None = None
-    """The columns that a model of a table looks at; null for pictures."""
-    classes: list[str]
-    """Name of each class, in the order of the probabilities."""
-    preparation: Preparation | None = None
-    """How image files are prepared, as at the import of its dataset; null for built-in datasets."""
-    metrics: dict[str, float | None]
-    """Results on the test images. Losses are in nats, accuracies run from 0 to 1."""
-    confusion_matrix: list[list[int]]
-    """Test images by true class (rows) and predicted class (columns)."""
-    weights_sha256: str
-    """SHA-256 of the weights, in hexadecimal: equal weights have equal digests."""
-    files: dict[str, File]
-    """What is stored of it, by kind: `weights` and `onnx` can be downloaded under these names."""
-    spec: dict[str, Any]
-    """The specification that it was trained with."""
-    provenance: dict[str, Any]
-    """What the weights depend on beside the specification: dataset digest, versions, threads."""
-
-    @classmethod
-    def of(cls, model: trained_models.Model) -> Self:
-        """The model as it is stored."""
-        scalars = {
-            name: value
-            for name, value in model.metrics.items()
-            if isinstance(value, int | float | None)
-        }
-        return cls(
-            id=model.id,
-            job=model.job_id,
-            name=model.name,
-            description=model.description,
-            aliases=model.aliases,
-            created_at=rfc3339(model.created_at),
-            **{name: model.signature.get(name) for name in SIGNATURE},
-            metrics=scalars,
-            confusion_matrix=model.metrics.get("confusion_matrix", []),
-            weights_sha256=model.weights_sha256,
-            files={kind: File.model_validate(file) for kind, file in model.files.items()},
-            spec=model.spec,
-            provenance=model.provenance,
-        )
 
 
 class Description(BaseModel):
@@ -172,7 +79,7 @@ def list_models(
         )
     page = found[:limit]
     return Page(
-        data=[TrainedModel.of(ranked.model) for ranked in page],
+        data=[answering.model(ranked.model) for ranked in page],
         next=_cursor(page[-1], sort) if len(found) > limit else None,
     )
 
@@ -195,7 +102,7 @@ def _behind(after: str | None, order: Order) -> tuple[float, str] | None:
 def get_model(ref: ModelRef, database: TheDatabase) -> TrainedModel:
     """A model with its signature, results, specification and provenance."""
     with database.read() as connection:
-        return TrainedModel.of(trained_models.get(connection, ref))
+        return answering.model(trained_models.get(connection, ref))
 
 
 @router.patch(
@@ -206,7 +113,7 @@ def describe_model(ref: ModelRef, wanted: Description, database: TheDatabase) ->
     """Changes what people read of a model. What it answers never changes."""
     changes = wanted.model_dump(exclude_none=True)
     with database.write() as connection:
-        return TrainedModel.of(trained_models.describe(connection, ref, changes))
+        return answering.model(trained_models.describe(connection, ref, changes))
 
 
 @router.delete(

@@ -6,13 +6,13 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from app.answers.described import described
 from app.api.routes import Route, needs
-from app.api.schemas import described
 from app.api.state import TheDatabase, TheSettings
+from app.codes import Status
 from app.settings import Settings
 from app.store import jobs, workers
 from app.store.keys import Scope
-from app.store.states import Status
 
 router = APIRouter(prefix="/overview", tags=["service"], route_class=Route)
 

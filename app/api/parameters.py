@@ -6,15 +6,20 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from app.api import examples
-from app.api.dataset_examples import DATASET_ID
+from app.answers import examples
+from app.answers.dataset_examples import DATASET_ID
+from app.codes import Status
 from app.jobspec import LabelKey, LabelValue, Text
-from app.store.states import Status
 
 MAX_WAIT_SECONDS = 60.0
 """How long a request may wait for a change."""
 MAX_INTEGER = 2**63 - 1
 """Largest integer of the database."""
+
+BYTES = {
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+}
+"""What /docs says of a body that is a file."""
 
 JobId = Annotated[str, Path(description="Id of the job.", examples=[examples.JOB_ID]), Text]
 ModelRef = Annotated[

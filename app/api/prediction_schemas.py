@@ -4,16 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.api import examples
+from app.answers import examples
+from app.answers.predictions import Predictions
 from app.api.predict_body import MAX_CLASSES, MAX_INPUTS
 from app.api.problem_kinds import documented
-from app.api.schemas import described
 from app.images import InvalidInput
 from app.images.files import FORMATS
 from app.jobspec import Text
 from app.serving.batching import NotFinite, Overloaded
 from app.serving.image_inputs import Preprocess
-from app.serving.input_warnings import Code
 from app.serving.signature import Range, check_range
 from app.store.aliases import LATEST
 from app.store.errors import ModelNotFound
@@ -21,53 +20,6 @@ from app.store.errors import ModelNotFound
 RAW = "application/octet-stream"
 IMAGES = tuple(f"image/{name.lower()}" for name in FORMATS)
 """Media types of the image files that may be a body."""
-
-
-class Ranked(BaseModel):
-    """A class and how sure the model is of it."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    label: str
-    """Name of the class."""
-    index: int
-    """Place of the class in the model's classes, from 0."""
-    confidence: float
-    """Probability of the class, 0 to 1."""
-
-
-class PredictionWarning(BaseModel):
-    """Why a prediction may not be trusted."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    code: Code
-    """Of a picture: `blank`, `faint`, `several_objects`, `dark_frame` (cut off), or `pixel_range`.
-    Of a row: `missing_value`, `unknown_category`, or `extra_column`."""
-    detail: str
-    """What was found in the input, and what to do."""
-
-
-class Prediction(Ranked):
-    """The most probable class of one input, and the probabilities of all."""
-
-    probabilities: list[float]
-    """Probability of each class, in the order of the model's classes; they sum to 1."""
-    top: list[Ranked] | None = None
-    """The most probable classes, best first; only where top_k was given."""
-    warnings: list[PredictionWarning] | None = None
-    """What is doubtful about the input; left out where nothing is."""
-
-
-class Predictions(BaseModel):
-    """A prediction for each input, in their order."""
-
-    model_config = described(examples.PREDICTIONS)
-
-    model: str
-    """Id of the model that answered."""
-    predictions: list[Prediction]
-    """One for each input."""
 
 
 class Asked(BaseModel):

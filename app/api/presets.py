@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.answers.jobs import Preset
+from app.answers.pages import Page
 from app.api.routes import Route, needs
-from app.api.schemas import Page, Preset
 from app.jobspec import JobSpec
 from app.jobspec.presets import PRESETS
 from app.store.keys import Scope

@@ -6,11 +6,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from app.answers.described import described
 from app.api import examples
 from app.api.auth import Forbidden, Unauthorized
 from app.api.origins import CrossSite, ForeignHost
 from app.api.rates import TooManyRequests
-from app.api.schemas import described
 from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.serving.batching import NotFinite, Overloaded

@@ -6,10 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from fastapi import APIRouter, Header, Query, Response
 
-from app.api import pages
-from app.api.parameters import ModelRef
-from app.api.problem_kinds import documented
-from app.api.report_schemas import (
+from app.answers.reports import (
     Compared,
     Discordant,
     Interval,
@@ -17,11 +14,14 @@ from app.api.report_schemas import (
     RecallDifference,
     Report,
 )
+from app.api import pages
+from app.api.answering import rfc3339
+from app.api.parameters import ModelRef
+from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import rfc3339
 from app.api.state import TheDatabase
+from app.codes import Fit
 from app.jobspec import Text
-from app.jobspec.import_options import Fit
 from app.rows.columns import Column
 from app.serving.comparison import Comparison, Predictions, compare
 from app.store import trained_models

@@ -8,10 +8,10 @@ is worth nothing from the moment in which the key is revoked. Pages of other sit
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answers.described import described
 from app.api.auth import COOKIE, Guard
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.schemas import described
 from app.store.keys import Key, Scope
 
 router = APIRouter(prefix="/session", tags=["service"], route_class=Route)

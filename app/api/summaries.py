@@ -10,19 +10,22 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from app.answers.examples import SUMMARY
+from app.answers.jobs import JobSummary
+from app.answers.pages import Page
+from app.api import answering
 from app.api.cursors import cursor, id_of, sort_key
 from app.api.events import HEADERS, KEEP_ALIVE, KEEP_ALIVE_SECONDS
 from app.api.parameters import After, LabelFilter, StatusFilter, label_of
 from app.api.routes import Route, needs
-from app.api.schemas import Page
 from app.api.state import TheDatabase, TheKey, TheWatcher
-from app.api.summary_schemas import SUMMARY, JobSummary
 from app.api.watch import ALL_JOBS, Watch, Watcher
+from app.codes import Status
 from app.jobspec import Text
 from app.store import jobs
 from app.store.database import Database
 from app.store.keys import Scope
-from app.store.states import ENDED, Status
+from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 # Before the routes of app.api.jobs in the application, where `summaries` would be a job's id.
@@ -74,7 +77,7 @@ def list_summaries(
         )
     page = found[:limit]
     return Page(
-        data=[JobSummary.of(job) for job in page],
+        data=[answering.summary(job) for job in page],
         next=cursor(page[-1].id) if len(found) > limit else None,
     )
 
@@ -138,7 +141,7 @@ class ChangeStream(EventSourceResponse):
         self._newest = recent[0].id if recent else "job_"
         told = []
         for job in sorted(found.values(), key=lambda each: each.id):
-            text = JobSummary.of(job).model_dump_json()
+            text = answering.summary(job).model_dump_json()
             if text != self._followed.get(job.id):
                 told.append(text)
             if job.status in ENDED:

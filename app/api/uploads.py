@@ -14,12 +14,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from app.api.dataset_schemas import DatasetVersion, Received
-from app.api.parameters import DatasetRef
+from app.answers.datasets import DatasetVersion, Received
+from app.api import answering
+from app.api.parameters import BYTES, DatasetRef
 from app.api.problem_kinds import InvalidBody, documented
 from app.api.problems import UPLOAD_OFFSET
 from app.api.routes import Route, needs
-from app.api.schemas import BYTES
 from app.api.state import TheDatabase, TheObjects
 from app.store import datasets, keys
 from app.store.database import Database
@@ -187,7 +187,7 @@ def _finish(
             # Within the lock: who deletes the last version of these bytes waits.
             objects.keep(dataset.id, digest)
             datasets.uploaded(connection, dataset.id, digest, size)
-            whole = DatasetVersion.of(datasets.get(connection, dataset.id))
+            whole = answering.dataset(datasets.get(connection, dataset.id))
     except (QuotaExceeded, DatasetNotFound):
         objects.abandon(dataset.id)
         raise

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
+from app.codes import Fit
 from app.images import InvalidInput
 from app.images.files import Colour, decoded
-from app.jobspec.import_options import Fit
 
 WHITE: Colour = (255, 255, 255)
 RESAMPLING = Image.Resampling.BILINEAR

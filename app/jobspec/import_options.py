@@ -4,11 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from app.codes import Fit
 from app.jobspec.section import Section, Text
 
-Fit = Literal["crop", "pad", "stretch"]
-"""How another aspect is met: what is beyond the middle is cut off, the ground fills what is
-missing, or the picture is stretched."""
 Side = Annotated[int, Field(ge=8, le=512)]
 Column = Annotated[str, Field(min_length=1, max_length=200), Text]
 

@@ -1,25 +1,14 @@
 """Warnings about inputs that can be read but hardly are what the model was trained for."""
 
-from typing import Literal
-
 import msgspec
 
-Code = Literal[
-    "blank",
-    "faint",
-    "several_objects",
-    "dark_frame",
-    "pixel_range",
-    "missing_value",
-    "unknown_category",
-    "extra_column",
-]
+from app.codes import InputDoubt
 
 
 class InputWarning(msgspec.Struct, frozen=True):
     """A doubt about one input: a stable code, and the fact with what to do."""
 
-    code: Code
+    code: InputDoubt
     detail: str
 
 

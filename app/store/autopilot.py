@@ -9,13 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, or_, select
 
-from app.codes import FailureCode, Severity
+from app.codes import FailureCode, Severity, Status
 from app.jobspec.patch import corrected
 from app.store import aliases, diagnoses, events, retries
 from app.store.errors import QuotaExceeded
 from app.store.events import NewEvent
 from app.store.jobs import Job, get
-from app.store.states import Status
 from app.store.tables import jobs
 
 

@@ -4,9 +4,9 @@ import time
 
 from sqlalchemy import Connection, func, select
 
+from app.codes import Status
 from app.store.database import now
 from app.store.leases import CLOCK_TOLERANCE, LEASE, SECOND
-from app.store.states import Status
 from app.store.tables import jobs, workers
 
 TOLERANCE_SECONDS = CLOCK_TOLERANCE / SECOND

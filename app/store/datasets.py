@@ -1,12 +1,12 @@
 """Datasets of one's own: each name has versions, each version one file and what was found in it."""
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from ulid import ULID
 
+from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
 from app.store import keys
 from app.store.database import now
@@ -21,21 +21,6 @@ from app.store.tables import dataset_names, dataset_reports, datasets, jobs
 
 PREFIX = "ds_"
 """Begins every id, and no name."""
-
-
-class DatasetStatus(StrEnum):
-    """Where a version of a dataset is on its way to the first job."""
-
-    AWAITING_UPLOAD = "awaiting_upload"
-    """Nothing of its file has arrived, or not all."""
-    QUEUED = "queued"
-    """Its file waits for a worker."""
-    IMPORTING = "importing"
-    """A worker reads its file, under a lease."""
-    READY = "ready"
-    """Jobs may train on it."""
-    REFUSED = "refused"
-    """Its file cannot be used; the refusal says why and what to do."""
 
 
 @dataclass(frozen=True)

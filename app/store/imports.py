@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
+from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
 from app.store.database import now
-from app.store.datasets import Dataset, DatasetStatus, get, known_to
+from app.store.datasets import Dataset, get, known_to
 from app.store.errors import LeaseLost
 from app.store.leases import CLOCK_TOLERANCE, LEASE, MAX_LOST_ATTEMPTS
 from app.store.tables import dataset_reports, datasets

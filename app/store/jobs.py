@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from ulid import ULID
 
+from app.codes import Status
 from app.store import announcements, datasets, diagnoses, events, keys
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
-from app.store.states import MOVES, Status
+from app.store.states import MOVES
 from app.store.tables import jobs, models
 
 

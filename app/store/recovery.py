@@ -4,12 +4,12 @@ from contextlib import suppress
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from app.codes import Status
 from app.store import imports, leases
 from app.store.database import now
 from app.store.errors import LeaseLost
 from app.store.leases import CLOCK_TOLERANCE, LEASE, Lease
 from app.store.outcomes import Died
-from app.store.states import Status
 from app.store.tables import jobs
 
 

@@ -1,24 +1,6 @@
-"""The states of a job and the allowed moves between them."""
+"""The allowed moves between the states of a job."""
 
-from enum import StrEnum
-
-
-class Status(StrEnum):
-    """Where a job is in its life."""
-
-    QUEUED = "queued"
-    """Waits for a worker."""
-    RUNNING = "running"
-    """Held by a worker under a lease."""
-    PAUSED = "paused"
-    """Set aside by its owner, with its checkpoint."""
-    SUCCEEDED = "succeeded"
-    """Ended with a published model, or with the measurements of a range test."""
-    FAILED = "failed"
-    """Ended with a reason."""
-    CANCELLED = "cancelled"
-    """Ended because its owner asked."""
-
+from app.codes import Status
 
 MOVES: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELLED}),

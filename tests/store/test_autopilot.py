@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app.codes import FailureCode
+from app.codes import FailureCode, Status
 from app.jobspec import JobSpec, RateRange
 from app.jobspec.patch import corrected
 from app.store import aliases, diagnoses, events, jobs, keys, retention, retries, tables
@@ -15,7 +15,6 @@ from app.store.errors import LeaseLost
 from app.store.keys import Limits, Scope
 from app.store.leases import Lease
 from app.store.retention import Policy
-from app.store.states import Status
 from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.store.test_leases import MODEL, claim, job

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import update
 
+from app.codes import Status
 from app.store import retries, tables
 from app.store.database import Database
-from app.store.states import Status
 from tests.diagnosed import diagnosis
 from tests.store.test_autopilot import TOO_HIGH, count, end, follow_up, spec, start, told
 from tests.store.test_leases import job

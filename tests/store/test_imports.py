@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from app.codes import DatasetStatus
 from app.jobspec import JobSpec
 from app.store import datasets, imports, jobs, keys, recovery, tables
 from app.store.database import Connection, Database
-from app.store.datasets import Dataset, DatasetStatus
+from app.store.datasets import Dataset
 from app.store.errors import (
     DatasetInUse,
     DatasetNameTaken,

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, update
 
-from app.codes import FailureCode, StopReason
+from app.codes import FailureCode, Status, StopReason
 from app.jobspec import JobSpec
 from app.store import events, jobs, leases, metrics, recovery, trained_models
 from app.store.database import Database, now
@@ -15,7 +15,6 @@ from app.store.events import NewEvent
 from app.store.leases import LEASE, MAX_LOST_ATTEMPTS, Lease
 from app.store.metrics import Point
 from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
-from app.store.states import Status
 from app.store.tables import jobs as jobs_table
 from app.store.trained_models import TrainedModel
 from tests import runs

@@ -12,6 +12,7 @@ from alembic.operations import Operations
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from app.codes import Status
 from app.jobspec import JobSpec
 from app.store import (
     aliases,
@@ -27,7 +28,6 @@ from app.store import (
 )
 from app.store.database import Database
 from app.store.errors import ReferencesBroken
-from app.store.states import Status
 from tests import runs
 from tests.store.test_leases import SPEC
 

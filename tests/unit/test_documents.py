@@ -7,10 +7,9 @@ from types import ModuleType
 import pytest
 
 from app.api.problem_kinds import DOMAIN
-from app.codes import FailureCode, FindingCode
+from app.codes import FailureCode, FindingCode, Status
 from app.main import create_app
 from app.settings import Settings
-from app.store.states import Status
 from worker.training.diagnosis import (
     batch_rules,
     case,

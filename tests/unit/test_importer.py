@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.codes import DatasetStatus
 from app.settings import Settings
 from app.store import datasets, imports
 from app.store.database import Database
-from app.store.datasets import Dataset, DatasetStatus
+from app.store.datasets import Dataset
 from app.store.leases import MAX_LOST_ATTEMPTS
 from tests.waiting import until
 from worker import import_process

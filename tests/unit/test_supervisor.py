@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from app.codes import StopReason
+from app.codes import Status, StopReason
 from app.settings import Settings
 from app.store import jobs, leases, outbox, retention, tables
 from app.store.database import Connection, Database
 from app.store.errors import StorageFull
 from app.store.leases import Lease
 from app.store.reported import Reported
-from app.store.states import Status
 from tests.unit.scripted import ScriptedEngine, ScriptedRun, job, submit, work
 from worker import housekeeping, supervisor
 from worker.delivery_processes import DeliveryProcesses

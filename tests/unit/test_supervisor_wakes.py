@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.codes import StopReason
+from app.codes import Status, StopReason
 from app.settings import Settings
 from app.store import database, doorbell, jobs, leases, outbox
 from app.store.database import Connection, Database
 from app.store.jobs import Job
 from app.store.outbox import Work
-from app.store.states import Status
 from tests.unit.scripted import ScriptedEngine, ScriptedRun, job, submit, work
 from worker import supervisor
 from worker.messages import Measured, Report

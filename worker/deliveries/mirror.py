@@ -15,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from app.codes import Status
 from app.settings import Settings
 from app.store import diagnoses, jobs, metrics, trained_models
 from app.store.database import Database
 from app.store.deliveries import Delivered, Delivery, Outcome, Undelivered
 from app.store.jobs import Job
 from app.store.metrics import Point
-from app.store.states import Status
 
 log = logging.getLogger("traind.worker")
 

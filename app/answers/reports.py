@@ -1,17 +1,14 @@
 """What the routes of reports answer: every field with its meaning. Fractions run from 0 to 1."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from app.api import examples
-from app.api.schemas import described
-
-_DOCSTRINGS = ConfigDict(use_attribute_docstrings=True)
+from app.answers.described import DOCSTRINGS, described
 
 
 class Interval(BaseModel):
     """A measured value with its 95% interval."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     value: float
     """As measured on the test images."""
@@ -24,7 +21,7 @@ class Interval(BaseModel):
 class Macro(BaseModel):
     """Plain means over the classes that occur, each counting the same."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     precision: float
     """Mean precision."""
@@ -37,7 +34,7 @@ class Macro(BaseModel):
 class ClassScores(BaseModel):
     """How well one class is told from the others; what is undefined is 0."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     label: str
     """The class."""
@@ -54,7 +51,7 @@ class ClassScores(BaseModel):
 class CalibrationBin(BaseModel):
     """The test images predicted with a confidence in (low, high]."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     low: float
     """Lower edge of the bin."""
@@ -71,7 +68,7 @@ class CalibrationBin(BaseModel):
 class Calibration(BaseModel):
     """Whether the confidence of a prediction is the probability that it is correct."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     expected_error: float
     """Expected calibration error (Guo et al., 2017): the mean distance of confidence and accuracy,
@@ -83,7 +80,7 @@ class Calibration(BaseModel):
 class Example(BaseModel):
     """An image or a row that a report shows."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     index: int
     """Its number in its part of the dataset, from 0."""
@@ -126,7 +123,7 @@ class Suspect(Example):
 class Importance(BaseModel):
     """How much a model of a table needs a column."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     name: str
     """The column."""
@@ -140,7 +137,7 @@ class Importance(BaseModel):
 class Report(BaseModel):
     """What the test set says of a model."""
 
-    model_config = described(examples.REPORT)
+    model_config = described("report_examples.REPORT")
 
     images: int
     """Test images."""
@@ -169,7 +166,7 @@ class Report(BaseModel):
 class Compared(BaseModel):
     """One of two models."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     model: str
     """Its id."""
@@ -182,7 +179,7 @@ class Compared(BaseModel):
 class Discordant(BaseModel):
     """Test images that exactly one of the models predicts correctly."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     only_a: int
     """Correct by a alone."""
@@ -193,7 +190,7 @@ class Discordant(BaseModel):
 class RecallDifference(BaseModel):
     """How the models differ in finding one class; null where the class has no test images."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     label: str
     """The class."""
@@ -210,7 +207,7 @@ class RecallDifference(BaseModel):
 class ModelComparison(BaseModel):
     """Two models, by their predictions for the same test images."""
 
-    model_config = described(examples.COMPARISON)
+    model_config = described("report_examples.COMPARISON")
 
     a: Compared
     """The first model."""

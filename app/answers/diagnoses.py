@@ -2,22 +2,19 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from app.api import examples
-from app.api.schemas import described
-from app.codes import FindingCode, Picture, Severity, Verdict
-from app.store.states import Status
+from app.answers.described import DOCSTRINGS, described
+from app.codes import FindingCode, Picture, Severity, Status, Verdict
 
 Point = tuple[float, float | None]
 """A place on a curve; the value is null where it was not a finite number."""
-_DOCSTRINGS = ConfigDict(use_attribute_docstrings=True)
 
 
 class Since(BaseModel):
     """When a finding began."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     epoch: int
     """The epoch, from 1."""
@@ -28,7 +25,7 @@ class Since(BaseModel):
 class Evidence(BaseModel):
     """A measurement that supports a finding."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     name: str
     """What was measured."""
@@ -45,7 +42,7 @@ class Evidence(BaseModel):
 class Change(BaseModel):
     """One field that a suggestion changes."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     pointer: str
     """The field of the specification, as a JSON pointer."""
@@ -60,7 +57,7 @@ class Change(BaseModel):
 class Finding(BaseModel):
     """One thing that was found about a run."""
 
-    model_config = described(examples.FINDING)
+    model_config = described("examples.FINDING")
 
     code: FindingCode
     """The kind of finding, from a closed list."""
@@ -89,7 +86,7 @@ class Finding(BaseModel):
 class RateCurve(BaseModel):
     """What a learning-rate range test measured (Smith 2017)."""
 
-    model_config = _DOCSTRINGS
+    model_config = DOCSTRINGS
 
     curve: list[Point]
     """Pairs of a learning rate and the smoothed loss there."""
@@ -110,7 +107,7 @@ class RateCurve(BaseModel):
 class Diagnosis(BaseModel):
     """What is known of a run's health, and the specification to try next."""
 
-    model_config = described(examples.DIAGNOSIS)
+    model_config = described("examples.DIAGNOSIS")
 
     job: str
     """Id of the job."""
@@ -140,7 +137,7 @@ class Diagnosis(BaseModel):
 class RangeTest(BaseModel):
     """A learning-rate range test: the rate grows by a factor each mini-batch (Smith 2017)."""
 
-    model_config = described(examples.RANGE_TEST)
+    model_config = described("examples.RANGE_TEST")
 
     job: str
     """Id of the job that made the test."""

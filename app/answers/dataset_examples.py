@@ -1,33 +1,6 @@
-"""A dataset as it is made and as it is answered, shown by /docs."""
-
-from fastapi.openapi.models import Example
+"""A dataset as the API answers it, shown by /docs."""
 
 DATASET_ID = "ds_01KB0H1R9C4T6Y8N3W5X7Z2QKM"
-
-NEW: dict[str, Example] = {
-    "pictures": {
-        "summary": "A zip with a folder for each class",
-        "value": {"name": "my-cats", "file_name": "cats.zip"},
-    },
-    "shape": {
-        "summary": "Grey pictures of 64 x 48 pixels, a tenth for the test, without duplicates",
-        "value": {
-            "name": "scans",
-            "image": {"size": [48, 64], "fit": "pad", "color": "grey"},
-            "parts": {"test_fraction": 0.1, "seed": 7},
-            "deduplicate": True,
-        },
-    },
-    "table": {
-        "summary": "A table; zip codes look like numbers and are none",
-        "value": {
-            "name": "incomes",
-            "kind": "table",
-            "file_name": "incomes.csv",
-            "table": {"target": "income", "columns": {"zip": "category"}},
-        },
-    },
-}
 DATASET = {
     "id": DATASET_ID,
     "name": "my-cats",
