@@ -3,13 +3,13 @@
 import httpx
 
 from app import address
-from app.cli.predict_files import BadPredictFile
 from app.cli.spec_file import BadSpecFile
 from app.client import BadKey, NothingToPack, Problem, Refused
 from app.destinations import BadDestinations, UnknownDestination
 from app.local import StartError
 from app.settings import BadSettings
 from app.store.errors import StoreError
+from traind.files import BadPredictFile
 
 TOLD = (
     BadPredictFile,

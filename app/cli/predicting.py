@@ -65,8 +65,8 @@ def predict(
 
 def _reason(file: Path, error: Exception, answered: int) -> str | None:
     """Why a file cannot be answered; None where the error is not the file's alone."""
-    from app.cli.predict_files import BadPredictFile
     from app.client import Problem
+    from traind.files import BadPredictFile
 
     if isinstance(error, BadPredictFile):
         return str(error)
@@ -99,7 +99,7 @@ def _answers(
     client: "Client", file: Path, model: str | None
 ) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
     """The answers for a file, with the bytes of the picture where it is one."""
-    from app.cli.predict_files import Picture, read
+    from traind.files import Picture, read
 
     content = read(file)
     if isinstance(content, Picture):

@@ -1,8 +1,6 @@
 """A Python client of the HTTP API, as the `traind` command uses it."""
 
 import json
-import os
-import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,31 +9,18 @@ from typing import Any, Self
 import httpx
 from httpx_sse import connect_sse
 
-from app import address
-from app.client.answers import Problem, content, quoted, text
+from app.client.answers import content, text
 from app.client.datasets import Datasets, Refused
-from app.client.packing import NothingToPack
 from app.client.pages import each_item
+from traind.connecting import options, quoted
+from traind.errors import BadKey, Problem
+from traind.packing import NothingToPack
 
 __all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
 
 ENDED = {"succeeded", "failed", "cancelled"}
 RECONNECTS = 20
 """How often in a row an event stream is taken up again before its break is an error."""
-
-
-KEY = re.compile(r"[!-~]+")
-"""What a header can carry of a key: visible ASCII characters."""
-
-
-class BadKey(Exception):
-    """What stands for an API key cannot be one. The message does not show it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The API key (TRAIND_KEY) has spaces, line breaks or characters that no key has; copy "
-            "it again, or make a new one with `traind keys create`."
-        )
 
 
 @dataclass(frozen=True)
@@ -58,30 +43,15 @@ class Client:
         direct: bool | None = None,
         verify: ssl.SSLContext | None = None,
     ) -> None:
-        """`key` is an API key; by default the one in TRAIND_KEY, where there is one. "" is none.
-
-        A `direct` client uses no proxy of the environment; by default only one whose URL is on the
-        loopback is direct. `verify` checks certificates: several clients may share one, which takes
-        20 ms to make.
+        """`key`, `direct` and `verify` are as `traind.connecting.options` has them.
 
         Raises:
             BadKey: the key has characters that no key has.
             httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
         """
-        key = (os.environ.get("TRAIND_KEY", "") if key is None else key).strip()
-        if key and not KEY.fullmatch(key):
-            raise BadKey
-        if direct is None:
-            direct = address.is_loopback(httpx.URL(url).host)
+        chosen = options(url, key, timeout=timeout, direct=direct, verify=verify)
         try:
-            self._http = httpx.Client(
-                base_url=url,
-                timeout=timeout,
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                trust_env=not direct,
-                # SSL_CERT_FILE counts without a proxy, too.
-                verify=verify or httpx.create_ssl_context(),
-            )
+            self._http = httpx.Client(**chosen)
         except (ValueError, ImportError) as error:
             reason = f"the proxy that the environment names cannot be used: {error}"
             raise httpx.InvalidURL(reason) from error

@@ -1,19 +1,11 @@
 """Answers of the API: their JSON, or the problem that they tell."""
 
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-
-class Problem(Exception):
-    """What the API refused, in its own words. `code` is stable."""
-
-    def __init__(self, status: int, document: dict[str, Any]) -> None:
-        self.status = status
-        self.code = document.get("code", "unknown")
-        self.errors = document.get("errors", [])
-        super().__init__(document.get("detail") or document.get("title") or f"HTTP {status}")
+from traind.connecting import checked
+from traind.errors import Problem
 
 
 def content(response: httpx.Response) -> dict[str, Any]:
@@ -23,11 +15,9 @@ def content(response: httpx.Response) -> dict[str, Any]:
         Problem: it tells of one.
     """
     try:
-        body: dict[str, Any] = response.json()
+        body: dict[str, Any] = checked(response).json()
     except ValueError:
-        body = {"detail": response.text[:200]}
-    if response.is_error:
-        raise Problem(response.status_code, body)
+        raise Problem(response.status_code, {"detail": response.text[:200]}) from None
     return body
 
 
@@ -37,11 +27,4 @@ def text(response: httpx.Response) -> str:
     Raises:
         Problem: it tells of one.
     """
-    if response.is_error:
-        content(response)
-    return response.text
-
-
-def quoted(name: str) -> str:
-    """An id or a name as one part of a path, whatever its characters."""
-    return quote(name, safe="")
+    return checked(response).text

@@ -9,9 +9,11 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from app.client.answers import Problem, content, quoted
-from app.client.packing import packed
+from app.client.answers import content
 from app.client.pages import each_item
+from traind.connecting import quoted
+from traind.errors import Problem
+from traind.packing import packed
 
 PIECE = 2**20
 """Bytes that are read and sent at once."""

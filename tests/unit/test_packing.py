@@ -6,7 +6,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from app.client.packing import NothingToPack, packed
+from traind.packing import NothingToPack, packed
 
 
 def fill(folder: Path) -> None:

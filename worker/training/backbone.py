@@ -52,7 +52,7 @@ class Backbone(NamedTuple):
 
     def frozen(self, spec: JobSpec) -> nn.Sequential:
         """The network from pixels to features, (B, units), in evaluation mode."""
-        net = networks.backbone(spec.model.backbone_layers(spec.dataset.facts))
+        net = networks.blank(spec.model.backbone_layers(spec.dataset.facts))
         net.load_state_dict(self.weights, assign=True)
         return net.requires_grad_(requires_grad=False).eval()
 
@@ -117,7 +117,7 @@ def wanted(name: backbones.Name, tensors: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def _network(name: backbones.Name) -> nn.Sequential:
-    return networks.backbone(backbones.layers(name, IMAGE))
+    return networks.blank(backbones.layers(name, IMAGE))
 
 
 def _names(name: backbones.Name) -> dict[str, str]:

@@ -45,8 +45,8 @@ def build(spec: JobSpec) -> nn.Sequential:
     return _sequence(spec.trained, spec.model)
 
 
-def backbone(layers: Iterable[Layer]) -> nn.Sequential:
-    """The first layers of a pretrained network, on torch's `meta` device: without numbers yet."""
+def blank(layers: Iterable[Layer]) -> nn.Sequential:
+    """A network of these layers on torch's `meta` device: without numbers yet."""
     with torch.device("meta"):
         return _sequence(layers, Model())
 

@@ -76,7 +76,7 @@ def test_the_model_takes_pictures_and_answers_as_its_network_does(
 ) -> None:
     finished, _ = frozen
     spec = pictures.spec(**FROZEN)
-    backbone_ = networks.backbone(spec.model.backbone_layers(pictures.facts)).to_empty(device="cpu")
+    backbone_ = networks.blank(spec.model.backbone_layers(pictures.facts)).to_empty(device="cpu")
     net = nn.Sequential(*backbone_, *networks.build(spec)).eval()
     net.load_state_dict(load(finished.weights))
     assert export.weights_sha256(net) == finished.weights_sha256

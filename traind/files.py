@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app import json_text
+from traind.errors import BadInput
 
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -23,7 +24,7 @@ TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".ndjson"}
 """Endings of files that hold values."""
 
 
-class BadPredictFile(Exception):
+class BadPredictFile(BadInput):
     """Nothing can be predicted from a file; the message names it and says why."""
 
     def __init__(self, file: Path, reason: str) -> None:

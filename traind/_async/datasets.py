@@ -1,0 +1,174 @@
+"""Datasets of one's own: `client.datasets.add("cats/")`."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+
+from app import answers
+from traind._async.connection import AsyncConnection
+from traind._async.waiting import in_thread, sleep
+from traind.connecting import UNAVAILABLE, quoted
+from traind.errors import DatasetRefused, Problem
+from traind.packing import packed
+
+PIECE = 2**20
+"""Bytes that are read and sent at once."""
+WAIT_SECONDS = 30.0
+"""How long one request waits for an import."""
+TABLES = {".csv", ".tsv", ".jsonl", ".ndjson"}
+"""Endings of files that are tables."""
+LEFT_BEHIND = {"upload_busy", "upload_misplaced"}
+"""Problems of an upload whose broken connection is still written."""
+
+Sent = Callable[[int, int], object]
+"""Called with how many bytes have been sent, and how many there are."""
+Imported = Callable[["answers.datasets.DatasetVersion"], object]
+"""Called with a dataset while it is imported."""
+
+
+class AsyncDatasets:
+    """Those of one service."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        *,
+        on_sent: Sent | None = None,
+        on_import: Imported | None = None,
+        **options: Any,
+    ) -> answers.datasets.DatasetVersion:
+        """Sends a file, or a folder as a zip, and returns the dataset once jobs may train on it.
+
+        Its name is by default that of the file. `options` are those of `POST /datasets`: `kind`,
+        `image`, `table`, `parts`, `deduplicate`, `file`, `label`, `base`. CSV and JSON lines are
+        tables, other files are pictures unless the options speak of a table.
+
+        Raises:
+            Problem: the service refuses the name or an option.
+            DatasetRefused: it cannot use the file.
+            NothingToPack, OSError: the file cannot be read.
+            httpx.TransportError: the service cannot be reached any more.
+        """
+        path = Path(path)
+        file_name = path.name or path.resolve().name
+        if "table" in options or path.suffix.lower() in TABLES:
+            options.setdefault("kind", "table")
+        with ExitStack() as lasting:
+            file = await in_thread(lasting.enter_context, packed(path))
+            wanted = {"name": name or as_name(file_name), "file_name": file_name, **options}
+            answer = await self._connection.send("POST", "/datasets", makes=True, json=wanted)
+            made = answers.datasets.DatasetVersion.model_validate_json(answer.content)
+            await self._send(made.id, file, on_sent)
+        return await self.imported(made.id, on_import)
+
+    async def imported(
+        self, ref: str, on_import: Imported | None = None
+    ) -> answers.datasets.DatasetVersion:
+        """The dataset once its import has ended.
+
+        Raises:
+            DatasetRefused: the file cannot be used.
+        """
+        while True:
+            dataset = await self.get(ref, WAIT_SECONDS if on_import is None else 1.0)
+            if on_import is not None:
+                on_import(dataset)
+            if dataset.status == "refused":
+                raise DatasetRefused(dataset)
+            if dataset.status == "ready":
+                return dataset
+
+    async def get(self, ref: str, wait: float = 0) -> answers.datasets.DatasetVersion:
+        """The dataset that an id or a name (`my-cats`, `my-cats@2`) means: at once, or when its
+        import has ended, within `wait` seconds."""
+        content = await self._connection.get(_path(ref), wait=wait or None)
+        return answers.datasets.DatasetVersion.model_validate_json(content)
+
+    async def list(
+        self, limit: int | None = None, **filters: Any
+    ) -> AsyncIterator[answers.datasets.DatasetVersion]:
+        """Versions, newest first: `name`; None is all of them."""
+        kind = answers.datasets.DatasetVersion
+        async for dataset in self._connection.each(kind, "/datasets", limit, **filters):
+            yield dataset
+
+    async def report(self, ref: str) -> dict[str, Any]:
+        """What was found in a dataset."""
+        answer = await self._connection.send("GET", _path(ref, "/report"))
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def retry(self, ref: str) -> answers.datasets.DatasetVersion:
+        """Has a refused dataset imported again."""
+        answer = await self._connection.send("POST", _path(ref, "/retry"), repeatable=False)
+        return answers.datasets.DatasetVersion.model_validate_json(answer.content)
+
+    async def delete(self, ref: str) -> None:
+        """Deletes a version and its bytes."""
+        await self._connection.send("DELETE", _path(ref), repeatable=False)
+
+    async def _send(self, dataset_id: str, file: Path, on_sent: Sent | None) -> None:
+        """Sends the file; where the connection breaks, it goes on from what has arrived."""
+        path, size = _path(dataset_id, "/content"), file.stat().st_size
+        with file.open("rb") as opened:
+            digest = await in_thread(lambda: file_digest(opened, "sha256").digest())
+            headers = {"Repr-Digest": f"sha-256=:{b64encode(digest).decode()}:"}
+            patience, furthest = self._connection.patience(), 0
+            while True:
+                held = await self._connection.send("HEAD", path)
+                start = min(int(held.headers.get("Upload-Offset", "0")), max(0, size - 1))
+                if start > furthest:
+                    patience, furthest = self._connection.patience(), start
+                if size:
+                    headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+                    headers["Content-Length"] = str(size - start)
+                try:
+                    await self._connection.send_once(
+                        "PUT", path, headers=headers, content=_pieces(opened, start, size, on_sent)
+                    )
+                except httpx.TransportError:
+                    pause = patience.pause()
+                    if pause is None:
+                        raise
+                except Problem as problem:
+                    pause = patience.pause()
+                    goes_on = problem.code in LEFT_BEHIND or problem.status in UNAVAILABLE
+                    if pause is None or not goes_on:
+                        raise
+                else:
+                    return
+                await sleep(pause)
+
+
+def as_name(file_name: str) -> str:
+    """A dataset's name made of that of its file: `My Cats.zip` is `my-cats`."""
+    stem = file_name.split(".", maxsplit=1)[0].lower()
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:63] or "dataset"
+
+
+def _path(ref: str, part: str = "") -> str:
+    return f"/datasets/{quoted(ref)}{part}"
+
+
+async def _pieces(
+    file: BinaryIO, start: int, size: int, on_sent: Sent | None
+) -> AsyncIterator[bytes]:
+    file.seek(start)
+    sent = start
+    while piece := await in_thread(file.read, min(PIECE, size - sent)):
+        yield piece
+        sent += len(piece)
+        if on_sent is not None:
+            on_sent(sent, size)

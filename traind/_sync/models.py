@@ -1,0 +1,153 @@
+# Made of traind/_async by scripts/unasync.py: change it there.
+"""A trained model, as long as somebody holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from app import answers
+from traind import inputs
+from traind._sync.connection import Connection
+from traind.connecting import quoted
+from traind.shown import ShownModel
+
+
+class Model(ShownModel):
+    """A trained model. `answer` is what the API said of it last."""
+
+    def __init__(self, connection: Connection, answer: answers.models.TrainedModel) -> None:
+        self.answer = answer
+        self._connection = connection
+
+    @classmethod
+    def get(cls, connection: Connection, ref: str) -> Self:
+        """The model that an id or an alias names.
+
+        Raises:
+            Problem: there is none.
+        """
+        content = connection.get(f"/models/{quoted(ref)}")
+        return cls(connection, answers.models.TrainedModel.model_validate_json(content))
+
+    @property
+    def id(self) -> str:
+        """`model_` and 26 characters."""
+        return self.answer.id
+
+    @property
+    def classes(self) -> list[str]:
+        """Name of each class, in the order of the probabilities."""
+        return self.answer.classes
+
+    def predict(
+        self,
+        given: Any,
+        *,
+        top_k: int | None = None,
+        pixel_range: tuple[float, float] | None = None,
+        preprocess: Literal["auto", "mnist", "none"] | None = None,
+    ) -> list[answers.predictions.Prediction]:
+        """A prediction for each input.
+
+        An input is the path or the content of an image file, a PIL image, an array of pixels
+        ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a dictionary of
+        values by column. Several of them may come as a list, as an array with one dimension more,
+        as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of rows.
+
+        `pixel_range` says what the darkest and the brightest value of an array are, where it is not
+        the model's own; `preprocess` how image files are brought to its input; `top_k` how many of
+        the most probable classes are in `top`.
+
+        Raises:
+            BadInput: something cannot be an input at all.
+            Problem: the model does not take an input, and which.
+            OSError: a file cannot be read.
+        """
+        asked = {"top_k": top_k, "pixel_range": pixel_range, "preprocess": preprocess}
+        options = {name: value for name, value in asked.items() if value is not None}
+        found: list[answers.predictions.Prediction] = []
+        for part in inputs.parts(given, self.answer.input_shape):
+            body = {"inputs": part, "model": self.id, **options}
+            answer = self._connection.send("POST", "/predict", json=body)
+            told = answers.predictions.Predictions.model_validate_json(answer.content)
+            found += told.predictions
+        return found
+
+    def report(self) -> answers.reports.Report:
+        """What the test examples say of it."""
+        content = self._connection.get(self._path("/report"), format="json")
+        return answers.reports.Report.model_validate_json(content)
+
+    def card(self) -> str:
+        """What it is, how it was trained, how well it does, and how to ask it: Markdown."""
+        return (self._connection.get(self._path("/card"))).decode()
+
+    def promote(self, alias: str = "production") -> answers.models.Alias:
+        """Makes the alias name this model, from the next prediction on.
+
+        Raises:
+            Problem: the alias cannot be set.
+        """
+        path = f"/models/aliases/{quoted(alias)}"
+        answer = self._connection.send("PUT", path, json={"model": self.id})
+        return answers.models.Alias.model_validate_json(answer.content)
+
+    def compare(self, other: Model) -> answers.reports.ModelComparison:
+        """Whether the other is better on the same test examples: `a` is this one, `b` the other.
+
+        Raises:
+            Problem: they were not measured on the same examples.
+        """
+        content = self._connection.get("/models/compare", a=self.id, b=other.id)
+        return answers.reports.ModelComparison.model_validate_json(content)
+
+    def describe(self, *, name: str | None = None, description: str | None = None) -> Self:
+        """Changes what people read of it."""
+        sent = {"name": name, "description": description}
+        answer = self._connection.send("PATCH", self._path(), json=sent)
+        self.answer = answers.models.TrainedModel.model_validate_json(answer.content)
+        return self
+
+    def weights(self) -> bytes:
+        """Its weights, a safetensors file."""
+        return self._connection.get(self._path("/weights"))
+
+    def onnx(self) -> bytes:
+        """Its graph, an ONNX file."""
+        return self._connection.get(self._path("/onnx"))
+
+    def save(self, path: str | Path) -> Path:
+        """Writes its graph (a name that ends in .onnx) or its weights to a file; returns its path.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path = Path(path)
+        content = self.onnx() if path.suffix == ".onnx" else self.weights()
+        path.write_bytes(content)
+        return path
+
+    def to_torch(self) -> Any:
+        """It as a PyTorch module, ready to be asked or to be trained further.
+
+        The module takes what /predict takes, in the model's pixel range, float32 (B, C, H, W), or
+        the numbers of a table's columns, and gives logits, (B, classes).
+
+        Raises:
+            ImportError: PyTorch is not installed: `pip install 'traind[torch]'`.
+        """
+        from worker.training.restored import restored  # noqa: PLC0415 (it imports torch)
+
+        return restored(self.weights())
+
+    def delete(self) -> None:
+        """Deletes it, with its files.
+
+        Raises:
+            Problem: an alias names it.
+        """
+        self._connection.send("DELETE", self._path(), repeatable=False)
+
+    def _path(self, part: str = "") -> str:
+        return f"/models/{quoted(self.id)}{part}"

@@ -1,0 +1,103 @@
+"""How a client reaches a service, and how long it tries where a connection breaks."""
+
+import json
+import os
+import random
+import re
+import ssl
+import time
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from app import address
+from traind.errors import BadKey, Problem
+
+URL = "http://127.0.0.1:8000"
+"""Where `traind serve` answers, unless it is told otherwise."""
+KEY = re.compile(r"[!-~]+")
+"""What a header can carry of a key: visible ASCII characters."""
+UNAVAILABLE = {502, 503, 504}
+"""Answers of a service, or of a proxy before it, that cannot answer for the moment."""
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Errors before anything of a request was sent."""
+LONGEST_PAUSE = 5.0
+
+
+def options(
+    url: str | None,
+    key: str | None = None,
+    *,
+    timeout: float = 60.0,
+    direct: bool | None = None,
+    verify: ssl.SSLContext | None = None,
+) -> dict[str, Any]:
+    """Arguments of an httpx client.
+
+    The URL is by default that of TRAIND_URL, and the key that of TRAIND_KEY; a key "" is none. A
+    `direct` client uses no proxy of the environment; by default only one whose URL is on the
+    loopback is direct. `verify` checks certificates: several clients may share one, which takes
+    20 ms to make.
+
+    Raises:
+        BadKey: the key has characters that no key has.
+        httpx.InvalidURL: the URL is none.
+    """
+    url = url or os.environ.get("TRAIND_URL") or URL
+    key = (os.environ.get("TRAIND_KEY", "") if key is None else key).strip()
+    if key and not KEY.fullmatch(key):
+        raise BadKey
+    if direct is None:
+        direct = address.is_loopback(httpx.URL(url).host)
+    return {
+        "base_url": url,
+        "timeout": timeout,
+        "headers": {"Authorization": f"Bearer {key}"} if key else {},
+        "trust_env": not direct,
+        # SSL_CERT_FILE counts without a proxy, too.
+        "verify": verify or httpx.create_ssl_context(),
+    }
+
+
+class Patience:
+    """For how long one request is sent again: `seconds` from the first break."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+        self._breaks = 0
+
+    def pause(self, response: httpx.Response | None = None) -> float | None:
+        """Seconds until the next try, as long as a `Retry-After` asks for; None for no more."""
+        now = time.monotonic()
+        self._until = self._until or now + self._seconds
+        asked = response.headers.get("Retry-After", "") if response is not None else ""
+        # Many clients of a service that starts again do not come at the same time.
+        seconds = min(LONGEST_PAUSE, 0.05 * 2**self._breaks) * random.uniform(0.5, 1.0)
+        if asked.isdigit():
+            seconds = float(asked)
+        self._breaks += 1
+        return seconds if now + seconds <= self._until else None
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    """The answer itself.
+
+    Raises:
+        Problem: it tells of one.
+    """
+    if not response.is_error:
+        return response
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        document = {"detail": response.text[:200]}
+    raise Problem(response.status_code, document)
+
+
+def quoted(name: str) -> str:
+    """An id or a name as one part of a path, whatever its characters."""
+    return quote(name, safe="")

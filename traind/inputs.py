@@ -1,0 +1,132 @@
+"""What a person has at hand, as /predict takes it."""
+
+import io
+import math
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from traind import files
+from traind.errors import BadInput
+
+MOST = 256
+"""Most inputs of one request."""
+MOST_TEXT = 4 * 2**20
+"""Most characters of image files, in base64, of one request, unless one alone has more."""
+
+
+def parts(given: Any, input_shape: Sequence[int]) -> Iterator[list[Any]]:
+    """Lists of inputs, each for one request, of a model with this input shape.
+
+    Raises:
+        BadInput: something cannot be an input.
+        OSError: a file cannot be read.
+    """
+    part: list[Any] = []
+    characters = 0
+    for value in _values(given, input_shape):
+        length = len(value) if isinstance(value, str) else 0
+        if len(part) == MOST or (part and characters + length > MOST_TEXT):
+            yield part
+            part, characters = [], 0
+        part.append(value)
+        characters += length
+    if part:
+        yield part
+
+
+def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
+    """JSON values, one for each input."""
+    if isinstance(given, str | Path):
+        yield from _of_file(Path(given))
+    elif isinstance(given, bytes):
+        yield b64encode(given).decode()
+    elif isinstance(given, Mapping):
+        yield {str(name): _plain(value) for name, value in given.items()}
+    elif hasattr(given, "columns") and hasattr(given, "to_dict"):  # a DataFrame of pandas
+        for row in given.to_dict("records"):
+            yield from _values(row, shape)
+    elif hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
+        yield b64encode(_as_png(given)).decode()
+    elif hasattr(given, "__array__") or _is_pixels(given):
+        yield from _of_array(given, shape)
+    elif isinstance(given, Iterable):
+        for each in given:
+            yield from _values(each, shape)
+    else:
+        raise BadInput(
+            f"A {type(given).__name__} is no input: give a path, bytes, a PIL image, an array, a "
+            "row, a DataFrame, or a list of them."
+        )
+
+
+def _of_file(file: Path) -> Iterator[Any]:
+    found = files.read(file)
+    if isinstance(found, files.Picture):
+        yield b64encode(found.content).decode()
+    else:
+        yield from found.values
+
+
+def _as_png(image: Any) -> bytes:
+    content = io.BytesIO()
+    kept = (
+        image
+        if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
+        else image.convert("RGB")
+    )
+    kept.save(content, "PNG")
+    return content.getvalue()
+
+
+def _is_pixels(given: Any) -> bool:
+    """Whether it is a list of numbers, or of lists of numbers, and so on."""
+    while isinstance(given, list | tuple) and given:
+        given = given[0]
+    return isinstance(given, int | float)
+
+
+def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
+    """One input or many, by the number of dimensions and the sizes.
+
+    Raises:
+        BadInput: the array has neither the shape of an input nor that of several.
+    """
+    import numpy as np  # noqa: PLC0415 (only for those who have arrays)
+
+    array = np.asarray(given)
+    single = _shapes(shape)
+    if array.shape in single:
+        yield array.tolist()
+    elif array.shape[1:] in single:
+        yield from (each.tolist() for each in array)
+    else:
+        shapes = " or ".join(str(each) for each in single)
+        raise BadInput(
+            f"An array of shape {array.shape} is no input: the model takes {shapes}, or several of "
+            "them in an array with one dimension more."
+        )
+
+
+def _shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """The shapes in which pixels of one input may come."""
+    if len(shape) == 1:
+        return [(shape[0],)]
+    channels, height, width = shape
+    shapes = [(channels, height, width), (height, width, channels), (channels * height * width,)]
+    return [(height, width), *shapes] if channels == 1 else shapes
+
+
+def _plain(value: Any) -> Any:
+    """A value of a row as JSON has it; a missing one is None."""
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, date):  # a date of pandas that is missing has no day
+        return value.isoformat() if value == value else None  # noqa: PLR0124
+    return None if str(value) in {"<NA>", "NaT", "nan"} else str(value)
