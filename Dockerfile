@@ -33,7 +33,10 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; \
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-[open(extra + '.txt', 'w').write('\n'.join(project['dependencies'] + project['optional-dependencies'][extra])) \
+extras = project['optional-dependencies']; \
+whole = lambda extra: sum([sum(map(whole, each[7:-1].split(',')), []) \
+    if each.startswith('traind[') else [each] for each in extras[extra]], []); \
+[open(extra + '.txt', 'w').write('\n'.join(project['dependencies'] + whole(extra))) \
  for extra in ('api', 'cli', 'worker')]"
 
 FROM build AS api-packages
@@ -46,6 +49,7 @@ RUN --mount=type=cache,target=/pip-cache pip install --requirement worker.txt
 FROM build AS api-source
 COPY README.md LICENSE ./
 COPY app app
+COPY traind traind
 RUN --mount=type=cache,target=/pip-cache pip install --no-deps --target /opt/traind .
 
 FROM api-source AS worker-source

@@ -7,6 +7,7 @@ Tokens are replaced, and nothing else; what both do differently is in their modu
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from unasync import Rule, unasync_files
@@ -32,15 +33,30 @@ HEADER = "# Made of traind/_async by scripts/unasync.py: change it there.\n"
 
 def main() -> None:
     """Writes traind/_sync."""
+    for file, text in made().items():
+        file.write_text(text)
+
+
+def made() -> dict[Path, str]:
+    """The files of traind/_sync as they must be."""
     sources = [file for file in sorted((CLIENT / "_async").glob("*.py")) if file.name not in OWN]
-    rule = Rule(f"{CLIENT}/_async/", f"{CLIENT}/_sync/", NAMES)
-    unasync_files([str(file) for file in sources], [rule])
-    made = [CLIENT / "_sync" / file.name for file in sources]
-    for file in made:
-        file.write_text(HEADER + file.read_text())
-    # shorter names fit on fewer lines, and sort otherwise
-    for arguments in (["check", "--quiet", "--select", "I", "--fix"], ["format", "--quiet"]):
-        subprocess.run([sys.executable, "-m", "ruff", *arguments, *made], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rule = Rule(f"{CLIENT}/_async/", f"{folder}/", NAMES)
+        unasync_files([str(file) for file in sources], [rule])
+        return {
+            CLIENT / "_sync" / file.name: _formatted(
+                HEADER + (Path(folder) / file.name).read_text(), CLIENT / "_sync" / file.name
+            )
+            for file in sources
+        }
+
+
+def _formatted(text: str, file: Path) -> str:
+    """The text as ruff has it in this file: shorter names fit on fewer lines."""
+    for command in (["check", "--quiet", "--select", "I", "--fix"], ["format"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", file, "-"]
+        text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
+    return text
 
 
 if __name__ == "__main__":

@@ -50,8 +50,10 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
             yield from _values(row, shape)
     elif hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
         yield b64encode(_as_png(given)).decode()
-    elif hasattr(given, "__array__") or _is_pixels(given):
+    elif hasattr(given, "__array__"):
         yield from _of_array(given, shape)
+    elif _is_pixels(given):
+        yield from given if _sizes(given)[1:] in _shapes(shape) else [given]
     elif isinstance(given, Iterable):
         for each in given:
             yield from _values(each, shape)
@@ -88,6 +90,15 @@ def _is_pixels(given: Any) -> bool:
     return isinstance(given, int | float)
 
 
+def _sizes(given: Any) -> tuple[int, ...]:
+    """The shape of a nested list, as its first elements have it."""
+    sizes = []
+    while isinstance(given, list | tuple) and given:
+        sizes.append(len(given))
+        given = given[0]
+    return tuple(sizes)
+
+
 def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """One input or many, by the number of dimensions and the sizes.
 
@@ -96,27 +107,32 @@ def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """
     import numpy as np  # noqa: PLC0415 (only for those who have arrays)
 
+    if len(shape) == 1:
+        raise BadInput(
+            "A model of a table takes rows, not arrays: dictionaries by column, or a DataFrame."
+        )
     array = np.asarray(given)
     single = _shapes(shape)
     if array.shape in single:
-        yield array.tolist()
-    elif array.shape[1:] in single:
-        yield from (each.tolist() for each in array)
-    else:
+        array = array[None]
+    elif array.shape[1:] not in single:
         shapes = " or ".join(str(each) for each in single)
         raise BadInput(
             f"An array of shape {array.shape} is no input: the model takes {shapes}, or several of "
             "them in an array with one dimension more."
         )
+    if array.shape[1:] not in single[:-1]:  # colours come last; the API takes them first
+        array = np.moveaxis(array, -1, 1)
+    yield from (each.tolist() for each in array)
 
 
 def _shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
-    """The shapes in which pixels of one input may come."""
+    """The shapes in which one input may come; the last has its colours last."""
     if len(shape) == 1:
-        return [(shape[0],)]
+        return []
     channels, height, width = shape
-    shapes = [(channels, height, width), (height, width, channels), (channels * height * width,)]
-    return [(height, width), *shapes] if channels == 1 else shapes
+    shapes = [(channels, height, width), (channels * height * width,)]
+    return [*shapes, *([(height, width)] if channels == 1 else []), (height, width, channels)]
 
 
 def _plain(value: Any) -> Any:

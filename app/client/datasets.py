@@ -111,6 +111,10 @@ class Datasets:
                     if breaks > BREAKS:
                         raise
                 except Problem as problem:
+                    if problem.code == "not_awaited" and breaks:  # its answer may have been lost
+                        arrived = self.get(dataset_id)
+                        if arrived["content"] is not None:
+                            return arrived
                     # What a broken connection has left behind may still be written.
                     breaks += 1
                     if problem.code not in ("upload_busy", "upload_misplaced") or breaks > BREAKS:

@@ -144,12 +144,18 @@ class AsyncDatasets:
                         raise
                 except Problem as problem:
                     pause = patience.pause()
+                    if problem.code == "not_awaited" and await self._has_arrived(dataset_id):
+                        return
                     goes_on = problem.code in LEFT_BEHIND or problem.status in UNAVAILABLE
                     if pause is None or not goes_on:
                         raise
                 else:
                     return
                 await sleep(pause)
+
+    async def _has_arrived(self, dataset_id: str) -> bool:
+        """Whether the file is there: the answer that said so may have been lost."""
+        return (await self.get(dataset_id)).content is not None
 
 
 def as_name(file_name: str) -> str:

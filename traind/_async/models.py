@@ -136,8 +136,10 @@ class AsyncModel(ShownModel):
         Raises:
             ImportError: PyTorch is not installed: `pip install 'traind[torch]'`.
         """
-        from worker.training.restored import restored  # noqa: PLC0415 (it imports torch)
-
+        try:
+            from worker.training.restored import restored  # noqa: PLC0415 (it imports torch)
+        except ImportError as error:
+            raise ImportError(f"{error}: pip install 'traind[torch]'") from error
         return restored(await self.weights())
 
     async def delete(self) -> None:

@@ -145,12 +145,18 @@ class Datasets:
                         raise
                 except Problem as problem:
                     pause = patience.pause()
+                    if problem.code == "not_awaited" and self._has_arrived(dataset_id):
+                        return
                     goes_on = problem.code in LEFT_BEHIND or problem.status in UNAVAILABLE
                     if pause is None or not goes_on:
                         raise
                 else:
                     return
                 sleep(pause)
+
+    def _has_arrived(self, dataset_id: str) -> bool:
+        """Whether the file is there: the answer that said so may have been lost."""
+        return (self.get(dataset_id)).content is not None
 
 
 def as_name(file_name: str) -> str:

@@ -137,8 +137,10 @@ class Model(ShownModel):
         Raises:
             ImportError: PyTorch is not installed: `pip install 'traind[torch]'`.
         """
-        from worker.training.restored import restored  # noqa: PLC0415 (it imports torch)
-
+        try:
+            from worker.training.restored import restored  # noqa: PLC0415 (it imports torch)
+        except ImportError as error:
+            raise ImportError(f"{error}: pip install 'traind[torch]'") from error
         return restored(self.weights())
 
     def delete(self) -> None:

@@ -20,6 +20,7 @@ from tests.unit.training.runs import digits_spec, run
 from worker.messages import Finished
 from worker.training import export, graph, networks
 from worker.training.dataset import Dataset, Description
+from worker.training.restored import Restored, restored
 
 Pixels = npt.NDArray[Any]
 
@@ -42,6 +43,15 @@ def test_the_exported_graph_answers_as_the_network_does(
     expected = probabilities(net, digits.description, pixels)
     np.testing.assert_allclose(answers, expected, atol=1e-5)
     assert export.weights_sha256(net) == finished.weights_sha256
+    again = restored(finished.weights)
+    np.testing.assert_allclose(asked(again, pixels), expected, atol=1e-6)
+    np.testing.assert_array_equal(pixels, digits.test_images[:count])  # it leaves them as they are
+
+
+def asked(net: Restored, examples: Pixels) -> Pixels:
+    """What a network that is made again from its file answers."""
+    with torch.inference_mode():
+        return net(torch.from_numpy(examples)).softmax(1).numpy()
 
 
 def probabilities(net: torch.nn.Module, description: Description, pixels: Pixels) -> Pixels:
@@ -92,6 +102,10 @@ def test_every_layer_of_the_graph_answers_as_the_network_s(
     expected = probabilities(net, description, pixels)
     assert expected.std() > 0.01
     np.testing.assert_allclose(answers, expected, atol=1e-5)
+    about = {"spec": spec.model_dump(mode="json")} | description.signature()
+    again = restored(export.weights(net, about | description.statistics()))
+    np.testing.assert_allclose(asked(again, pixels), expected, atol=1e-5)
+    assert all(each.requires_grad for each in again.parameters())  # it can be trained further
 
 
 def test_a_layer_that_nobody_writes_is_refused() -> None:

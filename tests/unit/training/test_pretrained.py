@@ -19,6 +19,7 @@ from worker.messages import Checkpoint, Finished, Measured, Report, Resumed, Sta
 from worker.training import backbone, export, graph, networks
 from worker.training.backbone import Backbone, BackboneUnavailable
 from worker.training.interruptions import Stopping
+from worker.training.restored import restored
 from worker.training.run import Run
 
 FROZEN: dict[str, Any] = {
@@ -86,6 +87,9 @@ def test_the_model_takes_pictures_and_answers_as_its_network_does(
     session = onnxruntime.InferenceSession(finished.onnx)
     (answers,) = session.run(["probabilities"], {"pixels": pixels})
     np.testing.assert_allclose(answers, expected, atol=1e-4)
+    with torch.inference_mode():
+        again = restored(finished.weights)(torch.from_numpy(pixels)).softmax(1).numpy()
+    np.testing.assert_allclose(again, answers, atol=1e-4)
     right = answers.argmax(1) == pictures.dataset.test_labels
     assert right.mean() == pytest.approx(finished.metrics["test_accuracy"])
 

@@ -20,6 +20,7 @@ from worker.messages import Diagnosed, Log
 from worker.training import graph, networks
 from worker.training.dataset import Array, Dataset, NotDecoded, TableDescription, load
 from worker.training.inputs import Rows
+from worker.training.restored import restored
 
 TRAINING = {"epochs": 12, "batch_size": 16, "log_every": 5, "optimizer": {"lr": 0.05}}
 
@@ -149,6 +150,9 @@ def test_every_network_trains_on_it_is_diagnosed_reported_and_exported(
     description, dataset = people.dataset.description, people.dataset
     assert isinstance(description, TableDescription)
     probabilities = asked(finished.onnx, description, np.asarray(dataset.test_images))
+    with torch.inference_mode():
+        again = restored(finished.weights)(torch.tensor(dataset.test_images)).softmax(1).numpy()
+    np.testing.assert_allclose(again, probabilities, atol=1e-5)
     correct = (probabilities.argmax(1) == dataset.test_labels).mean()
     assert correct == pytest.approx(finished.metrics["test_accuracy"])
     assert finished.signature["target"] == "class"

@@ -106,7 +106,8 @@ def choose(table: Table, options: ImportOptions) -> Choice:
         raise Refusal(
             "no_columns",
             f"No column is left beside the target {names[target]!r}: "
-            + "; ".join(f"{each.name}: {each.reason}" for each in dropped[:5]),
+            + "; ".join(f"{each.name}: {each.reason}" for each in dropped[:5])
+            + ".",
             "Declare what a column holds in table.columns, or bring more columns.",
         )
     return Choice(target, split, group, picked, dropped)
