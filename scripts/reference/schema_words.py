@@ -1,0 +1,158 @@
+"""JSON schemas in words: what a value may be, and the table of an object's fields."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from scripts.reference.markdown import code, table
+
+Schema = dict[str, Any]
+Refer = Callable[[str], str]
+"""Names a type, with a link to where it is described."""
+
+BINARY_UNITS = {"GiB": 2**30, "MiB": 2**20}
+
+
+def type_words(schema: Schema, refer: Refer) -> str:
+    """Type and limits of a value, such as "integer, 1 to 64"."""
+    if "$ref" in schema:
+        return refer(schema["$ref"].rpartition("/")[2])
+    if choices := schema.get("anyOf", schema.get("oneOf")):
+        kinds = [type_words(each, refer) for each in choices]
+        return (", or " if any("," in kind for kind in kinds) else " or ").join(kinds)
+    if "const" in schema:
+        return value_words(schema["const"])
+    if "enum" in schema:
+        return ", ".join(map(value_words, schema["enum"]))
+    return _of_type(schema, refer)
+
+
+def _of_type(schema: Schema, refer: Refer) -> str:
+    match schema.get("type"):
+        case "array":
+            return _list(schema, refer)
+        case "object":
+            return _object(schema, refer)
+        case "string":
+            return _string(schema)
+        case "integer" | "number" as kind:
+            return ", ".join([kind, *_range(schema)])
+        case "null":
+            return code("null")
+        case list() as kinds:
+            return " or ".join(type_words({"type": kind}, refer) for kind in kinds)
+        case str() as kind:
+            return kind
+    return "any JSON"
+
+
+def _list(schema: Schema, refer: Refer) -> str:
+    places = [type_words(each, refer) for each in schema.get("prefixItems", [])]
+    if places:
+        return f"list of {len(places)}: {', '.join(places)}"
+    items = type_words(schema["items"], refer) if schema.get("items") else "any JSON"
+    count = _count(schema, "Items", "")
+    return f"list of {count + ': ' if count else ''}{items}"
+
+
+def _object(schema: Schema, refer: Refer) -> str:
+    values = schema.get("additionalProperties")
+    if not isinstance(values, dict):
+        return "object"
+    names = _count(schema.get("propertyNames", {}), "Length", " characters")
+    count = _count(schema, "Properties", "")
+    return "".join(
+        [
+            f"object of {count + ': ' if count else ''}names",
+            f" ({names})" if names else "",
+            f" with values: {type_words(values, refer)}",
+        ]
+    )
+
+
+def _string(schema: Schema) -> str:
+    if schema.get("format") == "binary":
+        return "bytes"
+    facts = [schema.get("format", "string"), _count(schema, "Length", " characters")]
+    if "pattern" in schema:
+        facts.append(f"matches {code(schema['pattern'])}")
+    return ", ".join(filter(None, facts))
+
+
+def _count(schema: Schema, what: str, unit: str) -> str:
+    """How many characters, items or pairs there may be; nothing where any number is right."""
+    low, high = schema.get(f"min{what}"), schema.get(f"max{what}")
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"at least {number(low)}{unit}"
+    if low == high:
+        return f"{number(high)}{unit}"
+    return (f"{number(low)} to " if low else "at most ") + f"{number(high)}{unit}"
+
+
+def _range(schema: Schema) -> list[str]:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return [f"{number(low)} to {number(high)}"]
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    return [f"{word} {number(schema[key])}" for key, word in words.items() if key in schema]
+
+
+def number(value: float) -> str:
+    """A limit, for people: 1,000,000 and 2^63."""
+    if value >= 2**32 and value == 2 ** (int(value).bit_length() - 1):
+        return f"2^{int(value).bit_length() - 1}"
+    return f"{int(value):,}" if value == int(value) else repr(value)
+
+
+def value_words(value: Any) -> str:
+    """A value as one writes it; a text without quotation marks."""
+    if value == "":
+        return "empty"
+    return code(value if isinstance(value, str) else json.dumps(value))
+
+
+def default_words(name: str, schema: Schema, *, required: bool) -> str:
+    """The value of a field that is left out."""
+    if required:
+        return "required"
+    if "default" not in schema or (schema["default"] and isinstance(schema["default"], dict)):
+        return ""  # an object's defaults are those of its fields
+    value = schema["default"]
+    if name.endswith("_bytes"):
+        for unit, size in BINARY_UNITS.items():
+            if value % size == 0:
+                return f"{code(str(value))} ({value // size} {unit})"
+    return value_words(value)
+
+
+def description(schema: Schema, definitions: Schema) -> str:
+    """A field's meaning, or else that of its type."""
+    if "description" not in schema and "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    return str(schema.get("description", ""))
+
+
+def fields_table(schema: Schema, definitions: Schema, refer: Refer) -> str:
+    """Each field of an object; the defaults are left out where no field may be."""
+    required = schema.get("required", [])
+    rows = [
+        (
+            code(name),
+            type_words(field, refer),
+            default_words(name, field, required=name in required),
+            description(field, definitions),
+        )
+        for name, field in schema["properties"].items()
+    ]
+    if all(row[2] in ("required", "") for row in rows) and not schema.get("additionalProperties"):
+        optional = {row[0] for row in rows if row[2] != "required"}
+        if not optional:
+            return table(["field", "type", "meaning"], [(*row[:2], row[3]) for row in rows])
+    return table(["field", "type", "default", "meaning"], rows)
