@@ -2,8 +2,8 @@
 
     python -m scripts.reference     writes them; `make reference` does it
 
-A page depends on the code and the pinned libraries only: not on the machine, its settings, the width
-of its terminal or the version of Python.
+A page depends on the code and the pinned libraries only: not on the machine, its settings, the
+width of its terminal or the version of Python.
 """
 
 from pathlib import Path

@@ -12,12 +12,12 @@ import typer
 
 from app.cli import app, exit_codes
 from app.cli.commands import MORE
-from scripts.reference.markdown import code, link, page as page_of, table
+from scripts.reference.markdown import code, link, page_of, table
 from scripts.reference.schema_words import number
 
 ABOUT = """\
-`traind --help` and `traind COMMAND --help` show the same in a terminal, `traind --version` says the version,
-and `traind --install-completion` makes the shell complete commands and options.
+`traind --help` and `traind COMMAND --help` show the same in a terminal, `traind --version` says
+the version, and `traind --install-completion` makes the shell complete commands and options.
 [The command line](../cli.md) says how it is used, and what programs can rely on."""
 PLACEHOLDERS = {int: "N", float: "NUMBER", Path: "FILE", str: "TEXT"}
 """What stands for the value of an option, by its type."""
@@ -33,20 +33,27 @@ def page() -> str:
         groups.setdefault(panel, []).append((name, command))
     overview, blocks = [], []
     for panel, commands in groups.items():
+        overview.append(f"**{link(panel, panel)}**")
+        rows = [(link(code(name), name), _summary(command)) for name, command in commands]
+        overview.append(table(["command", "what it does"], rows))
         blocks.append(f"## {panel}")
         for name, command in commands:
-            summary = command.help.partition("\n\n")[0]
-            overview.append((link(code(name), name), summary))
             blocks += _described(name, command)
     codes = [(code(str(value)), meaning) for value, meaning in _exit_codes()]
     return page_of(
         "Commands",
         ABOUT,
-        table(["command", "what it does"], overview),
+        *overview,
         "## Exit codes",
+        "Every command ends with one of these.",
         table(["exit code", "meaning"], codes),
         *blocks,
     )
+
+
+def _summary(command: Command) -> str:
+    summary: str = command.help.partition("\n\n")[0]
+    return summary
 
 
 def _commands(group: Command, before: str = "traind") -> Iterator[tuple[str, str, Command]]:
@@ -62,35 +69,33 @@ def _commands(group: Command, before: str = "traind") -> Iterator[tuple[str, str
 def _described(name: str, command: Command) -> Iterator[str]:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
-    types = _types(command)
+    hints = _hints(command)
     usage = [name, *(["[OPTIONS]"] if options else []), *map(_usage, arguments)]
     yield f"### {name}"
     yield command.help
-    yield f"```\n{' '.join(usage)}\n```"
-    yield "For example:"
-    yield f"```console\n$ {command.epilog.removeprefix('Example: ')}\n```"
+    yield f"Usage: {code(' '.join(usage))}"
+    yield f"Example: {code(command.epilog.removeprefix('Example: '))}"
     if arguments:
-        rows = [(code(_placeholder(each)), _presence(each), each.help or "") for each in arguments]
-        yield table(["argument", "", "meaning"], rows)
+        rows = [(code(_placeholder(each)), _how_many(each), each.help or "") for each in arguments]
+        yield table(["argument", "how many", "meaning"], rows)
     if options:
         rows = [
-            (_spelled(each, types[each.name]), _default(each), _meaning(each)) for each in options
+            (_spelled(each, hints[each.name]), _default(each), _meaning(each, hints[each.name]))
+            for each in options
         ]
         yield table(["option", "default", "meaning"], rows)
 
 
-def _types(command: Command) -> dict[str, type]:
-    """The type of each parameter, of a list that of its items."""
-    hints = get_type_hints(inspect.unwrap(command.callback))
-    return {name: next(iter(_leaves(hint))) for name, hint in hints.items() if name != "return"}
+def _hints(command: Command) -> dict[str, Any]:
+    """The annotation of each parameter: its type, and what typer was told of it."""
+    return get_type_hints(inspect.unwrap(command.callback), include_extras=True)
 
 
-def _leaves(hint: Any) -> Iterator[type]:
-    inner = [each for each in get_args(hint) if each is not type(None)]
-    for each in inner:
-        yield from _leaves(each)
-    if not inner:
-        yield hint
+def _type(hint: Any) -> type:
+    """The type of a parameter's values, of a list that of its items."""
+    inner = get_args(hint)
+    kind: type = _type(inner[0]) if inner else hint
+    return kind
 
 
 def _placeholder(argument: Command) -> str:
@@ -104,19 +109,19 @@ def _usage(argument: Command) -> str:
     return shown if argument.required else f"[{shown}]"
 
 
-def _presence(argument: Command) -> str:
-    how_many = "one or more" if argument.nargs == -1 else "required"
-    return how_many if argument.required else "optional"
+def _how_many(argument: Command) -> str:
+    if argument.nargs == -1:
+        return "one or more" if argument.required else "any number"
+    return "one" if argument.required else "one or none"
 
 
-def _spelled(option: Command, kind: type) -> str:
+def _spelled(option: Command, hint: Any) -> str:
     """The option as it is written, with what stands for its value."""
+    kind = _type(hint)
     spellings = [*option.opts, *option.secondary_opts]
     if kind is bool:
         return ", ".join(map(code, spellings))
-    value = option.metavar or (
-        "|".join(kind) if issubclass(kind, StrEnum) else PLACEHOLDERS[kind]
-    )
+    value = option.metavar or ("|".join(kind) if issubclass(kind, StrEnum) else PLACEHOLDERS[kind])
     return ", ".join(code(f"{each} {value}") for each in spellings)
 
 
@@ -129,9 +134,9 @@ def _default(option: Command) -> str:
     return "" if option.default is None else code(str(option.default))
 
 
-def _meaning(option: Command) -> str:
+def _meaning(option: Command, hint: Any) -> str:
     """What the option does, its limits, and the variable that may say it instead."""
-    low, high = option.min, option.max
+    low, high = hint.__metadata__[0].min, hint.__metadata__[0].max
     limits = ""
     if low is not None:
         limits = f" At least {number(low)}." if high is None else f" {low} to {high}."

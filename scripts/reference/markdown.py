@@ -31,7 +31,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def page(title: str, *blocks: str) -> str:
+def page_of(title: str, *blocks: str) -> str:
     """A page of blocks with blank lines between; empty ones are left out."""
     filled = [block for block in blocks if block]
     return "\n\n".join([f"# {title}", DO_NOT_EDIT, *filled]) + "\n"

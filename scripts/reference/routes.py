@@ -8,22 +8,35 @@ from app.api.problem_kinds import DOMAIN, EVERYWHERE, HTTP
 from app.main import create_app
 from app.settings import Settings
 from scripts.reference import specification
-from scripts.reference.markdown import code, link, page as page_of, table
-from scripts.reference.schema_words import Schema, default_words, fields_table, type_words
+from scripts.reference.markdown import code, link, page_of, table
+from scripts.reference.schema_words import (
+    default_words,
+    description,
+    is_nullable,
+    taken_fields,
+    type_words,
+    without_null,
+)
 
 ABOUT = """\
-A running service shows the same at `/docs`, where requests can be tried, and as OpenAPI at `/openapi.json`.
-Bodies are JSON if nothing else is said; a field that a body does not know is refused.
+A running service shows the same at `/docs`, where requests can be tried, and as OpenAPI at
+`/openapi.json`. Bodies and answers are JSON where nothing else is said. A field that a body does
+not know is refused.
 
-A route names the scope that the key of a request must have (`Authorization: Bearer traind_...`), once the
-service has keys; `admin` includes the others. The command line makes keys: [`traind keys create`](\
-commands.md#traind-keys-create)."""
+Each route names the scope that the key of a request must have, once the service has keys; `admin`
+includes the others. [`traind keys create`](commands.md#traind-keys-create) makes a key, and
+`Authorization: Bearer traind_...` sends it."""
 PROBLEMS = """\
-An error is a document `application/problem+json` (RFC 9457), of the type [Problem](types.md#problem): `detail`
-says what is wrong and what to do, and `code` never changes. Below `/v2`, where the Open Inference Protocol rules,
-it is `{"error": "..."}` instead, and what would be 422 is 400."""
+An error is answered as `application/problem+json` (RFC 9457), of the type
+[Problem](types.md#problem): `detail` says what is wrong and what to do, and `code` never changes.
+Below `/v2` it is `{"error": "..."}` instead, as the Open Inference Protocol has it, and 400 in the
+place of 422."""
 BY_LIBRARY = "Successful Response"
 """FastAPI's text where a route says nothing of its answer."""
+
+
+KINDS = [*HTTP.values(), *DOMAIN.values()]
+CODES = {kind.title: kind.code for kind in KINDS}
 
 
 class Operation(NamedTuple):
@@ -42,6 +55,12 @@ class Operation(NamedTuple):
 def document() -> dict[str, Any]:
     """The API's description of itself, whatever the settings of this machine are."""
     return create_app(Settings.model_construct()).openapi()
+
+
+def schemas() -> dict[str, Any]:
+    """The types that the routes name."""
+    found: dict[str, Any] = document()["components"]["schemas"]
+    return found
 
 
 def refer(name: str) -> str:
@@ -75,7 +94,10 @@ def page() -> str:
 def _described(operation: Operation) -> Iterator[str]:
     about = operation.about
     yield f"### {operation.name}"
-    yield f"**{about['summary']}.** {about['description']}".replace("?.**", "?**")
+    yield (
+        f"**{about['summary']}{'' if about['summary'].endswith('?') else '.'}** "
+        + (about["description"])
+    )
     yield f"Scope: {operation.scope}"
     if parameters := about.get("parameters"):
         yield table(["parameter", "in", "type", "default", "meaning"], map(_parameter, parameters))
@@ -87,29 +109,31 @@ def _parameter(about: dict[str, Any]) -> tuple[str, ...]:
     schema = about["schema"]
     name = about["name"].title() if about["in"] == "header" else about["name"]
     required = about.get("required", False)
+    has_none = is_nullable(schema) or schema.get("default") in ([], "")
     return (
         code(name),
         about["in"],
-        type_words(schema, refer),
-        default_words(name, schema, required=required),
-        about.get("description") or schema.get("description", ""),
+        type_words(without_null(schema), refer),
+        "none" if has_none else default_words(name, schema, required=required) or "none",
+        about.get("description") or description(schema, schemas()),
     )
 
 
 def _body(about: dict[str, Any] | None) -> Iterator[str]:
+    """The kinds of body that a request may have: those of the same meaning together."""
     if about is None:
         return
-    schemas = {media: each["schema"] for media, each in about["content"].items()}
-    rows = [
-        (code(media), type_words(schema, refer), schema.get("description", ""))
-        for media, schema in schemas.items()
-    ]
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for media, content in about["content"].items():
+        words = type_words(content["schema"], refer), description(content["schema"], schemas())
+        kinds.setdefault(words, []).append(code(media))
     yield "Body:" if about.get("required") else "Body, which may be left out:"
+    rows = [(", ".join(media), *words) for words, media in kinds.items()]
     yield table(["media type", "type", "meaning"], rows)
-    for media, schema in schemas.items():
-        if "properties" in schema:
+    for media, content in about["content"].items():
+        if "properties" in content["schema"]:
             yield f"The fields of the body in {code(media)}:"
-            yield fields_table(schema, document()["components"]["schemas"], refer)
+            yield taken_fields(content["schema"], schemas(), refer)
 
 
 def _answers(responses: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -118,33 +142,44 @@ def _answers(responses: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         everywhere = EVERYWHERE.get(int(status), EVERYWHERE[422] if status == "400" else {})
         if about["description"] == everywhere.get("description"):
             continue
-        text = about["description"].removeprefix(BY_LIBRARY)
-        for name, header in about.get("headers", {}).items():
-            text += f". Header {code(name)}: {header['description']}"
-        yield status, _media(about.get("content", {})) if status < "400" else "a problem", text
+        if status >= "400":
+            yield status, link("problem", "Problems"), _with_codes(about["description"])
+        else:
+            yield status, *_success(about)
 
 
-def _media(content: dict[str, Any]) -> str:
-    """The types of an answer's bodies; JSON is not named."""
-    words = []
-    for media, about in content.items():
-        schema = about.get("schema")
+def _success(about: dict[str, Any]) -> tuple[str, str]:
+    """The types of the bodies, and what they mean; JSON is not named."""
+    words, meanings = [], [about["description"]]
+    if about["description"] == BY_LIBRARY:
+        meanings = []
+    for media, content in about.get("content", {}).items():
+        schema = content.get("schema")
         if media != "application/json":
             words.append(code(media))
         elif schema:
             words.append(type_words(schema, refer))
-    return " or ".join(words)
+            meanings = meanings or [description(schema, schemas())]
+    for name, header in about.get("headers", {}).items():
+        meanings.append(f"Header {code(name)}: {header['description']}")
+    return " or ".join(words) or "none", ". ".join(filter(None, meanings))
+
+
+def _with_codes(titles: str) -> str:
+    """The problems of an answer, each with its code."""
+    return "; ".join(f"{each} ({code(CODES[each])})" for each in titles.split("; "))
 
 
 def _problems() -> Iterator[str]:
-    kinds = {kind.code: kind for kind in [*HTTP.values(), *DOMAIN.values()]}.values()
-    ordered = sorted(kinds, key=lambda kind: (kind.status, kind.code))
-    everywhere = [(str(status), about["description"]) for status, about in EVERYWHERE.items()]
+    ordered = sorted(KINDS, key=lambda kind: (kind.status, kind.code))
+    everywhere = [
+        (str(status), _with_codes(about["description"])) for status, about in EVERYWHERE.items()
+    ]
     yield "## Problems"
     yield PROBLEMS
     yield "Every route may answer with these, and names only what else it may answer with:"
     yield table(["status", "meaning"], sorted(everywhere))
-    yield "The codes:"
+    yield "All codes:"
     yield table(
         ["code", "status", "meaning"],
         [(code(kind.code), str(kind.status), kind.title) for kind in ordered],

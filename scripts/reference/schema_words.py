@@ -19,7 +19,9 @@ def type_words(schema: Schema, refer: Refer) -> str:
         return refer(schema["$ref"].rpartition("/")[2])
     if choices := schema.get("anyOf", schema.get("oneOf")):
         kinds = [type_words(each, refer) for each in choices]
-        return (", or " if any("," in kind for kind in kinds) else " or ").join(kinds)
+        return ("; or " if any(", " in kind or ": " in kind for kind in kinds) else " or ").join(
+            kinds
+        )
     if "const" in schema:
         return value_words(schema["const"])
     if "enum" in schema:
@@ -49,7 +51,7 @@ def _of_type(schema: Schema, refer: Refer) -> str:
 def _list(schema: Schema, refer: Refer) -> str:
     places = [type_words(each, refer) for each in schema.get("prefixItems", [])]
     if places:
-        return f"list of {len(places)}: {', '.join(places)}"
+        return f"list of {len(places)} ({', '.join(places)})"
     items = type_words(schema["items"], refer) if schema.get("items") else "any JSON"
     count = _count(schema, "Items", "")
     return f"list of {count + ': ' if count else ''}{items}"
@@ -59,13 +61,12 @@ def _object(schema: Schema, refer: Refer) -> str:
     values = schema.get("additionalProperties")
     if not isinstance(values, dict):
         return "object"
-    names = _count(schema.get("propertyNames", {}), "Length", " characters")
     count = _count(schema, "Properties", "")
+    names = _count(schema.get("propertyNames", {}), "Length", " characters")
     return "".join(
         [
-            f"object of {count + ': ' if count else ''}names",
-            f" ({names})" if names else "",
-            f" with values: {type_words(values, refer)}",
+            f"object of {count + ' ' if count else ''}values by name: {type_words(values, refer)}",
+            f"; names of {names}" if names else "",
         ]
     )
 
@@ -82,10 +83,8 @@ def _string(schema: Schema) -> str:
 def _count(schema: Schema, what: str, unit: str) -> str:
     """How many characters, items or pairs there may be; nothing where any number is right."""
     low, high = schema.get(f"min{what}"), schema.get(f"max{what}")
-    if low is None and high is None:
-        return ""
     if high is None:
-        return f"at least {number(low)}{unit}"
+        return "" if low is None else f"at least {number(low)}{unit}"
     if low == high:
         return f"{number(high)}{unit}"
     return (f"{number(low)} to " if low else "at most ") + f"{number(high)}{unit}"
@@ -115,16 +114,19 @@ def value_words(value: Any) -> str:
     """A value as one writes it; a text without quotation marks."""
     if value == "":
         return "empty"
-    return code(value if isinstance(value, str) else json.dumps(value))
+    text = json.dumps(value, ensure_ascii=False)
+    return code(text.strip('"') if isinstance(value, str) else text)
 
 
-def default_words(name: str, schema: Schema, *, required: bool) -> str:
+def default_words(name: str, field: Schema, *, required: bool) -> str:
     """The value of a field that is left out."""
     if required:
         return "required"
-    if "default" not in schema or (schema["default"] and isinstance(schema["default"], dict)):
+    if "default" not in field:
+        return value_words(None) if is_nullable(field) else ""
+    value = field["default"]
+    if value and isinstance(value, dict):
         return ""  # an object's defaults are those of its fields
-    value = schema["default"]
     if name.endswith("_bytes"):
         for unit, size in BINARY_UNITS.items():
             if value % size == 0:
@@ -132,27 +134,45 @@ def default_words(name: str, schema: Schema, *, required: bool) -> str:
     return value_words(value)
 
 
-def description(schema: Schema, definitions: Schema) -> str:
+def is_nullable(field: Schema) -> bool:
+    """Whether the value may be null."""
+    return {"type": "null"} in field.get("anyOf", [])
+
+
+def without_null(field: Schema) -> Schema:
+    """A field that may be left out: that it may be null means the same, and need not be said."""
+    kinds = [each for each in field.get("anyOf", []) if each != {"type": "null"}]
+    return field | {"anyOf": kinds} if is_nullable(field) else field
+
+
+def description(field: Schema, definitions: Schema) -> str:
     """A field's meaning, or else that of its type."""
-    if "description" not in schema and "$ref" in schema:
-        schema = definitions[schema["$ref"].rpartition("/")[2]]
-    return str(schema.get("description", ""))
+    if "description" not in field and "$ref" in field:
+        field = definitions[field["$ref"].rpartition("/")[2]]
+    return str(field.get("description", ""))
 
 
-def fields_table(schema: Schema, definitions: Schema, refer: Refer) -> str:
-    """Each field of an object; the defaults are left out where no field may be."""
-    required = schema.get("required", [])
-    rows = [
-        (
-            code(name),
-            type_words(field, refer),
-            default_words(name, field, required=name in required),
-            description(field, definitions),
+def taken_fields(schema: Schema, definitions: Schema, refer: Refer) -> str:
+    """Each field of an object that a request brings."""
+    rows = []
+    for name, field in schema["properties"].items():
+        required = name in schema.get("required", [])
+        kind = type_words(field if required else without_null(field), refer)
+        rows.append(
+            (
+                code(name),
+                f"{kind}, read-only" if field.get("readOnly") else kind,
+                default_words(name, field, required=required),
+                description(field, definitions),
+            )
         )
+    return table(["field", "type", "default", "meaning"], rows)
+
+
+def answered_fields(schema: Schema, definitions: Schema, refer: Refer) -> str:
+    """Each field of an object that an answer brings."""
+    rows = [
+        (code(name), type_words(field, refer), description(field, definitions))
         for name, field in schema["properties"].items()
     ]
-    if all(row[2] in ("required", "") for row in rows) and not schema.get("additionalProperties"):
-        optional = {row[0] for row in rows if row[2] != "required"}
-        if not optional:
-            return table(["field", "type", "meaning"], [(*row[:2], row[3]) for row in rows])
-    return table(["field", "type", "default", "meaning"], rows)
+    return table(["field", "type", "meaning"], rows)

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 
-from app.jobspec import JobSpec
+from app.jobspec import MAX_PARAMETERS, MAX_STEPS, JobSpec
 from app.jobspec.presets import PRESETS
-from scripts.reference.markdown import code, link, page as page_of, table
-from scripts.reference.schema_words import Schema, fields_table
+from scripts.reference.markdown import code, link, page_of, table
+from scripts.reference.schema_words import Schema, taken_fields
 
 ABOUT = """\
-A job is a JSON document (`POST /jobs`), or YAML for `traind submit FILE`. Every field may be left out: `{}` is
-the reference job. An unknown field, a value beyond its limits, and fields that do not fit together are refused
-by name, and nothing is stored. A field that is `null` is left out.
+A job is a JSON document for `POST /jobs`, or a file in JSON or YAML for `traind submit`. What is
+left out takes its default: `{}` is the reference job. An unknown field, a value beyond its limits,
+and fields that do not fit together are refused by name, and nothing is stored.
 
-On the command line a field is named by its path: `traind submit --set training.optimizer.lr=0.05`.
-`GET /presets/schema` answers the same as JSON schema."""
+The headings are paths: `lr` under `training.optimizer` is
+`{"training": {"optimizer": {"lr": 0.05}}}`, and on the command line
+`--set training.optimizer.lr=0.05`. `GET /presets/schema` answers the same as a JSON schema."""
+
+LIMITS = f"""\
+A network may have {MAX_PARAMETERS:,} trainable numbers, and a job {MAX_STEPS:,} steps: mini-batches
+of an epoch times epochs."""
 
 THE_JOB = "The job"
 
@@ -46,11 +51,11 @@ def page() -> str:
 
     contents = [(link(path, path), schema["description"]) for path, schema in found.values()]
     contents.append((link("Presets", "Presets"), "Recipes to start from."))
-    blocks = [ABOUT, table(["section", "what it says"], contents)]
+    blocks = [ABOUT, LIMITS, table(["section", "what it says"], contents)]
     for path, schema in found.values():
         level = "##" if "." not in path else "###"
         blocks += [f"{level} {path}", schema["description"]]
-        blocks.append(fields_table(schema, definitions, refer))
+        blocks.append(taken_fields(schema, definitions, refer))
     recipes = [(code(name), preset.about) for name, preset in PRESETS.items()]
     blocks += [
         "## Presets",
