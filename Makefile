@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 AT_ONCE := -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick lint format types image-check torture bench bench-peers constraints clean
+.PHONY: help demo serve test quick lint format types reference image-check torture bench bench-peers constraints clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ types: $(VENV)/dev ## Check types, strictly
 format: $(VENV)/dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(VENV)/dev ## Write docs/reference anew from the code
+	$(BIN)/python -m scripts.reference
 
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check

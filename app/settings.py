@@ -44,7 +44,8 @@ class Settings(BaseSettings):
     database_url: str = ""
     """SQLAlchemy address of the database; by default a SQLite file in the home folder."""
     datasets: Path | None = None
-    """A folder in torchvision's layout (MNIST/raw/...), looked in before any download."""
+    """A folder in torchvision's layout (MNIST/raw/..., the files plain or as .gz), looked in before
+    any download."""
     backbones: Path | None = None
     """Folder of the weights of networks to start from (NAME.safetensors), where `traind backbone`
     puts them; by default `backbones` in the home."""
