@@ -81,6 +81,7 @@ def page() -> str:
             by_tag.setdefault(about["tags"][0], []).append(operation)
     overview, blocks = [], []
     for tag, operations in by_tag.items():
+        operations.sort(key=lambda operation: operation.name.partition(" ")[2])
         heading = tag[0].upper() + tag[1:]
         overview.append(f"**{link(heading, heading)}**")
         rows = [(link(code(o.name), o.name), o.about["summary"], o.scope) for o in operations]

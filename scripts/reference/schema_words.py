@@ -42,7 +42,7 @@ def _of_type(schema: Schema, refer: Refer) -> str:
         case "null":
             return code("null")
         case list() as kinds:
-            return " or ".join(type_words({"type": kind}, refer) for kind in kinds)
+            return " or ".join(type_words(schema | {"type": kind}, refer) for kind in kinds)
         case str() as kind:
             return kind
     return "any JSON"
@@ -136,13 +136,21 @@ def default_words(name: str, field: Schema, *, required: bool) -> str:
 
 def is_nullable(field: Schema) -> bool:
     """Whether the value may be null."""
-    return {"type": "null"} in field.get("anyOf", [])
+    return {"type": "null"} in field.get("anyOf", []) or "null" in _types(field)
+
+
+def _types(field: Schema) -> list[str]:
+    kinds = field.get("type")
+    return kinds if isinstance(kinds, list) else []
 
 
 def without_null(field: Schema) -> Schema:
     """A field that may be left out: that it may be null means the same, and need not be said."""
-    kinds = [each for each in field.get("anyOf", []) if each != {"type": "null"}]
-    return field | {"anyOf": kinds} if is_nullable(field) else field
+    if not is_nullable(field):
+        return field
+    if types := _types(field):
+        return field | {"type": [each for each in types if each != "null"]}
+    return field | {"anyOf": [each for each in field["anyOf"] if each != {"type": "null"}]}
 
 
 def description(field: Schema, definitions: Schema) -> str:

@@ -17,8 +17,8 @@ The headings are paths: `lr` under `training.optimizer` is
 `--set training.optimizer.lr=0.05`. `GET /presets/schema` answers the same as a JSON schema."""
 
 LIMITS = f"""\
-A network may have {MAX_PARAMETERS:,} trainable numbers, and a job {MAX_STEPS:,} steps: mini-batches
-of an epoch times epochs."""
+A network may have at most {MAX_PARAMETERS:,} trainable numbers, and a job at most {MAX_STEPS:,}
+steps, which are its mini-batches in an epoch times its epochs."""
 
 THE_JOB = "The job"
 
