@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 AT_ONCE := -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick lint format types client image-check torture bench bench-peers constraints clean
+.PHONY: help demo serve test quick lint format types client reference image-check torture bench bench-peers constraints clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,10 @@ format: $(VENV)/dev ## Format the code
 	$(BIN)/ruff format .
 
 client: $(VENV)/dev ## Make the synchronous client of the asynchronous one
-	$(BIN)/python scripts/unasync.py
+	$(BIN)/python -m scripts.sync_client
+
+reference: $(VENV)/dev ## Write docs/reference anew from the code
+	$(BIN)/python -m scripts.reference
 
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check

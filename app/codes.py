@@ -177,9 +177,13 @@ class Scope(StrEnum):
     """What a key may do; `admin` includes the others."""
 
     READ = "read"
+    """Every GET, and POST /jobs/validate."""
     PREDICT = "predict"
+    """Predictions, also those of the Open Inference Protocol."""
     WRITE = "write"
+    """Making jobs and datasets, promoting models, rolling promotions back, naming models."""
     ADMIN = "admin"
+    """All of that, and every DELETE."""
 
 
 Fit = Literal["crop", "pad", "stretch"]

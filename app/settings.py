@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -38,13 +38,17 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(".traind")
-    """Everything the service writes: the database, uploaded files and the decoded datasets."""
+    """Everything the service writes: the database, uploaded files, decoded datasets, `rates`, where
+    the API's processes count the requests of keys, and `traind.db.bells`, pipes by which its
+    processes wake each other."""
     database_url: str = ""
     """SQLAlchemy address of the database; by default a SQLite file in the home folder."""
     datasets: Path | None = None
-    """A folder in torchvision's layout (MNIST/raw/...), looked in before any download."""
+    """A folder in torchvision's layout (MNIST/raw/..., the files plain or as .gz), looked in before
+    any download."""
     backbones: Path | None = None
-    """Folder of the weights of backbones (NAME.safetensors); by default `backbones` in the home."""
+    """Folder of the weights of networks to start from (NAME.safetensors), where `traind backbone`
+    puts them; by default `backbones` in the home."""
     host: str = "127.0.0.1"
     """Address that the API listens on."""
     unprotected: bool = False
@@ -54,31 +58,38 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
     api_processes: int = Field(default=1, ge=1, le=64)
-    """How many processes answer on the API's port, for more than one processor."""
+    """How many processes answer on the API's port, each with models of its own: for more
+    predictions a second on more processors."""
     slots: int = Field(default=1, ge=1, le=64)
     """How many jobs one worker trains at once."""
     run_memory_mb: int | None = Field(default=None, ge=16)
-    """Most memory of one run, in MB; by default its share of 80% of what the worker may use."""
+    """Most memory of one run, in MB, beyond what every run starts with; by default its share of 80%
+    of what the worker may use."""
     no_progress_seconds: float = Field(default=300.0, gt=0)
-    """A run that says nothing for so long is ended; a dataset's download is the longest silence."""
+    """Seconds of silence that end a run; a dataset's download is the longest silence."""
     keep_jobs: int = Field(default=1000, ge=1)
-    """Ended jobs of which everything is kept; older ones lose log, curves and unaliased models."""
+    """How many ended jobs are kept whole; older ones lose log, curves, diagnosis and unaliased
+    models."""
     keep_checkpoints: int = Field(default=100, ge=1)
-    """Ended jobs that can be tried again from their checkpoint."""
-    engine: str = Field(default="local", pattern="^local$")
-    """Where a run executes: `local`, a process on the worker's machine."""
+    """How many ended jobs keep a checkpoint, from which they can be tried again."""
+    engine: Literal["local"] = "local"
+    """Where a run executes: `local` is a process on the worker's machine."""
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
-    """Largest request body that the API reads, in bytes; uploads have a limit of their own."""
+    """Largest request body that the API reads, in bytes, after gzip is unpacked; uploads have a
+    limit of their own."""
     max_upload_bytes: int = Field(default=16 * 2**30, ge=1024)
     """Largest file of a dataset, in bytes."""
     webhooks: Path | None = None
-    """A TOML file of the destinations that webhooks may name: the address and secret of each."""
+    """A TOML file of the destinations that webhooks may name, with address and secret of each; for
+    API and workers alike (docs/webhooks.md)."""
     mlflow_uri: str = ""
-    """Address of an MLflow server, on which each ended job becomes a run; empty for none."""
+    """Address of an MLflow server on which each ended job becomes a run; for API and workers alike
+    (docs/mlflow.md)."""
     public_url: str = ""
-    """Address of the service for others, to which links in webhooks and on MLflow lead."""
+    """Address of the service for others: links in webhooks and on MLflow begin with it. Without it,
+    links in webhooks are paths."""
     keep_alive_seconds: int = Field(default=75, ge=1)
-    """How long an unused connection stays open; longer than a proxy in front keeps its own."""
+    """Seconds that an unused connection stays open; more than a proxy in front keeps its own."""
 
     @field_validator("mlflow_uri", "public_url")
     @classmethod

@@ -20,9 +20,8 @@ with Client() as client:
     print(f"about {client.validate(spec).estimated_seconds} s")
     model = client.train(spec).wait(progress=True).model()
     report = model.report()
-    print(
-        f"accuracy {report.accuracy.value:.1%} ({report.accuracy.low:.1%} to {report.accuracy.high:.1%})"
-    )
+    low, high = report.accuracy.low, report.accuracy.high
+    print(f"accuracy {report.accuracy.value:.1%} (95%: {low:.1%} to {high:.1%})")
     for mistake in report.worst_mistakes[:5]:
         print(f"  {mistake.name}: {mistake.label}, taken for {mistake.predicted}")
     for picture, answer in zip(pictures, model.predict(pictures), strict=True):

@@ -169,7 +169,7 @@ async def get_job(
 )
 @needs(Scope.WRITE)
 def cancel(job_id: JobId, database: TheDatabase, request_id: TheRequestId) -> Job:
-    """Ends a waiting job at once and asks a running one to stop. Repeating it is no error."""
+    """Ends a waiting job at once; a running one stops within a second. Repeating it is no error."""
     with database.write() as connection:
         return _shown(connection, jobs.request_cancel(connection, job_id, request_id))
 

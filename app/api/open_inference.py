@@ -173,9 +173,23 @@ _BODY = {
                         "type": ["string", "number", "null"],
                         "description": "Comes back with the answer.",
                     },
-                    "inputs": {"type": "array", "items": {"type": "object"}},
-                    "outputs": {"type": ["array", "null"], "items": {"type": "object"}},
-                    "parameters": {"type": ["object", "null"]},
+                    "inputs": {
+                        "type": "array",
+                        "items": {"type": "object"},
+                        "description": "The tensors: `name`, `shape`, `datatype`, and `data` "
+                        "or, in binary, the parameter `binary_data_size`.",
+                    },
+                    "outputs": {
+                        "type": ["array", "null"],
+                        "items": {"type": "object"},
+                        "description": "Only `probabilities`; its parameters are "
+                        "`binary_data` and `classification`, how many classes to name instead.",
+                    },
+                    "parameters": {
+                        "type": ["object", "null"],
+                        "description": "`preprocess` and `pixel_range`, as /predict has them, and "
+                        "`binary_data_output`: answer in binary.",
+                    },
                 },
             },
             "example": examples.INFER,

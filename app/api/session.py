@@ -74,9 +74,7 @@ async def get_session(request: Request) -> Session:
 async def sign_in(request: Request, response: Response, wanted: SignIn) -> Session:
     """Sets a cookie that opens what the key opens, until the browser is closed or the key revoked.
 
-    Raises:
-        Unauthorized: the key is not known, or was revoked.
-        CrossSite: a page of another origin asks.
+    A key that is not known, or was revoked, is refused, and so is a page of another origin.
     """
     guard: Guard = request.state.guard
     guard.check_page(request.scope)

@@ -220,7 +220,8 @@ class Stored(Collector):
 def metrics(request: Request, database: TheDatabase, catalog: TheCatalog) -> Response:
     """Requests and latencies, batches, queue, jobs by state, training rate, workers.
 
-    Several processes on one machine count together where PROMETHEUS_MULTIPROC_DIR names a folder.
+    Latencies of predictions are told by model for the 20 that answered last. Several processes on
+    one machine count together where PROMETHEUS_MULTIPROC_DIR names a folder.
     """
     stored = CollectorRegistry()
     stored.register(Stored(database))

@@ -23,7 +23,7 @@ def mcp(
     ] = PORT,
     url: Url = None,
 ) -> None:
-    """Give agents the service as tools, over the Model Context Protocol on standard input."""
+    """Give agents the service as tools, by the Model Context Protocol on standard input or HTTP."""
     if find_spec("mcp") is None:
         print_error("The MCP SDK is not installed here; pip install 'traind[mcp]' does it.")
         raise typer.Exit(ERROR)

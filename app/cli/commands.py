@@ -108,15 +108,24 @@ COMMANDS: dict[str, dict[str, tuple[Callable[..., None], str]]] = {
         "presets": (submitting.presets, "traind presets"),
         "jobs": (jobs.list_jobs, "traind jobs --status running --label team=vision --all"),
         "show": (job_page.show, "traind show job_01M852M242NVFAX5QZYGE85X1S"),
-        "diff": (job_page.diff, "traind diff job_01M852M2 job_01M852M6"),
+        "diff": (
+            job_page.diff,
+            "traind diff job_01M852M242NVFAX5QZYGE85X1S job_01M852M6DA1X3W7Z8TK28RRJ1X",
+        ),
         "watch": (follow.watch, "traind watch job_01M852M242NVFAX5QZYGE85X1S"),
         "pause": (jobs.pause, "traind pause job_01M852M242NVFAX5QZYGE85X1S"),
         "resume": (jobs.resume, "traind resume job_01M852M242NVFAX5QZYGE85X1S"),
         "cancel": (jobs.cancel, "traind cancel job_01M852M242NVFAX5QZYGE85X1S"),
-        "retry": (submitting.retry, "traind retry job_01M852M2 --apply-suggestion"),
+        "retry": (
+            submitting.retry,
+            "traind retry job_01M852M242NVFAX5QZYGE85X1S --apply-suggestion",
+        ),
         "diagnose": (findings.diagnose, "traind diagnose job_01M852M242NVFAX5QZYGE85X1S"),
-        "lr-range": (submitting.lr_range, "traind lr-range job_01M852M2 --highest 1"),
-        "explain": (reports.explain, "traind explain job_01M852M2 --html"),
+        "lr-range": (
+            submitting.lr_range,
+            "traind lr-range job_01M852M242NVFAX5QZYGE85X1S --highest 1",
+        ),
+        "explain": (reports.explain, "traind explain job_01M852M242NVFAX5QZYGE85X1S --html"),
     },
     MODELS: {
         "predict": (predicting.predict, "traind predict seven.png --model production"),

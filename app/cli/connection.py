@@ -16,6 +16,7 @@ Url = Annotated[
         help="Where the API answers; by default at TRAIND_HOST and TRAIND_PORT on this machine.",
     ),
 ]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="Its id, job_...")]
 Limit = Annotated[int, typer.Option(min=1, help="Most of them to list.")]
 Every = Annotated[bool, typer.Option("--all", help="List all of them.")]
 

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from app.cli.connection import Url, connected
 from app.cli.terminal import AsJson, console, errors, print_json, print_rows, printable
 
+Ref = Annotated[str, typer.Argument(help="An id, name@version, or a name for its newest version.")]
+
 app = typer.Typer(help="Bring data of your own, and see what it holds.", no_args_is_help=True)
 
 
@@ -148,8 +150,8 @@ def _row(dataset: dict[str, Any]) -> tuple[str, ...]:
 
 
 @app.command(epilog="Example: traind data report emoji@2")
-def report(ref: str, *, as_json: AsJson = False, url: Url = None) -> None:
-    """Say what was found in a dataset: an id, a name, or name@version."""
+def report(ref: Ref, *, as_json: AsJson = False, url: Url = None) -> None:
+    """Say what was found in a dataset."""
     with connected(url) as client:
         if as_json:
             print_json(client.datasets.report(ref))
@@ -158,7 +160,7 @@ def report(ref: str, *, as_json: AsJson = False, url: Url = None) -> None:
 
 
 @app.command(epilog="Example: traind data delete emoji@1")
-def delete(ref: str, url: Url = None) -> None:
+def delete(ref: Ref, url: Url = None) -> None:
     """Delete a version and its bytes; models that were trained on it stay."""
     with connected(url) as client:
         client.datasets.delete(ref)

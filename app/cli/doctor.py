@@ -58,7 +58,10 @@ STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check the database, workers, queue, datasets, versions, disk, port and clock."""
+    """Check versions, disk, database, workers, queue, clock, datasets, webhooks, MLflow and port.
+
+    A line for each says ok, warn or fail, and what to do. Exit code 1 if something fails.
+    """
     from app.settings import Settings
 
     found = list(checks(Settings.from_environment()))

@@ -6,13 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from app.cli.connection import Url, connected
+from app.cli.connection import Job, Url, connected
 from app.cli.terminal import AsJson, console, print_json, printable
 
 STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold"}
 
 
-def diagnose(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
+def diagnose(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
     """Say what is wrong with a run, and what to try."""
     with connected(url) as client:
         known = client.diagnosis(job)

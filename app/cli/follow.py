@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from app.cli import findings
-from app.cli.connection import Url, connected
+from app.cli.connection import Job, Url, connected
 from app.cli.exit_codes import INTERRUPTED, NOT_SUCCEEDED
 from app.cli.sparkline import sparkline
 from app.cli.terminal import AsJson, console, errors, print_json, printable
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from app.client import Client
 
 
-def watch(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
-    """Follow a job to its end; Ctrl-C leaves it running."""
+def watch(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
+    """Follow a job to its end; Ctrl-C leaves it running.
+
+    A bar shows the loss as a curve; the log and what was wrong with the run follow.
+    """
     with connected(url) as client:
         follow_to_the_end(client, client.job(job), as_json=as_json)
 

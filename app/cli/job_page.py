@@ -1,9 +1,11 @@
 """`traind show` and `diff`: one job in full, and how two of them differ."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from app.cli.connection import Url, connected
+import typer
+
+from app.cli.connection import Job, Url, connected
 from app.cli.spec_fields import changed_fields, differences
 from app.cli.terminal import AsJson, print_facts, print_json, print_rows
 
@@ -11,7 +13,10 @@ SHOWN_APART = {"name", "labels"}
 """Fields of a specification that a page shows among the facts of the job itself."""
 
 
-def show(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
+Other = Annotated[str, typer.Argument(metavar="OTHER", help="The id of another one.")]
+
+
+def show(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
     """Show a job: its state, what it trains, its measures, and why it failed."""
     with connected(url) as client:
         found = client.job(job)
@@ -27,7 +32,7 @@ def show(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
     print_facts([*_state(found), *changed, *_measures(found), *_end(found)])
 
 
-def diff(job: str, other: str, *, as_json: AsJson = False, url: Url = None) -> None:
+def diff(job: Job, other: Other, *, as_json: AsJson = False, url: Url = None) -> None:
     """Compare two jobs: the fields in which they differ, and their measures side by side."""
     with connected(url) as client:
         a, b = client.job(job), client.job(other)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.connection import Every, Limit, Url, connected
+from app.cli.connection import Every, Job, Limit, Url, connected
 from app.cli.terminal import AsJson, console, print_json, print_rows
 
 
@@ -33,20 +33,20 @@ def list_jobs(
             print_rows(("id", "name", "status", "percent", "test accuracy"), map(_row, found))
 
 
-def pause(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
-    """Ask a job to stop for a while."""
+def pause(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
+    """Ask a job to stop for a while; a running one keeps a checkpoint."""
     with connected(url) as client:
         _show_status(client.pause(job), as_json=as_json)
 
 
-def resume(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
-    """Queue a paused job again."""
+def resume(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
+    """Queue a paused job again; it goes on from its checkpoint."""
     with connected(url) as client:
         _show_status(client.resume(job), as_json=as_json)
 
 
-def cancel(job: str, *, as_json: AsJson = False, url: Url = None) -> None:
-    """Ask a job to stop."""
+def cancel(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
+    """Ask a job to stop for good."""
     with connected(url) as client:
         _show_status(client.cancel(job), as_json=as_json)
 

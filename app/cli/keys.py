@@ -50,12 +50,14 @@ def create(
         typer.Option(help="What it may do, once for each: admin includes the others."),
     ],
     *,
-    max_jobs: Annotated[int | None, typer.Option(min=1, help="Jobs that have not ended.")] = None,
+    max_jobs: Annotated[
+        int | None, typer.Option(min=1, help="Most of its jobs that have not ended.")
+    ] = None,
     max_bytes: Annotated[
-        int | None, typer.Option(min=1, help="Bytes of its models and checkpoints.")
+        int | None, typer.Option(min=1, help="Most bytes of its checkpoints, models and datasets.")
     ] = None,
     max_rate: Annotated[
-        float | None, typer.Option(min=0.01, help="Requests a second, for each API process.")
+        float | None, typer.Option(min=0.01, help="Most requests a second, at all API processes.")
     ] = None,
     webhook: Annotated[
         list[str] | None,

@@ -43,7 +43,10 @@ def serve(
 
 
 def worker() -> None:
-    """Start a worker alone, on the database of an API that runs elsewhere or without one."""
+    """Start a worker alone, on the database of an API that runs elsewhere or without one.
+
+    Ctrl-C and SIGTERM end it in an orderly way.
+    """
     if find_spec("worker") is None or find_spec("torch") is None:
         print_error("The worker is not installed here; pip install 'traind[worker]' does it.")
         raise typer.Exit(ERROR)

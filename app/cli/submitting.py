@@ -5,21 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.connection import Url, connected
+from app.cli.connection import Job, Url, connected
 from app.cli.follow import follow_to_the_end
 from app.cli.terminal import AsJson, console, print_json, print_rows
 
-Watch = Annotated[bool, typer.Option(help="Follow it to its end.")]
+Watch = Annotated[bool, typer.Option(help="Follow it to its end, or only say its id.")]
 
 
 def submit(
     file: Annotated[
         Path | None,
-        typer.Argument(help="A JSON file, or one in YAML; the reference job if none."),
+        typer.Argument(
+            help="The specification in JSON, or in YAML if it ends in .yaml or .yml; without it, "
+            "the reference job."
+        ),
     ] = None,
     *,
     preset: Annotated[
-        str | None, typer.Option(help="A recipe that fills in what is not said.")
+        str | None, typer.Option(help="A recipe that fills in what is left out.")
     ] = None,
     fields: Annotated[
         list[str] | None,
@@ -35,7 +38,10 @@ def submit(
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
-    """Submit a job and follow it."""
+    """Submit a job and follow it to its end; Ctrl-C leaves it running.
+
+    What --set says counts more than the file, and the file more than the preset.
+    """
     spec = _specification(file, preset, name, fields or [])
     with connected(url) as client:
         job = client.submit(spec)
@@ -56,16 +62,16 @@ def presets(*, as_json: AsJson = False, url: Url = None) -> None:
 
 
 def retry(
-    job: str,
+    job: Job,
     *,
     checkpoint: Annotated[bool, typer.Option(help="Go on from its newest checkpoint.")] = False,
     apply_suggestion: Annotated[
-        bool, typer.Option("--apply-suggestion", help="As its diagnosis suggests.")
+        bool, typer.Option("--apply-suggestion", help="Change what its diagnosis suggests.")
     ] = False,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
-    """Submit an ended job again."""
+    """Submit an ended job again, as a new job."""
     begin = "checkpoint" if checkpoint else "start"
     apply = "suggestion" if apply_suggestion else None
     with connected(url) as client:
@@ -73,10 +79,10 @@ def retry(
 
 
 def lr_range(
-    job: str,
+    job: Job,
     *,
-    lowest: Annotated[float, typer.Option(help="Rate of the first mini-batch.")] = 1e-6,
-    highest: Annotated[float, typer.Option(help="Rate of the last one.")] = 10.0,
+    lowest: Annotated[float, typer.Option(help="Learning rate of the first mini-batch.")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="Learning rate of the last one.")] = 10.0,
     batches: Annotated[int, typer.Option(help="Mini-batches of the test.")] = 200,
     watch: Watch = True,
     as_json: AsJson = False,

@@ -44,7 +44,7 @@ class Limits:
     stored_bytes: int | None = None
     """Bytes of its checkpoints, models and datasets from which on nothing more is accepted."""
     requests_per_second: float | None = None
-    """Each API process counts for itself."""
+    """All API processes of a home count together."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from app.local import Service
-from scripts import unasync
+from scripts import sync_client
 
 LIGHT = """
 import sys
@@ -51,7 +51,7 @@ with Client(sys.argv[1]) as client:
 
 
 def test_the_synchronous_client_is_the_asynchronous_one() -> None:
-    for file, text in unasync.made().items():
+    for file, text in sync_client.made().items():
         assert file.read_text() == text, "run `make client`"
 
 

@@ -1,15 +1,19 @@
 """The documents say what the code does: settings, routes, states, codes and paths."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
-from app.api.problem_kinds import DOMAIN
+from app.api.problem_kinds import DOMAIN, HTTP
 from app.codes import FailureCode, FindingCode, Status
+from app.jobspec import JobSpec, Section
 from app.main import create_app
 from app.settings import Settings
+from scripts.reference.markdown import anchor
 from worker.training.diagnosis import (
     batch_rules,
     case,
@@ -24,6 +28,11 @@ from worker.training.diagnosis.findings import ABOUT
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+REFERENCE = ROOT / "docs" / "reference"
+DOCUMENTS = [
+    file.relative_to(ROOT)
+    for file in (*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("docs/**/*.md"))
+]
 
 
 def test_no_placeholder_is_left() -> None:
@@ -31,15 +40,37 @@ def test_no_placeholder_is_left() -> None:
 
 
 def test_every_setting_is_described() -> None:
+    told = (REFERENCE / "settings.md").read_text()
     for name in Settings.model_fields:
-        assert f"`TRAIND_{name.upper()}`" in README
+        assert f"| `TRAIND_{name.upper()}` |" in told
 
 
 def test_every_route_is_described() -> None:
-    told = re.sub(r"\{\w+\}", "{}", README)
-    for path in create_app().openapi()["paths"]:
-        last = "/" + path.rpartition("/")[2] if path.count("/") > 1 else path
-        assert re.sub(r"\{\w+\}", "{}", last) in told, path
+    told = (REFERENCE / "http.md").read_text()
+    for path, methods in create_app().openapi()["paths"].items():
+        for method in methods:
+            assert f"\n### {method.upper()} {path}\n" in told
+
+
+def test_every_problem_is_described() -> None:
+    told = (REFERENCE / "http.md").read_text()
+    for kind in [*DOMAIN.values(), *HTTP.values()]:
+        assert f"| `{kind.code}` | {kind.status} |" in told
+
+
+def fields(section: type[Section]) -> Iterator[str]:
+    """The names of a section's fields, and of those of the sections within it."""
+    for name, field in section.model_fields.items():
+        yield name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Section):
+                yield from fields(kind)
+
+
+def test_every_field_of_a_job_is_described() -> None:
+    told = (REFERENCE / "specification.md").read_text()
+    for name in fields(JobSpec):
+        assert f"| `{name}` |" in told
 
 
 def test_every_state_in_which_a_job_ends_and_every_failure_is_described() -> None:
@@ -52,11 +83,21 @@ def test_problem_codes_are_told_apart() -> None:
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
-def test_links_and_paths_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text()
-    for link in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_and_paths_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^):]+)\)", (ROOT / document).read_text()):
+        file, _, heading = link.partition("#")
+        target = (ROOT / document).parent / file if file else ROOT / document
+        assert target.exists(), link
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert heading in map(anchor, headings), link
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    for document in (ROOT / "docs").rglob("*.md"):
+        assert document.name == "README.md" or f"]({document.relative_to(ROOT / 'docs')})" in index
 
 
 def test_no_path_of_a_machine_and_no_registry_stands_in_the_pins() -> None:

@@ -1,1 +1,1 @@
-"""The client, written once: traind._sync is made of it by scripts/unasync.py."""
+"""The client, written once: traind._sync is made of it by scripts/sync_client.py."""

@@ -1,4 +1,4 @@
-# Made of traind/_async by scripts/unasync.py: change it there.
+# Made of traind/_async by scripts/sync_client.py: change it there.
 """Requests to one service, sent again where a connection breaks."""
 
 from __future__ import annotations

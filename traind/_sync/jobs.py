@@ -1,4 +1,4 @@
-# Made of traind/_async by scripts/unasync.py: change it there.
+# Made of traind/_async by scripts/sync_client.py: change it there.
 """A job, as long as somebody holds it."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes the synchronous client of the asynchronous one, by the library that httpcore uses.
 
-    python scripts/unasync.py
+    python -m scripts.sync_client
 
 Tokens are replaced, and nothing else; what both do differently is in their modules `waiting`.
 """
@@ -28,7 +28,7 @@ NAMES = {
     "aiter_sse": "iter_sse",
     "aread": "read",
 }
-HEADER = "# Made of traind/_async by scripts/unasync.py: change it there.\n"
+HEADER = "# Made of traind/_async by scripts/sync_client.py: change it there.\n"
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def made() -> dict[Path, str]:
 def _formatted(text: str, file: Path) -> str:
     """The text as ruff has it in this file: shorter names fit on fewer lines."""
     for command in (["check", "--quiet", "--select", "I", "--fix"], ["format"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", file, "-"]
+        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(file), "-"]
         text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
     return text
 
