@@ -9,8 +9,8 @@ import { columnRelevance, usual } from "./occlusion.js";
 
 const MOST_SHOWN = 10;
 
-/** The view of a table's model: `model` as GET /models/{ref} answers it. */
-export function rows(model, signal) {
+/** The view of a table's model as GET /models/{ref} answers it. Calls `ongone` if it was deleted since. */
+export function rows(model, ongone, signal) {
   const place = h("div", { "aria-live": "polite" });
   const why = h("div");
   const fields = model.columns.map(field);
@@ -27,6 +27,7 @@ export function rows(model, signal) {
     (error) => {
       place.removeAttribute("data-stale");
       show(place, h("p", { class: "fault" }, error.message));
+      if (error.code === "model_not_found") ongone();
     },
   );
   const changed = () => {
@@ -39,12 +40,11 @@ export function rows(model, signal) {
   };
   const explain = action("Why?", async () => {
     const asked = answered;
-    try {
-      const found = await columnRelevance(model.id, asked.sent, model.columns, asked.prediction.index, signal);
-      if (asked === answered) show(why, relevance(found, asked.prediction.label));
-    } catch (error) {
-      if (asked === answered) throw error;
-    }
+    const found = await columnRelevance(model.id, asked.sent, model.columns, asked.prediction.index, signal)
+      .catch((error) => {
+        if (asked === answered) throw error;
+      });
+    if (asked === answered) show(why, relevance(found, asked.prediction.label));
   });
   const form = h(
     "form",
