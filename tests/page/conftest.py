@@ -16,11 +16,14 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Route,
     expect,
     sync_playwright,
 )
 
 from app.local import Service
+from tests.service.conftest import Api, serving
+from tests.waiting import until
 
 CHROMIUM = os.environ.get("TRAIND_TEST_CHROMIUM") or shutil.which("chromium")
 PICTURES = os.environ.get("TRAIND_TEST_PICTURES")
@@ -93,6 +96,22 @@ def page(context: BrowserContext, service: Service, faults: list[str]) -> Page: 
     return page
 
 
+@pytest.fixture
+def bands(tmp_path: Path) -> Iterator[Api]:
+    """An API with a model that tells which of ten bands of rows is bright."""
+    with serving(tmp_path) as api:
+        api.publish()
+        yield api
+
+
+@pytest.fixture
+def banded(context: BrowserContext, bands: Api, faults: list[str]) -> Page:  # noqa: ARG001
+    """The page of `bands`, which may log no error."""
+    page = context.new_page()
+    page.goto(bands.service.url)
+    return page
+
+
 def goto(page: Page, address: str) -> None:
     """Shows another view of the page, `#/jobs`, and waits until it is drawn."""
     page.goto(page.url.partition("#")[0] + address)
@@ -102,6 +121,23 @@ def goto(page: Page, address: str) -> None:
 def is_whole(page: Page, address: str) -> None:
     """Waits until the view of this address is drawn: the view before it may still stand there."""
     expect(page.locator(f"#main .view[data-ready={json.dumps(address)}]")).to_be_attached()
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """Requests to this address from now on, in their order; none goes on by itself."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, keep)
+    return held
+
+
+def arrived(page: Page, held: list[Route], count: int) -> Route:
+    """The request of this number, counted from 1, once it was made."""
+    until(lambda: page.evaluate("1") and len(held) >= count)
+    return held[count - 1]
 
 
 def picture(page: Page, name: str) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.page.conftest import forget, goto, picture
+from tests.page.conftest import arrived, forget, goto, hold, picture
 from tests.service import rows
 from tests.service.conftest import Api, serving
-from tests.waiting import until
 
 SPACED = "years of age"
 COLUMNS = [rows.JOB, replace(rows.AGE, name=SPACED), rows.BORN]
@@ -39,20 +38,8 @@ def own(context: BrowserContext, people: Api, faults: list[str]) -> Page:  # noq
 
 @pytest.fixture
 def held(own: Page) -> list[Route]:
-    """Requests for predictions in their order; none goes on by itself."""
-    requests: list[Route] = []
-
-    def hold(route: Route) -> None:
-        requests.append(route)
-
-    own.route("**/predict", hold)
-    return requests
-
-
-def arrived(page: Page, held: list[Route], count: int) -> Route:
-    """The request of this number, counted from 1."""
-    until(lambda: page.evaluate("1") and len(held) >= count)
-    return held[count - 1]
+    """Requests for predictions."""
+    return hold(own, "**/predict")
 
 
 def why(page: Page) -> Locator:

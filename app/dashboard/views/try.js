@@ -49,5 +49,5 @@ export async function view(place, { query }, signal) {
 }
 
 function deleted(ref) {
-  return empty("This model is gone", h("p", {}, `There is no model ${ref} any more: it was deleted. Choose another one above.`));
+  return empty("This model is gone", h("p", {}, `There is no model ${ref}: it may have been deleted. Choose another one above.`));
 }
