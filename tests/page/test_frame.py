@@ -21,6 +21,10 @@ from tests.page.conftest import forget, goto, picture
 from tests.waiting import until
 
 VIEWS = ["#/", "#/jobs", "#/new", "#/data", "#/models", "#/try"]
+MAKE = """async () => {
+  const { make } = await import("/dashboard/api.js");
+  await make("/jobs", { dataset: { name: "digits" }, training: { epochs: 1 } });
+}"""
 SERIOUS = {"serious", "critical"}
 
 
@@ -71,6 +75,17 @@ def test_an_address_that_is_none_says_so(page: Page, service: Service, faults: l
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_text("job_nobody")).to_be_visible()
     forget(faults, "404")
+
+
+def test_a_job_is_made_once_on_a_page_by_plain_http(page: Page) -> None:
+    page.evaluate("Object.defineProperty(crypto, 'randomUUID', { value: undefined })")
+    keys = []
+    for _ in range(2):
+        with page.expect_request(lambda sent: sent.method == "POST") as sending:
+            page.evaluate(MAKE)
+        keys.append(sending.value.headers["idempotency-key"])
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys)
+    assert keys[0] != keys[1]
 
 
 def test_a_key_signs_in_and_a_revoked_one_is_asked_for_again(

@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from app.client import Client
+from app.jobspec import BUILT_IN_DATASETS
 from app.local import Service
 from tests.page.conftest import forget, goto, picture
 
@@ -51,6 +52,16 @@ def test_a_job_is_paused_resumed_and_cancelled(page: Page, service: Service) -> 
     expect(page.locator("main .state.running")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("main .state.cancelled")).to_be_visible()
+
+
+def test_built_in_datasets_are_offered_where_data_is_chosen(page: Page) -> None:
+    goto(page, "#/data?built-in")
+    built_in = page.locator("details", has=page.get_by_role("heading", name="Built in"))
+    expect(built_in.get_by_role("link")).to_have_count(len(BUILT_IN_DATASETS))
+    assert set(built_in.get_by_role("link").all_inner_texts()) == set(BUILT_IN_DATASETS)
+    goto(page, "#/new")
+    offered = page.locator("datalist option").evaluate_all("(all) => all.map((one) => one.value)")
+    assert set(BUILT_IN_DATASETS) <= set(offered)
 
 
 def test_the_form_says_what_is_wrong_at_the_field(page: Page, faults: list[str]) -> None:
