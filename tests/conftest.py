@@ -1,4 +1,5 @@
-"""For every test: datasets, decoded once, and how often a long test repeats itself.
+"""For every test: datasets, decoded once, a service for each file of tests, and how often a long
+test repeats itself.
 
     pytest tests/torture --torture [--seed N]
 
@@ -10,12 +11,14 @@ repetitions, and those of which each takes seconds fewer.
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.jobspec import BUILT_IN_DATASETS
+from app.local import Service, running
+from app.settings import Settings
 from worker import datasets
 from worker.training.dataset import Dataset, load
 
@@ -47,6 +50,13 @@ def mnist_source() -> Path:
 def mnist(datasets_home: Path, mnist_source: Path) -> Dataset:
     datasets.decode("mnist", datasets_home, mnist_source)
     return load(datasets_home / "mnist", BUILT_IN_DATASETS["mnist"])
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An API and a worker, on a home of their own."""
+    with running(Settings(home=tmp_path_factory.mktemp("home"), port=0)) as service:
+        yield service
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

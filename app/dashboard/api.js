@@ -47,7 +47,7 @@ export const del = (path, options) => request("DELETE", path, options);
 
 /** A POST that makes something once, however often a broken connection repeats it. */
 export async function make(path, json, options = {}) {
-  const headers = { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) };
+  const headers = { "Idempotency-Key": randomKey() };
   for (let attempt = 1; ; attempt++) {
     try {
       return await post(path, json, { ...options, headers });
@@ -56,6 +56,12 @@ export async function make(path, json, options = {}) {
       await new Promise((done) => setTimeout(done, 300 * attempt));
     }
   }
+}
+
+/** 128 random bits. crypto.randomUUID is missing where the page comes by plain http from another host. */
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Every item of a list, page by page. */

@@ -30,7 +30,8 @@ async function route() {
   leaving.abort();
   leaving = new AbortController();
   const { signal } = leaving;
-  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const { hash } = location;
+  const [path, query] = hash.replace(/^#\/?/, "").split("?");
   const found = VIEWS.find(([pattern]) => pattern.test(path));
   mark(path);
   const place = h("div", { class: "view" });
@@ -48,7 +49,7 @@ async function route() {
     show(main, place);
     window.scrollTo(0, 0);
     await view(place, { ...address, query: new URLSearchParams(query) }, signal);
-    if (!signal.aborted) place.dataset.ready = location.hash;
+    if (!signal.aborted) place.dataset.ready = hash; // a view may change its own address
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
     show(main, failure(error, signal));

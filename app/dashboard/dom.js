@@ -34,6 +34,11 @@ function filled(element, properties, children) {
 /** Numbers, times and names as people read them. */
 export const text = {
   percent: (value, digits = 1) => (value == null ? "–" : `${(value * 100).toFixed(digits)}%`),
+  /** A difference with its sign, "+1.5" or "−0.2"; what rounds to zero has none. */
+  signed(value, digits) {
+    const size = Math.abs(value).toFixed(digits);
+    return `${Number(size) === 0 ? "" : value > 0 ? "+" : "−"}${size}`;
+  },
   number: (value, digits = 4) =>
     value == null ? "–" : Number(value.toPrecision(digits)).toLocaleString("en"),
   count: (value) => (value == null ? "–" : Math.round(value).toLocaleString("en")),

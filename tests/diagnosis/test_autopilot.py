@@ -9,23 +9,12 @@ import pytest
 
 from app.client import Client
 from app.local import Service
-from app.settings import Settings
 from tests.diagnosis.worst import WORST, spec_of
 
 ENDED = {"succeeded", "failed", "cancelled"}
 MOST = 4
 HEALTHY_ACCURACY = 0.9
 """Of a healthy network on digits."""
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(Settings(home=tmp_path_factory.mktemp("autopilot"), port=0))
-    try:
-        service.start("app", "worker")
-        yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ TRAIND_TEST_CHROMIUM names another browser of Chromium's kind. Where there is no
 skipped. TRAIND_TEST_PICTURES names a folder for the pictures of the page that tests take.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Route,
     expect,
     sync_playwright,
 )
 
 from app.local import Service
-from app.settings import Settings
+from tests.service.conftest import Api, serving
+from tests.waiting import until
 
 CHROMIUM = os.environ.get("TRAIND_TEST_CHROMIUM") or shutil.which("chromium")
 PICTURES = os.environ.get("TRAIND_TEST_PICTURES")
@@ -54,17 +57,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An API and a worker, on a home of their own."""
-    service = Service(Settings(home=tmp_path_factory.mktemp("home"), port=0))
-    try:
-        service.start("app", "worker")
-        yield service
-    finally:
-        service.stop()
-
-
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -74,31 +66,78 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, service: Service) -> Iterator[Page]:
-    """The page of `service`. The test fails at its end if the page has logged an error.
+def faults(context: BrowserContext) -> Iterator[list[str]]:
+    """What the pages of `context` log as errors or throw. At its end the test fails if any is left.
 
-    A refused request is logged by the browser itself; a test that provokes one says so by
-    `expect_faults(page)`.
+    The browser logs each refused request itself; a test that provokes one says so by `forget`.
     """
-    page = context.new_page()
-    faults: list[str] = []
+    found: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error":
-            faults.append(f"{message.text} ({message.location.get('url', '')})")
+            found.append(f"{message.text} ({message.location.get('url', '')})")
 
-    page.on("console", note)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.faults = faults  # type: ignore[attr-defined]
+    context.on("console", note)
+    context.on("weberror", lambda thrown: found.append(str(thrown.error)))
+    yield found
+    assert not found, found
+
+
+def forget(faults: list[str], *texts: str) -> None:
+    """Drops the errors that contain one of these texts."""
+    faults[:] = [each for each in faults if not any(text in each for text in texts)]
+
+
+@pytest.fixture
+def page(context: BrowserContext, service: Service, faults: list[str]) -> Page:  # noqa: ARG001
+    """The page of `service`, which may log no error."""
+    page = context.new_page()
     page.goto(service.url)
-    yield page
-    assert not faults, faults
+    return page
 
 
-def expect_faults(page: Page, *parts: str) -> None:
-    """Forgets the logged errors that contain one of these texts."""
-    faults: list[str] = page.faults  # type: ignore[attr-defined]
-    faults[:] = [each for each in faults if not any(part in each for part in parts)]
+@pytest.fixture
+def bands(tmp_path: Path) -> Iterator[Api]:
+    """An API with a model that tells which of ten bands of rows is bright."""
+    with serving(tmp_path) as api:
+        api.publish()
+        yield api
+
+
+@pytest.fixture
+def banded(context: BrowserContext, bands: Api, faults: list[str]) -> Page:  # noqa: ARG001
+    """The page of `bands`, which may log no error."""
+    page = context.new_page()
+    page.goto(bands.service.url)
+    return page
+
+
+def goto(page: Page, address: str) -> None:
+    """Shows another view of the page, `#/jobs`, and waits until it is drawn."""
+    page.goto(page.url.partition("#")[0] + address)
+    is_whole(page, address)
+
+
+def is_whole(page: Page, address: str) -> None:
+    """Waits until the view of this address is drawn: the view before it may still stand there."""
+    expect(page.locator(f"#main .view[data-ready={json.dumps(address)}]")).to_be_attached()
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """Requests to this address from now on, in their order; none goes on by itself."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, keep)
+    return held
+
+
+def arrived(page: Page, held: list[Route], count: int) -> Route:
+    """The request of this number, counted from 1, once it was made."""
+    until(lambda: page.evaluate("1") and len(held) >= count)
+    return held[count - 1]
 
 
 def picture(page: Page, name: str) -> None:

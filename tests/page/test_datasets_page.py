@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from app.client import Client
 from app.local import Service
-from tests.page.conftest import expect_faults, picture
+from tests.page.conftest import forget, goto, is_whole, picture
 
 COLOURS = {"red & warm": (200, 60, 40), "grün": (60, 180, 70)}
 OF_EACH = 24
@@ -62,7 +62,7 @@ def client(service: Service) -> Any:
 @pytest.fixture
 def data(page: Page) -> Page:
     page.get_by_role("navigation").get_by_role("link", name="Data").click()
-    expect(page.locator(".view[data-ready]")).to_be_visible()
+    is_whole(page, "#/data")
     return page
 
 
@@ -127,7 +127,7 @@ def test_a_folder_is_packed_and_read_as_the_same_zip_is(
             assert member.read() == content
 
 
-def test_a_broken_upload_goes_on_where_it_ended(data: Page) -> None:
+def test_a_broken_upload_goes_on_where_it_ended(data: Page, faults: list[str]) -> None:
     parts: list[str] = []
 
     def break_the_second(route: Route) -> None:
@@ -148,11 +148,11 @@ def test_a_broken_upload_goes_on_where_it_ended(data: Page) -> None:
     assert starts[0] == 0
     assert starts[1] == starts[2] == 2**20  # it goes on there, not from the start
     assert len(starts) > 3
-    expect_faults(data, "ERR_FAILED")
+    forget(faults, "ERR_FAILED")
 
 
 def test_a_stopped_upload_goes_on_after_the_page_was_loaded_anew(
-    data: Page, client: Client
+    data: Page, client: Client, faults: list[str]
 ) -> None:
     held: list[Route] = []
 
@@ -173,7 +173,7 @@ def test_a_stopped_upload_goes_on_after_the_page_was_loaded_anew(
     with data.expect_event("requestfailed"):  # what is on its way is given up
         data.get_by_role("button", name="Stop").click()
     expect(data.get_by_text("Stopped. What has arrived stays.")).to_be_visible()
-    expect_faults(data, "ERR_FAILED")
+    forget(faults, "ERR_FAILED")
     data.reload()
     expect(data.get_by_text("Its file has not arrived whole")).to_be_visible()
     picture(data, "dataset-awaiting")
@@ -226,7 +226,7 @@ def test_a_refused_file_shows_why_and_what_to_do(data: Page, client: Client) -> 
     expect(alert).to_contain_text(refusal["message"])
 
 
-def test_a_name_that_is_taken_is_refused_beside_its_field(data: Page) -> None:
+def test_a_name_that_is_taken_is_refused_beside_its_field(data: Page, faults: list[str]) -> None:
     choose(data, "digits.zip", zipped(pictures()))
     data.get_by_role("button", name="Upload").click()
     expect(data.get_by_role("alert")).to_contain_text("built-in dataset")
@@ -235,7 +235,7 @@ def test_a_name_that_is_taken_is_refused_beside_its_field(data: Page) -> None:
     name.fill("Not A Name")
     data.get_by_role("button", name="Upload").click()
     expect(data.get_by_role("alert")).to_contain_text("name")
-    expect_faults(data, "409", "422")
+    forget(faults, "409", "422")
 
 
 def test_hostile_names_are_text(data: Page) -> None:
@@ -264,7 +264,7 @@ def test_a_version_is_deleted_after_a_question(data: Page, client: Client, tmp_p
     archive.write_bytes(zipped(pictures()))
     first = client.datasets.add("gone", archive)
     second = client.datasets.add("gone", archive, image={"size": 8})
-    data.goto(f"{client._http.base_url}#/data/{second['id']}")
+    goto(data, f"#/data/{second['id']}")
     is_ready(data)
     data.get_by_role("button", name="Delete").click()
     dialog = data.get_by_role("dialog")

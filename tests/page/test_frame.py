@@ -13,27 +13,26 @@ from sqlalchemy import insert, select
 from ulid import ULID
 
 from app.client import Client
-from app.local import Service
+from app.local import Service, running
 from app.settings import Settings
 from app.store import database, keys, tables
 from app.store.keys import Limits, Scope
-from tests.page.conftest import expect_faults, picture
-from tests.page.test_jobs_page import goto
+from tests.page.conftest import forget, goto, picture
 from tests.waiting import until
 
-VIEWS = ["", "jobs", "new", "data", "models", "try"]
+VIEWS = ["#/", "#/jobs", "#/new", "#/data", "#/models", "#/try"]
+MAKE = """async () => {
+  const { make } = await import("/dashboard/api.js");
+  await make("/jobs", { dataset: { name: "digits" }, training: { epochs: 1 } });
+}"""
 SERIOUS = {"serious", "critical"}
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Service]:
     """An API of the test's own."""
-    service = Service(Settings(home=tmp_path, port=0))
-    try:
-        service.start("app")
+    with running(Settings(home=tmp_path, port=0), workers=0) as service:
         yield service
-    finally:
-        service.stop()
 
 
 def restart(service: Service) -> None:
@@ -62,20 +61,31 @@ def test_nothing_keeps_anybody_out(page: Page, service: Service, scheme: str) ->
         list(client.watch(job["id"]))
         model = client.job(job["id"])["model"]
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    places = [*VIEWS, f"jobs/{job['id']}", f"jobs/compare?ids={job['id']},{job['id']}"]
-    places += [f"models/{model}", f"try?model={model}"]
+    places = [*VIEWS, f"#/jobs/{job['id']}", f"#/jobs/compare?ids={job['id']},{job['id']}"]
+    places += [f"#/models/{model}", f"#/try?model={model}"]
     for address in places:
-        goto(page, service, address)
+        goto(page, address)
         assert serious_faults(page) == [], address
 
 
-def test_an_address_that_is_none_says_so(page: Page, service: Service) -> None:
+def test_an_address_that_is_none_says_so(page: Page, service: Service, faults: list[str]) -> None:
     page.goto(f"{service.url}/#/nothing/here")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
     page.goto(f"{service.url}/#/jobs/job_nobody")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_text("job_nobody")).to_be_visible()
-    expect_faults(page, "404")
+    forget(faults, "404")
+
+
+def test_a_job_is_made_once_on_a_page_by_plain_http(page: Page) -> None:
+    page.evaluate("Object.defineProperty(crypto, 'randomUUID', { value: undefined })")
+    keys = []
+    for _ in range(2):
+        with page.expect_request(lambda sent: sent.method == "POST") as sending:
+            page.evaluate(MAKE)
+        keys.append(sending.value.headers["idempotency-key"])
+    assert all(re.fullmatch("[0-9a-f]{32}", key) for key in keys)
+    assert keys[0] != keys[1]
 
 
 def test_a_key_signs_in_and_a_revoked_one_is_asked_for_again(
@@ -114,15 +124,16 @@ def test_a_key_signs_in_and_a_revoked_one_is_asked_for_again(
 
 def test_the_page_goes_on_when_the_api_was_restarted(context: BrowserContext, own: Service) -> None:
     page = context.new_page()
+    page.goto(own.url)
     with Client(own.url) as client:
         job = client.submit({"name": "waits"})
-        goto(page, own, "jobs")
+        goto(page, "#/jobs")
         row = page.locator(f"tr[data-id={job['id']}]")
         expect(row.locator(".state.queued")).to_be_visible()
         restart(own)
         client.pause(job["id"])
         expect(row.locator(".state.paused")).to_be_visible()
-        goto(page, own, f"jobs/{job['id']}")
+        goto(page, f"#/jobs/{job['id']}")
         restart(own)
         client.cancel(job["id"])
         expect(page.locator("main .state.cancelled")).to_be_visible()
@@ -141,7 +152,8 @@ def test_ten_thousand_jobs_are_drawn_where_they_are_seen(
         connection.execute(insert(tables.jobs), copies)
     opened.close()
     page = context.new_page()
-    goto(page, own, "jobs")
+    page.goto(own.url)
+    goto(page, "#/jobs")
     rows = page.locator("tr[data-id]")
     expect(page.get_by_text("copy 9998", exact=True)).to_be_visible()
 

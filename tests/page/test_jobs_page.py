@@ -5,18 +5,13 @@ import re
 from playwright.sync_api import Page, expect
 
 from app.client import Client
+from app.jobspec import BUILT_IN_DATASETS
 from app.local import Service
-from tests.page.conftest import expect_faults, picture
+from tests.page.conftest import forget, goto, picture
 
 DIGITS = {"dataset": {"name": "digits"}, "training": {"epochs": 3, "log_every": 100}}
 LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 5000, "log_every": 5000}}
 TOO_FAST = {"dataset": {"name": "digits"}, "training": {"epochs": 3, "optimizer": {"lr": 3.0}}}
-
-
-def goto(page: Page, service: Service, address: str) -> None:
-    """Another address of the page, once its view is whole."""
-    page.goto(f"{service.url}/#/{address}")
-    expect(page.locator(f'#main .view[data-ready="#/{address}"]')).to_be_attached()
 
 
 def test_the_first_thing_to_do_is_one_button_away(page: Page) -> None:
@@ -37,7 +32,7 @@ def test_the_first_thing_to_do_is_one_button_away(page: Page) -> None:
 def test_what_went_wrong_is_said_and_mended_by_a_button(page: Page, service: Service) -> None:
     with Client(service.url) as client:
         job = client.submit({**TOO_FAST, "name": "too fast"})
-    goto(page, service, f"jobs/{job['id']}")
+    goto(page, f"#/jobs/{job['id']}")
     expect(page.get_by_role("heading", name="Learning rate too high critical")).to_be_visible()
     expect(page.get_by_text("training.optimizer.lr")).to_be_visible()
     picture(page, "job-findings")
@@ -49,7 +44,7 @@ def test_what_went_wrong_is_said_and_mended_by_a_button(page: Page, service: Ser
 def test_a_job_is_paused_resumed_and_cancelled(page: Page, service: Service) -> None:
     with Client(service.url) as client:
         job = client.submit({**LONG, "name": "long"})
-    goto(page, service, f"jobs/{job['id']}")
+    goto(page, f"#/jobs/{job['id']}")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("main .state.paused")).to_be_visible()
     picture(page, "job-paused")
@@ -59,8 +54,18 @@ def test_a_job_is_paused_resumed_and_cancelled(page: Page, service: Service) -> 
     expect(page.locator("main .state.cancelled")).to_be_visible()
 
 
-def test_the_form_says_what_is_wrong_at_the_field(page: Page, service: Service) -> None:
-    goto(page, service, "new")
+def test_built_in_datasets_are_offered_where_data_is_chosen(page: Page) -> None:
+    goto(page, "#/data?built-in")
+    built_in = page.locator("details", has=page.get_by_role("heading", name="Built in"))
+    expect(built_in.get_by_role("link")).to_have_count(len(BUILT_IN_DATASETS))
+    assert set(built_in.get_by_role("link").all_inner_texts()) == set(BUILT_IN_DATASETS)
+    goto(page, "#/new")
+    offered = page.locator("datalist option").evaluate_all("(all) => all.map((one) => one.value)")
+    assert set(BUILT_IN_DATASETS) <= set(offered)
+
+
+def test_the_form_says_what_is_wrong_at_the_field(page: Page, faults: list[str]) -> None:
+    goto(page, "#/new")
     page.get_by_label("digits", exact=True).check()
     expect(page.get_by_text("64 → ")).to_be_visible()
     picture(page, "new-job")
@@ -81,13 +86,13 @@ def test_the_form_says_what_is_wrong_at_the_field(page: Page, service: Service) 
     page.get_by_role("link", name="Change and run").click()
     expect(page.get_by_label("learning rate", exact=True)).to_have_value("0.02")
     expect(page.get_by_label("epochs", exact=True)).to_have_value("2")
-    expect_faults(page, "422")
+    forget(faults, "422")
 
 
 def test_a_range_test_recommends_a_rate_to_train_with(page: Page, service: Service) -> None:
     with Client(service.url) as client:
         job = client.submit(DIGITS)
-    goto(page, service, f"jobs/{job['id']}")
+    goto(page, f"#/jobs/{job['id']}")
     page.get_by_role("button", name="Test learning rates").click()
     expect(page.get_by_text("Recommended rate")).to_be_visible()
     picture(page, "job-rates")
@@ -102,7 +107,7 @@ def test_jobs_are_filtered_followed_and_compared(page: Page, service: Service) -
             spec = {**DIGITS, "name": name, "training": {"epochs": 2, "optimizer": {"lr": rate}}}
             client.submit(spec)
         client.submit({**DIGITS, "name": hostile[:128], "labels": {"team": "vision"}})
-        goto(page, service, "jobs")
+        goto(page, "#/jobs")
         expect(page.locator("main tr[data-id] .state.succeeded").first).to_be_visible()
         expect(page.locator("img[src=x]")).to_have_count(0)
         later = client.submit({**LONG, "name": "appears by itself"})

@@ -11,7 +11,7 @@ from safetensors.numpy import load
 
 from app.client import Client
 from app.local import Service
-from tests.page.conftest import expect_faults, picture
+from tests.page.conftest import forget, goto, picture
 from tests.waiting import ended
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -56,13 +56,8 @@ def http(client: Client) -> Iterator[httpx.Client]:
     client._http.delete("/models/aliases/production")
 
 
-def go(page: Page, address: str) -> None:
-    page.evaluate("address => (location.hash = address)", address)
-    expect(page.locator(".view[data-ready]")).to_be_visible()
-
-
 def test_without_models_the_list_says_what_to_do(page: Page) -> None:
-    go(page, "#/models")
+    goto(page, "#/models")
     expect(page.get_by_role("heading", name="There are no models yet")).to_be_visible()
     picture(page, "models-empty")
     page.get_by_role("link", name="Train one").click()
@@ -70,7 +65,7 @@ def test_without_models_the_list_says_what_to_do(page: Page) -> None:
 
 
 def test_models_are_sorted_and_filtered(page: Page, models: dict[str, Any]) -> None:
-    go(page, "#/models")
+    goto(page, "#/models")
     names = page.locator("tbody th a")
     expect(names).to_have_text(list(reversed(models)))
     expect(page.get_by_role("row", name="table").get_by_text("latest")).to_be_visible()
@@ -91,7 +86,7 @@ def test_models_are_sorted_and_filtered(page: Page, models: dict[str, Any]) -> N
 def test_a_model_shows_its_report(page: Page, client: Client, models: dict[str, Any]) -> None:
     model = models["better"]
     report = client._http.get(f"/models/{model['id']}/report").json()
-    go(page, f"#/models/{model['id']}")
+    goto(page, f"#/models/{model['id']}")
     facts = page.get_by_label("Facts")
     expect(facts).to_contain_text(f"{report['accuracy']['value']:.2%}")
     expect(facts).to_contain_text(f"{report['accuracy']['low']:.2%}")
@@ -120,7 +115,7 @@ def test_the_first_layer_is_drawn_from_its_weights(
     page: Page, client: Client, models: dict[str, Any]
 ) -> None:
     model = models["better"]["id"]
-    go(page, f"#/models/{model}")
+    goto(page, f"#/models/{model}")
     canvases = page.locator(".units canvas")
     expect(canvases).to_have_count(64)
     page.get_by_role("button", name="6 more").click()
@@ -133,7 +128,7 @@ def test_the_first_layer_is_drawn_from_its_weights(
         expected = (178, 24, 43) if scaled[strongest] > 0 else (33, 102, 172)
         pixel = page.evaluate(PIXEL, [unit, strongest % 8, strongest // 8])
         assert pixel == [*expected, 255]
-    go(page, f"#/models/{models['cnn']['id']}")
+    goto(page, f"#/models/{models['cnn']['id']}")
     expect(page.get_by_text("kernels of")).to_be_visible()
     picture(page, "model-cnn")
 
@@ -143,7 +138,7 @@ def test_a_model_of_a_table_shows_what_it_looks_at(
 ) -> None:
     model = models["table"]["id"]
     columns = client._http.get(f"/models/{model}/report").json()["columns"]
-    go(page, f"#/models/{model}")
+    goto(page, f"#/models/{model}")
     first = max(columns, key=lambda each: each["importance"])["name"]
     section = page.locator(".card", has=page.get_by_role("heading", name="What it looks at"))
     expect(section.locator("tbody tr").first).to_contain_text(first)
@@ -155,12 +150,12 @@ def test_models_are_promoted_and_rolled_back(
     page: Page, http: httpx.Client, models: dict[str, Any]
 ) -> None:
     production = page.get_by_label("Production")
-    go(page, f"#/models/{models['weak']['id']}")
+    goto(page, f"#/models/{models['weak']['id']}")
     expect(production).to_contain_text("No model is in production yet")
     page.get_by_role("button", name="Promote to production").click()
     expect(production).to_contain_text("This model answers predictions")
     expect(page.locator(".title .badge.good")).to_have_text("production")
-    go(page, f"#/models/{models['better']['id']}")
+    goto(page, f"#/models/{models['better']['id']}")
     verdict = http.get(
         "/models/compare", params={"a": models["weak"]["id"], "b": models["better"]["id"]}
     ).json()["verdict"]
@@ -174,12 +169,12 @@ def test_models_are_promoted_and_rolled_back(
     expect(production.locator("ol").first.locator("li")).to_have_count(3)
     assert http.get("/models/aliases/production").json()["model"] == models["weak"]["id"]
     picture(page, "model-rolled-back")
-    go(page, f"#/models/{models['table']['id']}")
+    goto(page, f"#/models/{models['table']['id']}")
     expect(production).to_contain_text("not measured on the same test images")
 
 
 def test_two_models_are_compared(page: Page, client: Client, models: dict[str, Any]) -> None:
-    go(page, "#/models")
+    goto(page, "#/models")
     page.get_by_label("Compare weak").check()
     page.get_by_label("Compare table").check()
     page.get_by_label("Compare better").check()  # the first of three is let go
@@ -202,13 +197,15 @@ def test_two_models_are_compared(page: Page, client: Client, models: dict[str, A
     expect(page.get_by_label("Model a")).to_contain_text("weak")
 
 
-def test_models_of_other_data_are_not_compared(page: Page, models: dict[str, Any]) -> None:
-    go(page, f"#/models/compare?a={models['table']['id']}&b={models['weak']['id']}")
+def test_models_of_other_data_are_not_compared(
+    page: Page, models: dict[str, Any], faults: list[str]
+) -> None:
+    goto(page, f"#/models/compare?a={models['table']['id']}&b={models['weak']['id']}")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("These cannot be compared")
     expect(alert).to_contain_text("trained on the same dataset")
     picture(page, "models-compare-refused")
-    expect_faults(page, "409")
+    forget(faults, "409")
 
 
 def test_hostile_names_are_text(page: Page, client: Client, models: dict[str, Any]) -> None:
@@ -221,12 +218,12 @@ def test_hostile_names_are_text(page: Page, client: Client, models: dict[str, An
         f"#/models/compare?a={models['weak']['id']}&b={models['better']['id']}",
     ]
     for address in addresses:
-        go(page, address)
+        goto(page, address)
         assert page.locator("#main img[src=x]").count() == 0
         for width in (390, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    go(page, "#/models")
+    goto(page, "#/models")
     expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
     expect(page.get_by_role("link", name=LONG)).to_be_visible()
     picture(page, "models-hostile")
@@ -235,15 +232,15 @@ def test_hostile_names_are_text(page: Page, client: Client, models: dict[str, An
 
 
 def test_a_model_is_deleted_after_a_question(
-    page: Page, client: Client, models: dict[str, Any]
+    page: Page, client: Client, models: dict[str, Any], faults: list[str]
 ) -> None:
-    go(page, f"#/models/{models['table']['id']}")
+    goto(page, f"#/models/{models['table']['id']}")
     dialog = page.get_by_role("dialog")
     page.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete").click()
     expect(page.locator("#notice")).to_contain_text("latest")  # why it cannot be
-    expect_faults(page, "409")
-    go(page, f"#/models/{models['cnn']['id']}")
+    forget(faults, "409")
+    goto(page, f"#/models/{models['cnn']['id']}")
     page.get_by_role("button", name="Delete").click()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

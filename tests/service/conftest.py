@@ -90,17 +90,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An API and a worker, on a home of their own."""
-    service = Service(Settings(home=tmp_path_factory.mktemp("home"), port=0))
-    try:
-        service.start("app", "worker")
-        yield service
-    finally:
-        service.stop()
-
-
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
     """A client of the module's own `service`, with all its processes up; it leaves no job."""

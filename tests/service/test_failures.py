@@ -35,12 +35,8 @@ def service(
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("failures")
     shutil.copytree(datasets_home, home / "datasets")  # decoding is a silence of its own
-    service = Service(Settings(home=home, port=0, run_memory_mb=100))
-    try:
-        service.start("app", "worker")
+    with running(Settings(home=home, port=0, run_memory_mb=100)) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.mark.parametrize("gradient", ["chain_rule", "autograd"])

@@ -11,7 +11,7 @@ import pytest
 
 from app import address
 from app.client import Client
-from app.local import Service
+from app.local import Service, running
 from app.settings import Settings
 from app.store import database
 from tests.service import mlflow_server
@@ -34,12 +34,8 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, tracking: str) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("home")
-    service = Service(Settings(home=home, port=0, mlflow_uri=tracking, public_url=BASE))
-    try:
-        service.start("app", "worker")
+    with running(Settings(home=home, port=0, mlflow_uri=tracking, public_url=BASE)) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.client import Client, Problem
-from app.local import Service
+from app.local import Service, running
 from app.settings import Settings
 from tests.unit.training import pretrained
 from tests.waiting import ended
@@ -35,12 +35,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator
     homes = tmp_path_factory.mktemp("homes")
     settings = Settings(home=homes / "home", backbones=homes / "backbones", port=0)
     put(weights, settings)
-    service = Service(settings)
-    try:
-        service.start("app", "worker")
+    with running(settings) as service:
         yield service
-    finally:
-        service.stop()
 
 
 def put(file: Path, settings: Settings) -> str:

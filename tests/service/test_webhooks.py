@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from app.client import Client, Problem
-from app.local import Service
+from app.local import Service, running
 from app.settings import Settings
 from app.store import database, outbox, tables
 from app.store.outbox import Work
@@ -37,12 +37,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("home")
-    service = Service(Settings(home=home, port=0, webhooks=allow(file)))
-    try:
-        service.start("app", "worker")
+    with running(Settings(home=home, port=0, webhooks=allow(file))) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @pytest.fixture

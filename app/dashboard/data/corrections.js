@@ -9,12 +9,16 @@ import { tarOf, withoutEnd } from "./tar.js";
 import { upload } from "./upload.js";
 
 const ENDING = "-corrected";
+/** A folder that archives are read with as one folder, and that is not passed over as hidden. */
+const FOLDER = /^(?!\.)[^/\\\0]+$/;
 
 /**
  * Adds a picture, a Blob, with its right class; `model` is the model that answered. Answers the
- * dataset with all that was kept until now, imported. Throws what was refused.
+ * dataset with all that was kept until now, imported. Throws what was refused, and an Error for a
+ * class whose name is none for a folder.
  */
 export async function keep(model, label, picture, signal) {
+  if (!FOLDER.test(label.trim())) throw new Error(`Corrections of the class “${label}” cannot be kept: they are sent as a folder for each class, and a folder's name is not empty, has no slash and begins with no dot.`);
   const { name, base } = await placeOf(model, signal);
   const before = await newest(name, signal);
   const kept = before ? await contentOf(before, signal) : new Blob();

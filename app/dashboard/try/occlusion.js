@@ -9,8 +9,11 @@ import { post, quoted, request } from "../api.js";
 
 /** A patch is a fourth of the shorter side, and moves by half of itself. */
 const PATCHES = 4;
-/** Most bytes of pictures in one request. */
-const MOST_BYTES = 4e6;
+/** Most bytes of inputs in one request, so that it passes services and proxies with small limits. */
+const MOST_BYTES = 5e5;
+/** Bytes that a request has around its rows, `{"inputs":[]}`, and some room. */
+const AROUND_ROWS = 32;
+const encoder = new TextEncoder();
 
 /**
  * The fall of the probability of class `index` at each pixel, Float32 of height x width; `pixels`
@@ -42,20 +45,55 @@ export async function pixelRelevance(model, { pixels, channels, height, width },
   return fall.map((sum, at) => sum / Math.max(1, covers[at]));
 }
 
-/** The fall of the probability of class `index` for each column: `[{ name, fall }]`. */
+/**
+ * What each column of a row contributes to the probability of class `index`: how far it falls when
+ * the column has its usual value instead. Answers `[{ name, contribution }]`; a column that has its
+ * usual value already explains nothing, and its contribution is null.
+ */
 export async function columnRelevance(model, row, columns, index, signal) {
-  const others = columns.map((column) => ({ ...row, [column.name]: usual(column) }));
-  const { predictions } = await post(`/models/${quoted(model)}/predict`, { inputs: [row, ...others] }, { signal });
-  const [before, ...after] = predictions.map(({ probabilities }) => probabilities[index]);
-  return columns.map(({ name }, at) => ({ name, fall: before - after[at] }));
+  const unusual = columns.filter((column) => !isUsual(column, row[column.name]));
+  const inputs = unusual.map((column) => ({ ...row, [column.name]: usual(column) }));
+  const falls = new Map();
+  if (inputs.length) {
+    const [before, ...after] = await askRows(model, [row, ...inputs], signal);
+    unusual.forEach(({ name }, at) => falls.set(name, before[index] - after[at][index]));
+  }
+  return columns.map(({ name }) => ({ name, contribution: falls.get(name) ?? null }));
 }
 
-/** What most training rows have in a column, or are near to. */
+/** The value that a column's form begins with: the mean, or the first category, as no counts are kept. */
 export function usual({ kind, mean, low, high, categories }) {
   if (kind === "category") return categories[0] ?? null;
   if (kind === "date") return new Date(Math.round(mean) * 86400000).toISOString().slice(0, 10);
   const digits = Math.max(0, 3 - Math.ceil(Math.log10(Math.max(high - low, 1e-9))));
   return Number(mean.toFixed(Math.min(digits, 12)));
+}
+
+/** Whether a column's value, as it was typed, is its usual one. A missing value is null. */
+function isUsual(column, value) {
+  const expected = usual(column);
+  if (value === null || expected === null) return value === expected;
+  return column.kind === "number" ? Number(value) === expected : String(value) === expected;
+}
+
+/** The probabilities that a model gives rows, asked in requests of at most MOST_BYTES. */
+async function askRows(model, rows, signal) {
+  const answers = [];
+  let pending = [];
+  let bytes = 0;
+  const send = async () => {
+    const { predictions } = await post(`/models/${quoted(model)}/predict`, { inputs: pending }, { signal });
+    answers.push(...predictions.map(({ probabilities }) => probabilities));
+    [pending, bytes] = [[], 0];
+  };
+  for (const row of rows) {
+    const size = encoder.encode(JSON.stringify(row)).length + 1; // a comma follows
+    if (pending.length && bytes + size > MOST_BYTES - AROUND_ROWS) await send();
+    pending.push(row);
+    bytes += size;
+  }
+  await send();
+  return answers;
 }
 
 /** The probabilities that a model gives pictures of bytes. */

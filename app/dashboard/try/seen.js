@@ -15,7 +15,10 @@ export function inputOf(model, file, signal) {
   return request("POST", `/models/${quoted(model)}/input`, { body: file, headers, signal, as: "blob" });
 }
 
-/** A panel of the network's input; `update(png, prediction)` shows another one. */
+/**
+ * A panel of the network's input. `update(png, prediction, isCurrent)` shows another one, which can
+ * be explained if `isCurrent()` says so; `wait()` says that the picture has changed since.
+ */
 export function seen(model, signal) {
   const canvas = h("canvas", { class: "pixels", role: "img", "aria-label": "What the network sees" });
   const map = h("canvas", { class: "pixels map", "aria-hidden": "true" });
@@ -26,7 +29,10 @@ export function seen(model, signal) {
     const asked = shown;
     const { pixels, height, width } = asked;
     const channels = model.input_shape[0];
-    const fall = await pixelRelevance(model.id, { pixels, channels, height, width }, asked.prediction.index, signal);
+    const fall = await pixelRelevance(model.id, { pixels, channels, height, width }, asked.prediction.index, signal)
+      .catch((error) => {
+        if (asked === shown) throw error;
+      });
     if (asked !== shown) return;
     paint(map, fall, height, width);
     show(legend, h("span", { class: "for" }, "■"), ` speaks for ${asked.prediction.label}, `, h("span", { class: "against" }, "■"), " against it: how much the answer falls or rises where a patch is covered.");
@@ -35,7 +41,7 @@ export function seen(model, signal) {
   element.hidden = true;
   return {
     element,
-    async update(png, prediction) {
+    async update(png, prediction, isCurrent) {
       const began = ++turn;
       const image = await createImageBitmap(png);
       if (began !== turn) return;
@@ -44,9 +50,14 @@ export function seen(model, signal) {
       Object.assign(map, { width, height });
       const pen = canvas.getContext("2d", { willReadFrequently: true });
       pen.drawImage(image, 0, 0);
-      shown = { pixels: planes(pen.getImageData(0, 0, width, height).data, model.input_shape[0]), prediction, width, height, png };
+      shown = isCurrent() ? { pixels: planes(pen.getImageData(0, 0, width, height).data, model.input_shape[0]), prediction, width, height, png } : null;
+      explain.toggleAttribute("data-waiting", !shown);
       show(legend);
       element.hidden = false;
+    },
+    wait() {
+      shown = null;
+      explain.setAttribute("data-waiting", "");
     },
     /** The picture that is shown, a PNG of the size of the network's input. */
     get png() {

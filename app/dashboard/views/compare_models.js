@@ -71,7 +71,7 @@ function figures(found) {
 
 /** A difference of fractions in percentage points. */
 function points(share) {
-  return `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(100 * share).toFixed(2)} points`;
+  return `${text.signed(100 * share, 2)} points`;
 }
 
 function classes(found) {

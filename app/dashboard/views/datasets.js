@@ -1,6 +1,7 @@
 /** Datasets: drop one's own, see which there are. */
 
 import { get } from "../api.js";
+import { BUILT_IN } from "../data/built_in.js";
 import { chosen, dropped } from "../data/intake.js";
 import { newDataset } from "../data/new_dataset.js";
 import { uploadOf } from "../data/upload.js";
@@ -12,14 +13,6 @@ import { scrolling } from "../tables.js";
 const PAGE = 100;
 const LOOK_MS = 1500;
 const UNSETTLED = new Set(["awaiting_upload", "queued", "importing"]);
-/** They are named in the schema of a job's dataset. */
-const BUILT_IN = [
-  ["digits", "8 x 8 digits, 1,797 pictures; nothing to download"],
-  ["mnist", "28 x 28 digits, 70,000 pictures"],
-  ["fashion-mnist", "28 x 28 clothes, 70,000 pictures"],
-  ["kmnist", "28 x 28 Kuzushiji letters, 70,000 pictures"],
-  ["breast-cancer", "a table of 569 rows; nothing to download"],
-];
 
 export async function view(place, { query }, signal) {
   await styled(place, "found", "data");

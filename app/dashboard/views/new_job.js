@@ -1,12 +1,12 @@
 /** A new job: a form with what each field means, told at once what is wrong and how long it takes. */
 
 import { get, items, make, post, Problem, quoted } from "../api.js";
+import { BUILT_IN } from "../data/built_in.js";
 import { h, show, text } from "../dom.js";
 import { asCode } from "../job/as_code.js";
 import { SpecForm } from "../job/spec_form.js";
 import { action, facts } from "../parts.js";
 
-const BUILT_IN = ["mnist", "fashion-mnist", "kmnist", "digits", "breast-cancer"];
 const TYPING_MS = 200;
 
 export async function view(place, { query }, signal) {
@@ -29,7 +29,7 @@ export async function view(place, { query }, signal) {
     code.update(spec());
     timer = setTimeout(check, TYPING_MS);
   };
-  const form = new SpecForm(schema, changed, { "dataset.name": [...BUILT_IN, ...own] });
+  const form = new SpecForm(schema, changed, { "dataset.name": [...BUILT_IN.map(([each]) => each), ...own] });
   const choice = h(
     "fieldset",
     { class: "chips" },

@@ -23,17 +23,31 @@ export async function view(place, { query }, signal) {
   const aliases = await get("/models/aliases", { query: { limit: 100 }, signal });
   const named = (id) => aliases.data.filter(({ model }) => model === id).map(({ name }) => name);
   const usual = aliases.data.find(({ name }) => name === "production")?.model ?? models[0].id;
-  const model = await get(`/models/${quoted(query.get("model") ?? usual)}`, { signal });
-  if (!models.some(({ id }) => id === model.id)) models.push(model);
+  const ref = query.get("model") ?? usual;
+  const model = await get(`/models/${quoted(ref)}`, { signal }).catch((error) => {
+    if (error.code !== "model_not_found") throw error;
+    return null;
+  });
+  if (model && !models.some(({ id }) => id === model.id)) models.push(model);
   const choice = h(
     "select",
     { id: "model", onchange: () => (location.hash = `#/try?model=${choice.value}`) },
+    model ? null : h("option", { value: "", disabled: true }, "Choose a model…"),
     models.map(({ id, name, metrics }) => h("option", { value: id }, [name, text.percent(metrics.test_accuracy), ...named(id)].join(" · "))),
   );
-  choice.value = model.id;
+  choice.value = model?.id ?? "";
+  // The view is drawn anew for the model that is gone: its choice and its sentence follow from that.
+  const ongone = () => {
+    history.replaceState(null, "", `#/try?model=${quoted(model.id)}`);
+    dispatchEvent(new Event("hashchange"));
+  };
   show(
     place,
-    h("div", { class: "head" }, h("h1", {}, "Try it"), h("div", { class: "row" }, h("label", { for: "model" }, "Model"), choice, h("a", { href: `#/models/${model.id}` }, "Its report"))),
-    model.columns ? rows(model, signal) : pictures(model, signal),
+    h("div", { class: "head" }, h("h1", {}, "Try it"), h("div", { class: "row" }, h("label", { for: "model" }, "Model"), choice, model ? h("a", { href: `#/models/${model.id}` }, "Its report") : null)),
+    model ? (model.columns ? rows(model, ongone, signal) : pictures(model, ongone, signal)) : deleted(ref),
   );
+}
+
+function deleted(ref) {
+  return empty("This model is gone", h("p", {}, `There is no model ${ref}: it may have been deleted. Choose another one above.`));
 }
