@@ -12,8 +12,8 @@ from traind import Client, Job
 
 
 @pytest.mark.parametrize("breaks", [1, 3])
-def test_a_job_is_made_once_where_the_answer_is_lost(up: Service, breaks: int) -> None:
-    with breaking(up.settings.port) as proxy, Client(proxy.url) as client:
+def test_a_job_is_made_once_where_the_answer_is_lost(service: Service, breaks: int) -> None:
+    with breaking(service.settings.port) as proxy, Client(proxy.url) as client:
         before = len(list(client.summaries()))
         proxy.breaks = breaks
         job = client.train(preset="digits", training={"epochs": 1})
@@ -27,8 +27,8 @@ def test_a_job_is_made_once_where_the_answer_is_lost(up: Service, breaks: int) -
         again.wait()
 
 
-def test_what_cannot_be_repeated_is_not(up: Service) -> None:
-    with breaking(up.settings.port) as proxy, Client(proxy.url) as client:
+def test_what_cannot_be_repeated_is_not(service: Service) -> None:
+    with breaking(service.settings.port) as proxy, Client(proxy.url) as client:
         job = client.train({"dataset": {"name": "digits"}, "training": {"epochs": 1000}})
         while job.refresh(wait=5).status == "queued":
             pass
@@ -42,10 +42,10 @@ def test_what_cannot_be_repeated_is_not(up: Service) -> None:
         job.cancel()
 
 
-def test_an_upload_and_a_stream_go_on_where_they_broke(up: Service, tmp_path: Path) -> None:
+def test_an_upload_and_a_stream_go_on_where_they_broke(service: Service, tmp_path: Path) -> None:
     rows = "".join(f"{n % 61},{n},{'odd' if n % 2 else 'even'}\n" for n in range(5_000))
     (tmp_path / "numbers.csv").write_text("a,b,class\n" + rows)
-    with breaking(up.settings.port) as proxy, Client(proxy.url) as client:
+    with breaking(service.settings.port) as proxy, Client(proxy.url) as client:
 
         def cut(sent: int, size: int) -> None:
             if sent >= size / 2 and not proxy.broken:
@@ -66,15 +66,15 @@ def test_an_upload_and_a_stream_go_on_where_they_broke(up: Service, tmp_path: Pa
         assert proxy.broken >= 2
 
 
-def test_a_wait_outlives_the_api(up: Service) -> None:
-    with Client(up.url, patience=120) as client:
+def test_a_wait_outlives_the_api(service: Service) -> None:
+    with Client(service.url, patience=120) as client:
         job = client.train({"dataset": {"name": "digits"}, "training": {"epochs": 100}})
         ended: list[Job] = []
         waiting = threading.Thread(target=lambda: ended.append(job.wait(progress=True)))
         waiting.start()
-        up.processes["app"].kill()
-        up.processes["app"].wait()
-        up.start("app")
+        service.processes["app"].kill()
+        service.processes["app"].wait()
+        service.start("app")
         job_again = client.job(job.id)
         assert job_again.id == job.id
         waiting.join()

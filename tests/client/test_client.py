@@ -214,16 +214,16 @@ def test_a_file_that_cannot_be_used_says_so(client: Client, tmp_path: Path) -> N
         client.datasets.add(tmp_path / "few.csv", "No Name")
 
 
-def test_a_key_that_is_none_is_told_before_anything_is_sent(up: Service) -> None:
+def test_a_key_that_is_none_is_told_before_anything_is_sent(service: Service) -> None:
     with pytest.raises(BadKey):
-        Client(up.url, key="two words")
+        Client(service.url, key="two words")
 
 
 @pytest.mark.anyio
 async def test_the_asynchronous_client_does_the_same(
-    up: Service, trained: Job, tmp_path: Path
+    service: Service, trained: Job, tmp_path: Path
 ) -> None:
-    async with AsyncClient(up.url) as client:
+    async with AsyncClient(service.url) as client:
         job = await client.train(preset="digits", training={"epochs": 1})
         events = [event async for event in job.watch()]
         assert "succeeded" in str(events[-1])

@@ -32,11 +32,11 @@ def test_every_example_is_run_and_told_of() -> None:
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_an_example_runs_as_it_is(up: Service, tmp_path: Path, name: str) -> None:
+def test_an_example_runs_as_it_is(service: Service, tmp_path: Path, name: str) -> None:
     given = pictures(tmp_path) if name == "own_pictures.py" else []
     done = subprocess.run(
         [sys.executable, EXAMPLES / name, *given],
-        env=os.environ | {"TRAIND_URL": up.url},
+        env=os.environ | {"TRAIND_URL": service.url},
         capture_output=True,
         text=True,
         check=False,
@@ -58,9 +58,9 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def test_the_notebook_runs_and_its_job_shows_itself(
-    up: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRAIND_URL", up.url)
+    monkeypatch.setenv("TRAIND_URL", service.url)
     notebook = nbformat.read(EXAMPLES / "first_model.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "keep it without outputs"
     client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})

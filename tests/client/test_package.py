@@ -55,10 +55,10 @@ def test_the_synchronous_client_is_the_asynchronous_one() -> None:
         assert file.read_text() == text, "run `make client`"
 
 
-def test_it_needs_neither_the_service_nor_torch(up: Service, tmp_path: Path) -> None:
+def test_it_needs_neither_the_service_nor_torch(service: Service, tmp_path: Path) -> None:
     program = LIGHT.format(distributions=sorted(INSTALLED)) + WAY
     done = subprocess.run(
-        [sys.executable, "-P", "-c", program, up.url, str(tmp_path)],
+        [sys.executable, "-P", "-c", program, service.url, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
