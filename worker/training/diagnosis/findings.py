@@ -136,8 +136,8 @@ ABOUT = {
     ),
     FindingCode.STOPPED_TOO_EARLY: About(
         "Stopped too early",
-        "The loss was still falling when the last epoch ended. The rate is right; more epochs "
-        "would go on improving the network.",
+        "The loss was still falling when the last epoch ended: more epochs would go on improving "
+        "the network.",
         Picture.LOSS,
     ),
     FindingCode.UNDERFITTING: About(
