@@ -17,7 +17,7 @@ from app.local import Service, running
 from app.settings import Settings
 from app.store import database, keys, tables
 from app.store.keys import Limits, Scope
-from tests.page.conftest import forget, goto, picture
+from tests.page.conftest import arrived, forget, goto, hold, is_whole, picture
 from tests.waiting import until
 
 VIEWS = ["#/", "#/jobs", "#/new", "#/data", "#/models", "#/try"]
@@ -75,6 +75,16 @@ def test_an_address_that_is_none_says_so(page: Page, service: Service, faults: l
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_text("job_nobody")).to_be_visible()
     forget(faults, "404")
+
+
+def test_a_view_says_for_which_address_it_was_drawn(page: Page) -> None:
+    goto(page, "#/jobs")
+    held = hold(page, "**/models?*")
+    page.evaluate("location.hash = '#/models'")
+    arrived(page, held, 1)
+    page.evaluate("history.replaceState(null, '', '#/models?sort=accuracy')")  # as its filter does
+    held[0].continue_()
+    is_whole(page, "#/models")
 
 
 def test_a_job_is_made_once_on_a_page_by_plain_http(page: Page) -> None:

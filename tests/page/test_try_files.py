@@ -170,6 +170,9 @@ def test_a_model_that_was_deleted_leaves_the_choice(
     values = choice.locator("option").evaluate_all("(all) => all.map(({ value }) => value)")
     assert values == ["", second]
     picture(banded, "try-gone")
+    banded.set_viewport_size({"width": 390, "height": 900})
+    said = banded.locator("main .empty")
+    assert said.evaluate("(card) => card.scrollWidth <= card.clientWidth")  # an id is a long word
     choice.select_option(second)
     is_whole(banded, f"#/try?model={second}")
     drop(banded, bright(3), "three.png")
