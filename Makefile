@@ -52,6 +52,7 @@ torture: $(VENV)/dev ## Run the long tests at their full counts, over two hours 
 bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of an hour)
 	$(PIP) --editable '.[dev,peers]'
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.idle

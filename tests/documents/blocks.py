@@ -16,6 +16,8 @@ from typing import Any
 
 ID = re.compile(r"\b(job|model|ds)_([0-9A-HJKMNP-TV-Z]{26})\b")
 KEY = re.compile(r"traind_[A-Za-z0-9_-]{20,}")
+WORDS = re.compile(r'"([^"\\{}\[\]0-9\n]{12,})"')
+"""Texts in JSON that are no number, no time and no id."""
 NAMES = re.compile(r'"([a-z_0-9]+)": ?')
 
 
@@ -81,13 +83,13 @@ class Reader:
         """What the step prints.
 
         Raises:
-            AssertionError: it fails, or does not print the fields that the document shows.
+            AssertionError: it fails, or does not print fields and texts that the document shows.
         """
         code = ID.sub(lambda found: self._ids.get(found[0], found[0]), step.code)
         printed = self._python(code) if step.kind == "python" else self._command(code)
         self._learn(step.printed, printed)
-        for name in NAMES.findall(step.printed):
-            assert f'"{name}"' in printed, f"line {step.line}: no {name} in {printed}"
+        for text in [*NAMES.findall(step.printed), *WORDS.findall(step.printed)]:
+            assert text in printed, f"line {step.line}: no {text} in {printed}"
         is_refused = '"urn:traind:problem' in printed
         assert is_refused == ('"urn:traind:problem' in step.printed), f"line {step.line}: {printed}"
         return printed

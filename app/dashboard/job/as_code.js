@@ -4,10 +4,10 @@ import { h, show } from "../dom.js";
 
 const FORMS = {
   curl: (spec) => `curl -s ${location.origin}/jobs -H 'Content-Type: application/json' -d '${json(spec).replaceAll("'", "'\\''")}'`,
-  Python: (spec) => `import httpx\n\nspec = ${python(spec, "")}\njob = httpx.post("${location.origin}/jobs", json=spec).raise_for_status().json()\nprint(job["id"])`,
+  Python: (spec) => `from traind import Client\n\nspec = ${python(spec, "")}\nwith Client("${location.origin}") as client:\n    job = client.train(spec).wait(progress=True)\n    print(job, job.diagnosis().verdict)`,
   File: (spec) => `${json(spec)}\n`,
 };
-const HINTS = { curl: "", Python: "pip install httpx", File: "Save it as job.json, then: traind submit job.json --watch" };
+const HINTS = { curl: "", Python: "pip install 'traind[client]'", File: "Save it as job.json, then: traind submit job.json --watch" };
 
 /** A panel with the forms of a specification; `update(spec)` shows another. */
 export function asCode() {
