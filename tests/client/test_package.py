@@ -79,3 +79,12 @@ def test_importing_it_takes_httpx_and_no_answer() -> None:
     loaded = set(done.stdout.split()) - sys.stdlib_module_names
     assert {"traind", "httpx"} <= loaded
     assert not loaded & {"pydantic", "numpy", "torch", "sqlalchemy", "fastapi", "msgspec", "pandas"}
+
+
+def test_the_command_says_what_it_lacks() -> None:
+    program = LIGHT.format(distributions=sorted(INSTALLED)) + "from app.cli import main"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "traind: No module named 'typer': pip install 'traind[cli]'\n"
