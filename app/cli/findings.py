@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from app.cli.connection import Job, Url, connected
-from app.cli.terminal import AsJson, console, print_json, printable
+from app.cli.terminal import AsJson, console, print_json, print_prose, printable
 
+INDENT = 2
 STYLES = {"critical": "bold red", "warning": "bold yellow", "info": "bold"}
 
 
@@ -25,20 +26,22 @@ def diagnose(job: Job, *, as_json: AsJson = False, url: Url = None) -> None:
 def show(known: dict[str, Any], console: Console) -> None:
     """Prints a job's findings, each with its evidence, and how to run what they suggest."""
     if known["lr_range"]:
-        console.print(Text(_of_range(known["lr_range"])), soft_wrap=True)
+        print_prose(Text(_of_range(known["lr_range"])), console)
     if known["verdict"] == "healthy" or not known["findings"]:
         console.print(f"Diagnosis: {known['verdict']}")
         return
     for finding in known["findings"]:
         console.print()
-        for line in _told(finding):
-            console.print(line, soft_wrap=True)
+        title, *sentences = _told(finding)
+        print_prose(title, console)
+        for sentence in sentences:
+            print_prose(sentence, console, INDENT)
     if known["spec"]:
         console.print("\nTo try:")
         for change in known["changes"]:
             before, after = (json.dumps(change[when]) for when in ("before", "after"))
-            told = f"  {change['pointer']}: {before} -> {after} ({change['effect'].rstrip('.')})"
-            console.print(Text(told), soft_wrap=True)
+            told = f"{change['pointer']}: {before} -> {after} ({change['effect'].rstrip('.')})"
+            print_prose(Text(told), console, INDENT)
         console.print(f"  traind retry {known['job']} --apply-suggestion", soft_wrap=True)
 
 
@@ -48,9 +51,9 @@ def _told(finding: dict[str, Any]) -> list[Text]:
     of = f", a symptom of {cause.replace('_', ' ')}" if cause else ""
     return [
         Text(printable(f"{finding['title']} ({severity}{of})"), STYLES[severity]),
-        Text(f"  {finding['explanation']}"),
-        *(Text(f"  {measured(each)}", "dim") for each in finding["evidence"]),
-        Text(f"  {finding['advice']}"),
+        Text(finding["explanation"]),
+        *(Text(measured(each), "dim") for each in finding["evidence"]),
+        Text(finding["advice"]),
     ]
 
 

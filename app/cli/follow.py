@@ -11,7 +11,7 @@ from app.cli import findings
 from app.cli.connection import Job, Url, connected
 from app.cli.exit_codes import INTERRUPTED, NOT_SUCCEEDED
 from app.cli.sparkline import sparkline
-from app.cli.terminal import AsJson, console, errors, print_json, printable
+from app.cli.terminal import AsJson, console, errors, print_json, print_prose, printable
 
 if TYPE_CHECKING:
     from app.client import Client
@@ -75,9 +75,9 @@ def follow(client: "Client", job: dict[str, Any], console: Console) -> dict[str,
             if event["kind"] == "epoch" and event["data"].get("validation_accuracy") is not None:
                 measured["accuracy"] = f"accuracy {event['data']['validation_accuracy']:.2%}"
             bars.update(bar, measured="  ".join(measured.values()))
-            console.print(Text(printable(event["message"]), "dim"), soft_wrap=True)
+            print_prose(Text(printable(event["message"]), "dim"), console)
     ended = client.job(job["id"])
-    console.print(Text(printable(_told(ended))), soft_wrap=True)
+    print_prose(Text(printable(_told(ended))), console)
     findings.show(client.diagnosis(job["id"]), console)
     return ended
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -34,6 +35,14 @@ errors = _console(stderr=True)
 def printable(text: str) -> str:
     """The text on one line, without what a terminal would obey."""
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def print_prose(text: Text, console: Console, indent: int = 0) -> None:
+    """Sentences: in a terminal broken between words, elsewhere one whole line."""
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, indent)), soft_wrap=False)
+    else:
+        console.print(Text(" " * indent).append_text(text), soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

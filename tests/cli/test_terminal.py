@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from app.cli import terminal
 
@@ -105,3 +106,15 @@ def test_facts_are_below_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[0] == "id           job_1"
     assert "".join(line.replace("longer name", "").strip() for line in lines[1:]) == "x" * 100
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_sentences_are_broken_between_words_and_only_in_a_terminal(is_terminal: bool) -> None:
+    sentence = " ".join(["oscillates"] * 20)
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=is_terminal, width=60, color_system=None)
+    terminal.print_prose(Text(sentence), console, indent=2)
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert all(line.startswith("  oscillates") and line.endswith("oscillates") for line in lines)
+    assert len(lines) == (4 if is_terminal else 1)
+    assert " ".join(line.strip() for line in lines) == sentence
