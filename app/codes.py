@@ -24,6 +24,10 @@ class Status(StrEnum):
     """Ended because its owner asked."""
 
 
+ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+"""The states that a job never leaves."""
+
+
 class DatasetStatus(StrEnum):
     """Where a version of a dataset is on its way to the first job."""
 

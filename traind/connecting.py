@@ -6,13 +6,18 @@ import random
 import re
 import ssl
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from app import address
 from traind.errors import BadKey, Problem
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Answer = TypeVar("Answer", bound="BaseModel")
 
 URL = "http://127.0.0.1:8000"
 """Where `traind serve` answers, unless it is told otherwise."""
@@ -96,6 +101,19 @@ def checked(response: httpx.Response) -> httpx.Response:
     if not isinstance(document, dict):
         document = {"detail": response.text[:200]}
     raise Problem(response.status_code, document)
+
+
+def read(kind: type[Answer], response: httpx.Response) -> Answer:
+    """An answer of the API as its model.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        return kind.model_validate_json(response.content)
+    except ValueError as error:
+        detail = f"What answers at {response.url} is no traind service, or of another version."
+        raise Problem(response.status_code, {"detail": detail}) from error
 
 
 def quoted(name: str) -> str:

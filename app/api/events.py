@@ -18,11 +18,11 @@ from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheDatabase, TheKey, TheWatcher
 from app.api.watch import Watch, Watcher
+from app.codes import ENDED
 from app.store import events, jobs
 from app.store.database import Database
 from app.store.errors import JobNotFound
 from app.store.keys import Scope
-from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs/{job_id}/events", tags=["jobs"], route_class=Route)
 

@@ -36,6 +36,7 @@ from app.api.state import (
     TheRequestId,
     TheWatcher,
 )
+from app.codes import ENDED
 from app.jobspec import JobSpec, cost
 from app.store import jobs, retries, workers
 from app.store.database import Connection, Database
@@ -48,7 +49,6 @@ from app.store.errors import (
     QuotaExceeded,
 )
 from app.store.keys import Scope
-from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 

@@ -20,12 +20,11 @@ from app.api.parameters import After, LabelFilter, StatusFilter, label_of
 from app.api.routes import Route, needs
 from app.api.state import TheDatabase, TheKey, TheWatcher
 from app.api.watch import ALL_JOBS, Watch, Watcher
-from app.codes import Status
+from app.codes import ENDED, Status
 from app.jobspec import Text
 from app.store import jobs
 from app.store.database import Database
 from app.store.keys import Scope
-from app.store.states import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=Route)
 # Before the routes of app.api.jobs in the application, where `summaries` would be a job's id.

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
-from httpx_sse import connect_sse
 
-from app.client.answers import content, text
+from app.client.answers import content
 from app.client.datasets import Datasets, Refused
 from app.client.pages import each_item
+from app.codes import ENDED
+from traind._sync.connection import Connection
 from traind.connecting import options, quoted
 from traind.errors import BadKey, Problem
 from traind.packing import NothingToPack
 
 __all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
 
-ENDED = {"succeeded", "failed", "cancelled"}
-RECONNECTS = 20
-"""How often in a row an event stream is taken up again before its break is an error."""
+PATIENCE_SECONDS = 15.0
+"""For how long a request is sent again where its connection breaks."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,12 @@ class Client:
         except (ValueError, ImportError) as error:
             reason = f"the proxy that the environment names cannot be used: {error}"
             raise httpx.InvalidURL(reason) from error
+        self._connection = Connection(self._http, PATIENCE_SECONDS)
 
     @property
     def datasets(self) -> Datasets:
         """Datasets of one's own."""
-        return Datasets(self._http)
+        return Datasets(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +74,7 @@ class Client:
         Raises:
             Problem: it cannot.
         """
-        return content(self._http.get("/readyz"))
+        return content(self._connection.send_once("GET", "/readyz"))
 
     def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
         """Stores a job and returns it.
@@ -81,21 +82,19 @@ class Client:
         Raises:
             Problem: the spec is refused; `errors` names the fields.
         """
-        return content(self._http.post("/jobs", json=spec))
+        return self._asked("POST", "/jobs", makes=True, json=spec)
 
     def validate(self, spec: dict[str, Any]) -> dict[str, Any]:
         """What the spec would run and what it would cost; nothing is stored."""
-        return content(self._http.post("/jobs/validate", json=spec))
+        return self._asked("POST", "/jobs/validate", json=spec)
 
     def job(self, job_id: str, wait: float = 0) -> dict[str, Any]:
         """The job, at once or at its next change of state within `wait` seconds."""
-        return content(
-            self._http.get(f"/jobs/{quoted(job_id)}", params={"wait": wait} if wait else {})
-        )
+        return self._asked("GET", f"/jobs/{quoted(job_id)}", query={"wait": wait or None})
 
     def jobs(self, **filters: Any) -> list[dict[str, Any]]:
         """The newest jobs."""
-        found: list[dict[str, Any]] = content(self._http.get("/jobs", params=filters))["data"]
+        found: list[dict[str, Any]] = self._asked("GET", "/jobs", query=filters)["data"]
         return found
 
     def each_job(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
@@ -104,19 +103,19 @@ class Client:
         Raises:
             Problem: a filter is refused.
         """
-        return each_item(self._http, "/jobs", limit, **filters)
+        return each_item(self._connection, "/jobs", limit, **filters)
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop."""
-        return content(self._http.post(f"/jobs/{quoted(job_id)}/cancel"))
+        return self._asked("POST", f"/jobs/{quoted(job_id)}/cancel")
 
     def pause(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop for a while; it keeps a checkpoint."""
-        return content(self._http.post(f"/jobs/{quoted(job_id)}/pause"))
+        return self._asked("POST", f"/jobs/{quoted(job_id)}/pause")
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """Queues a paused job again."""
-        return content(self._http.post(f"/jobs/{quoted(job_id)}/resume"))
+        return self._asked("POST", f"/jobs/{quoted(job_id)}/resume", repeatable=False)
 
     def retry(
         self,
@@ -132,39 +131,41 @@ class Client:
         patch of your own.
         """
         sent = {"begin": begin, "apply": apply, "patch": patch}
-        return content(self._http.post(f"/jobs/{quoted(job_id)}/retry", json=sent))
+        return self._asked("POST", f"/jobs/{quoted(job_id)}/retry", makes=True, json=sent)
 
     def diagnosis(self, job_id: str) -> dict[str, Any]:
         """What is wrong with a run, and the spec to try instead."""
-        return content(self._http.get(f"/jobs/{quoted(job_id)}/diagnosis"))
+        return self._asked("GET", f"/jobs/{quoted(job_id)}/diagnosis")
 
     def test_rates(self, job_id: str, **rates: float) -> dict[str, Any]:
         """Submits a learning-rate range test of a job; `lowest`, `highest`, `batches`."""
-        return content(self._http.post(f"/jobs/{quoted(job_id)}/lr-range", json=rates))
+        return self._asked("POST", f"/jobs/{quoted(job_id)}/lr-range", makes=True, json=rates)
 
     def rates(self, job_id: str) -> dict[str, Any]:
         """What the newest range test of a job recommends."""
-        return content(self._http.get(f"/jobs/{quoted(job_id)}/lr-range"))
+        return self._asked("GET", f"/jobs/{quoted(job_id)}/lr-range")
 
     def explain(self, job_id: str, form: str = "markdown") -> str:
         """Why a run did as it did: a report in `markdown` or `html`."""
-        return text(self._http.get(f"/jobs/{quoted(job_id)}/explain", params={"format": form}))
+        return self._connection.send(
+            "GET", f"/jobs/{quoted(job_id)}/explain", query={"format": form}
+        ).text
 
     def points(self, job_id: str) -> Iterator[dict[str, Any]]:
         """Every point of a job's curves, by name and step."""
-        return each_item(self._http, f"/jobs/{quoted(job_id)}/metrics", None, page=10_000)
+        return each_item(self._connection, f"/jobs/{quoted(job_id)}/metrics", None, page=10_000)
 
     def presets(self) -> list[dict[str, Any]]:
         """Recipes to start a job from, each with the specification that it means."""
-        return list(each_item(self._http, "/presets", None))
+        return list(each_item(self._connection, "/presets", None))
 
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
-        return content(self._http.get(f"/models/{quoted(ref)}"))
+        return self._asked("GET", f"/models/{quoted(ref)}")
 
     def card(self, ref: str) -> str:
         """What a model is, how it was trained, how well it does, and how to ask it: Markdown."""
-        return text(self._http.get(f"/models/{quoted(ref)}/card"))
+        return self._connection.send("GET", f"/models/{quoted(ref)}/card").text
 
     def each_model(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """Models that match every filter: `sort`, `dataset`, `min_accuracy`, `label`, `job`.
@@ -172,11 +173,11 @@ class Client:
         Raises:
             Problem: a filter is refused.
         """
-        return each_item(self._http, "/models", limit, **filters)
+        return each_item(self._connection, "/models", limit, **filters)
 
     def aliases(self) -> list[dict[str, Any]]:
         """Every alias, by name, with what it named before."""
-        return list(each_item(self._http, "/models/aliases", None))
+        return list(each_item(self._connection, "/models/aliases", None))
 
     def promote(self, model: str, alias: str) -> dict[str, Any]:
         """Makes the alias name this model, which an id or another alias names; returns the alias.
@@ -184,7 +185,7 @@ class Client:
         Raises:
             Problem: there is no such model, or the alias cannot be set.
         """
-        return content(self._http.put(f"/models/aliases/{quoted(alias)}", json={"model": model}))
+        return self._asked("PUT", f"/models/aliases/{quoted(alias)}", json={"model": model})
 
     def roll_back(self, alias: str) -> dict[str, Any]:
         """Makes the alias name the model that it named before; returns the alias.
@@ -192,7 +193,7 @@ class Client:
         Raises:
             Problem: it has named no other model that still exists.
         """
-        return content(self._http.post(f"/models/aliases/{quoted(alias)}/rollback"))
+        return self._asked("POST", f"/models/aliases/{quoted(alias)}/rollback", makes=True)
 
     def compare(self, a: str, b: str) -> dict[str, Any]:
         """Whether model b is better than a on the test set, with the chance that they are equal.
@@ -200,7 +201,7 @@ class Client:
         Raises:
             Problem: they were not measured on the same test set.
         """
-        return content(self._http.get("/models/compare", params={"a": a, "b": b}))
+        return self._asked("GET", "/models/compare", query={"a": a, "b": b})
 
     def predict(self, inputs: list[Any], model: str | None = None) -> list[dict[str, Any]]:
         """A prediction for each input: nested or flat pixel lists, or base64 images.
@@ -220,7 +221,7 @@ class Client:
         """
         sent = {"inputs": inputs, "model": model or None, "top_k": top_k}
         asked = {name: value for name, value in sent.items() if value is not None}
-        return content(self._http.post("/predict", json=asked))
+        return self._asked("POST", "/predict", json=asked)
 
     def predict_file(
         self, picture: bytes, media_type: str, model: str | None = None, top_k: int | None = None
@@ -235,31 +236,15 @@ class Client:
         asked = {"model": model, "top_k": top_k}
         params = {name: value for name, value in asked.items() if value is not None}
         headers = {"Content-Type": media_type}
-        return content(self._http.post("/predict", content=picture, params=params, headers=headers))
+        return self._asked("POST", "/predict", content=picture, query=params, headers=headers)
 
     def watch(self, job_id: str) -> Iterator[Message]:
         """The job's events from the first to the last, taken up again where a stream breaks."""
-        last = "0"
-        breaks = 0
-        while breaks < RECONNECTS:
-            try:
-                headers = {"Last-Event-ID": last}
-                url = f"/jobs/{quoted(job_id)}/events"
-                with connect_sse(self._http, "GET", url, headers=headers) as stream:
-                    if stream.response.is_error:
-                        stream.response.read()
-                        content(stream.response)
-                    if stream.response.status_code == 204:  # the job has ended; nothing is left
-                        return
-                    for event in stream.iter_sse():
-                        last, breaks = event.id or last, 0
-                        if not event.data:  # a sign of life, after 15 s in which nothing happened
-                            continue
-                        message = Message(event.event, json.loads(event.data))
-                        yield message
-                        if message.data.get("data", {}).get("status") in ENDED:
-                            return
-            except httpx.TransportError:
-                pass
-            breaks += 1
-        raise httpx.ReadError(f"The event stream of {job_id} broke {RECONNECTS} times.")
+        for sent in self._connection.messages(f"/jobs/{quoted(job_id)}/events"):
+            message = Message(sent.event, json.loads(sent.data))
+            yield message
+            if message.data.get("data", {}).get("status") in ENDED:
+                return
+
+    def _asked(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
+        return content(self._connection.send(method, path, **sent))

@@ -1,10 +1,9 @@
-"""Answers of the API: their JSON, or the problem that they tell."""
+"""Answers of the API as JSON."""
 
 from typing import Any
 
 import httpx
 
-from traind.connecting import checked
 from traind.errors import Problem
 
 
@@ -12,19 +11,10 @@ def content(response: httpx.Response) -> dict[str, Any]:
     """The JSON of an answer.
 
     Raises:
-        Problem: it tells of one.
+        Problem: it has none: no traind service gave it.
     """
     try:
-        body: dict[str, Any] = checked(response).json()
+        body: dict[str, Any] = response.json()
     except ValueError:
         raise Problem(response.status_code, {"detail": response.text[:200]}) from None
     return body
-
-
-def text(response: httpx.Response) -> str:
-    """The text of an answer that is a document.
-
-    Raises:
-        Problem: it tells of one.
-    """
-    return checked(response).text

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import httpx
-
 from app.client.answers import content
+from traind._sync.connection import Connection
 
 PAGE = 100
 """Most items that most lists of the API give at once."""
 
 
 def each_item(
-    http: httpx.Client, path: str, limit: int | None, page: int = PAGE, **query: Any
+    connection: Connection, path: str, limit: int | None, page: int = PAGE, **query: Any
 ) -> Iterator[dict[str, Any]]:
     """The items of a list in its order, at most `limit` of them, `page` at once; None is all.
 
@@ -23,12 +22,14 @@ def each_item(
         Problem: the service refuses a parameter.
     """
     asked = {name: value for name, value in query.items() if value is not None}
-    return islice(_every_item(http, path, asked | {"limit": min(limit or page, page)}), limit)
+    return islice(_every_item(connection, path, asked | {"limit": min(limit or page, page)}), limit)
 
 
-def _every_item(http: httpx.Client, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _every_item(
+    connection: Connection, path: str, query: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     while True:
-        page = content(http.get(path, params=query))
+        page = content(connection.send("GET", path, query=query))
         yield from page["data"]
         if page["next"] is None:
             return

@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.codes import Status
+from app.codes import ENDED, Status
 from app.store import outbox
 from app.store.database import now
 from app.store.outbox import Work
-from app.store.states import ENDED
 from app.store.tables import jobs, keys, models
 
 TOLD = ENDED | {Status.PAUSED}

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Update, func, select, update
 
-from app.codes import FailureCode, Status, StopReason
+from app.codes import ENDED, FailureCode, Status, StopReason
 from app.store import announcements, checkpoints, diagnoses, events, metrics, outbox
 from app.store.database import now
 from app.store.errors import IllegalMove, LeaseLost
@@ -18,7 +18,7 @@ from app.store.events import NewEvent
 from app.store.outbox import Work
 from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
 from app.store.reported import Reported
-from app.store.states import ENDED, MOVES
+from app.store.states import MOVES
 from app.store.tables import jobs
 from app.store.trained_models import TrainedModel, publish
 

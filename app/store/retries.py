@@ -8,13 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, or_, select
 
-from app.codes import Status
+from app.codes import ENDED, Status
 from app.jobspec import JobSpec
 from app.jobspec.patch import change, corrected
 from app.store import checkpoints, datasets, diagnoses
 from app.store.errors import IllegalMove, NothingToApply
 from app.store.jobs import Job, get, submit
-from app.store.states import ENDED
 from app.store.tables import jobs, models
 
 Z = 1.96

@@ -13,6 +13,3 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset(),
 }
 """Every move a job may make; an ended job makes none."""
-
-ENDED = frozenset(status for status, moves in MOVES.items() if not moves)
-"""The states that a job never leaves."""

@@ -1,6 +1,7 @@
 """Connections that break, and services that go away: nothing is made twice, no wait is lost."""
 
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from app.local import Service
 from tests.client.breaking import breaking
-from traind import Client, Job
+from traind import Client, Job, Problem
 
 
 @pytest.mark.parametrize("breaks", [1, 3])
@@ -81,6 +82,21 @@ def test_a_wait_outlives_the_api(service: Service) -> None:
         assert [each.status for each in ended] == ["succeeded"]
 
 
-def test_a_service_that_is_not_there_is_said_after_a_while() -> None:
-    with Client("http://127.0.0.1:9", patience=0.2) as client, pytest.raises(httpx.ConnectError):
+def test_a_service_that_is_not_there_is_said_at_once() -> None:
+    with Client("http://127.0.0.1:9", patience=1e9) as client, pytest.raises(httpx.ConnectError):
         client.train()
+
+
+def test_what_is_no_traind_is_told_so(tmp_path: Path) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with Client(url) as client, pytest.raises(Problem, match="no traind service"):
+            client.job("job_1")

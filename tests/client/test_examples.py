@@ -19,6 +19,7 @@ SAID = {
     "first_job.py": r"this is a 7, .*\nproduction is model_",
     "why_it_fails.py": r"verdict: learning_rate_too_high\n[^$]*: healthy\n",
     "own_pictures.py": r"cats-and-dogs@1: \d+ pictures to train on, 2 classes\n[^$]*red.png: red",
+    "shapes.py": "",
     "several_at_once.py": r"best: rate 0.01, <Model",
 }
 """What each says, at the least."""
@@ -33,9 +34,9 @@ def test_every_example_is_run_and_told_of() -> None:
 
 @pytest.mark.parametrize("name", SAID)
 def test_an_example_runs_as_it_is(service: Service, tmp_path: Path, name: str) -> None:
-    given = pictures(tmp_path) if name == "own_pictures.py" else []
+    given = {"own_pictures.py": pictures(tmp_path), "shapes.py": [tmp_path / "shapes"]}
     done = subprocess.run(
-        [sys.executable, EXAMPLES / name, *given],
+        [sys.executable, EXAMPLES / name, *given.get(name, [])],
         env=os.environ | {"TRAIND_URL": service.url},
         capture_output=True,
         text=True,

@@ -5,14 +5,13 @@ from itertools import product
 import pytest
 from sqlalchemy import select, update
 
-from app.codes import FailureCode, Status, StopReason
+from app.codes import ENDED, FailureCode, Status, StopReason
 from app.store import events, jobs, leases, recovery, tables, trained_models
 from app.store.database import Database, now
 from app.store.errors import IllegalMove, LeaseLost, ModelNotFound
 from app.store.leases import LEASE, MAX_LOST_ATTEMPTS, Lease
 from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
 from app.store.recovery import CLOCK_TOLERANCE
-from app.store.states import ENDED
 from tests import runs
 from tests.store.test_leases import MODEL, claim, held, job, set_expiry
 

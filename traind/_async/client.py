@@ -79,8 +79,9 @@ class AsyncClient:
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
-        answer = await self._connection.send("POST", "/jobs", makes=True, json=sent)
-        return AsyncJob(self._connection, answers.jobs.Job.model_validate_json(answer.content))
+        kind = answers.jobs.Job
+        made = await self._connection.read(kind, "POST", "/jobs", makes=True, json=sent)
+        return AsyncJob(self._connection, made)
 
     async def validate(
         self, spec: Mapping[str, Any] | JobSpec | None = None, **fields: Any
@@ -91,8 +92,7 @@ class AsyncClient:
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
-        answer = await self._connection.send("POST", "/jobs/validate", json=sent)
-        return answers.jobs.Plan.model_validate_json(answer.content)
+        return await self._connection.read(answers.jobs.Plan, "POST", "/jobs/validate", json=sent)
 
     async def job(self, job_id: str) -> AsyncJob:
         """The job of this id.
@@ -100,8 +100,10 @@ class AsyncClient:
         Raises:
             Problem: there is none.
         """
-        content = await self._connection.get(f"/jobs/{quoted(job_id)}")
-        return AsyncJob(self._connection, answers.jobs.Job.model_validate_json(content))
+        path = f"/jobs/{quoted(job_id)}"
+        return AsyncJob(
+            self._connection, await self._connection.read(answers.jobs.Job, "GET", path)
+        )
 
     async def jobs(self, limit: int | None = None, **filters: Any) -> AsyncIterator[AsyncJob]:
         """Jobs that match every filter, newest first: `status`, `label`; None is all of them.
@@ -167,8 +169,7 @@ class AsyncClient:
             Problem: it has named no other model that still exists.
         """
         path = f"/models/aliases/{quoted(alias)}/rollback"
-        answer = await self._connection.send("POST", path, makes=True)
-        return answers.models.Alias.model_validate_json(answer.content)
+        return await self._connection.read(answers.models.Alias, "POST", path, makes=True)
 
 
 def _as_json(spec: Mapping[str, Any] | JobSpec | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal, Self
 
 from app import answers
+from app.codes import ENDED
 from traind._async.connection import AsyncConnection
 from traind._async.models import AsyncModel
 from traind.connecting import quoted
@@ -45,8 +46,9 @@ class AsyncJob(AsyncShownJob):
 
     async def refresh(self, wait: float = 0) -> Self:
         """Asks how it is: at once, or at its next change of state within `wait` seconds."""
-        content = await self._connection.get(self._path(), wait=wait or None)
-        self.answer = answers.jobs.Job.model_validate_json(content)
+        self.answer = await self._connection.read(
+            answers.jobs.Job, "GET", self._path(), query={"wait": wait or None}
+        )
         return self
 
     async def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
@@ -87,7 +89,10 @@ class AsyncJob(AsyncShownJob):
             if message.event == "progress":
                 yield answers.jobs.LiveProgress.model_validate_json(message.data)
             else:
-                yield answers.jobs.Event.model_validate_json(message.data)
+                event = answers.jobs.Event.model_validate_json(message.data)
+                yield event
+                if event.data.get("status") in ENDED:
+                    return
 
     async def metrics(self) -> Curves:
         """Every point of its curves."""
@@ -107,8 +112,9 @@ class AsyncJob(AsyncShownJob):
 
     async def diagnosis(self) -> answers.diagnoses.Diagnosis:
         """What is wrong with the run, and the specification to try instead."""
-        content = await self._connection.get(self._path("/diagnosis"))
-        return answers.diagnoses.Diagnosis.model_validate_json(content)
+        return await self._connection.read(
+            answers.diagnoses.Diagnosis, "GET", self._path("/diagnosis")
+        )
 
     async def explain(self, form: Literal["markdown", "html"] = "markdown") -> str:
         """Why the run did as it did: a report."""
@@ -149,8 +155,9 @@ class AsyncJob(AsyncShownJob):
 
     async def rates(self) -> answers.diagnoses.RangeTest:
         """What its newest range test recommends."""
-        content = await self._connection.get(self._path("/lr-range"))
-        return answers.diagnoses.RangeTest.model_validate_json(content)
+        return await self._connection.read(
+            answers.diagnoses.RangeTest, "GET", self._path("/lr-range")
+        )
 
     async def model(self) -> AsyncModel:
         """The model that it has made.
@@ -166,13 +173,15 @@ class AsyncJob(AsyncShownJob):
 
     async def _move(self, wish: str, *, repeatable: bool = True) -> Self:
         path = self._path(f"/{wish}")
-        answer = await self._connection.send("POST", path, repeatable=repeatable)
-        self.answer = answers.jobs.Job.model_validate_json(answer.content)
+        self.answer = await self._connection.read(
+            answers.jobs.Job, "POST", path, repeatable=repeatable
+        )
         return self
 
     async def _made(self, part: str, body: dict[str, Any]) -> AsyncJob:
-        answer = await self._connection.send("POST", self._path(part), makes=True, json=body)
-        made = answers.jobs.Job.model_validate_json(answer.content)
+        made = await self._connection.read(
+            answers.jobs.Job, "POST", self._path(part), makes=True, json=body
+        )
         return AsyncJob(self._connection, made)
 
     def _path(self, part: str = "") -> str:

@@ -26,8 +26,10 @@ class AsyncModel(ShownModel):
         Raises:
             Problem: there is none.
         """
-        content = await connection.get(f"/models/{quoted(ref)}")
-        return cls(connection, answers.models.TrainedModel.model_validate_json(content))
+        return cls(
+            connection,
+            await connection.read(answers.models.TrainedModel, "GET", f"/models/{quoted(ref)}"),
+        )
 
     @property
     def id(self) -> str:
@@ -68,15 +70,17 @@ class AsyncModel(ShownModel):
         found: list[answers.predictions.Prediction] = []
         for part in inputs.parts(given, self.answer.input_shape):
             body = {"inputs": part, "model": self.id, **options}
-            answer = await self._connection.send("POST", "/predict", json=body)
-            told = answers.predictions.Predictions.model_validate_json(answer.content)
+            told = await self._connection.read(
+                answers.predictions.Predictions, "POST", "/predict", json=body
+            )
             found += told.predictions
         return found
 
     async def report(self) -> answers.reports.Report:
         """What the test examples say of it."""
-        content = await self._connection.get(self._path("/report"), format="json")
-        return answers.reports.Report.model_validate_json(content)
+        return await self._connection.read(
+            answers.reports.Report, "GET", self._path("/report"), query={"format": "json"}
+        )
 
     async def card(self) -> str:
         """What it is, how it was trained, how well it does, and how to ask it: Markdown."""
@@ -89,8 +93,9 @@ class AsyncModel(ShownModel):
             Problem: the alias cannot be set.
         """
         path = f"/models/aliases/{quoted(alias)}"
-        answer = await self._connection.send("PUT", path, json={"model": self.id})
-        return answers.models.Alias.model_validate_json(answer.content)
+        return await self._connection.read(
+            answers.models.Alias, "PUT", path, json={"model": self.id}
+        )
 
     async def compare(self, other: AsyncModel) -> answers.reports.ModelComparison:
         """Whether the other is better on the same test examples: `a` is this one, `b` the other.
@@ -98,14 +103,19 @@ class AsyncModel(ShownModel):
         Raises:
             Problem: they were not measured on the same examples.
         """
-        content = await self._connection.get("/models/compare", a=self.id, b=other.id)
-        return answers.reports.ModelComparison.model_validate_json(content)
+        return await self._connection.read(
+            answers.reports.ModelComparison,
+            "GET",
+            "/models/compare",
+            query={"a": self.id, "b": other.id},
+        )
 
     async def describe(self, *, name: str | None = None, description: str | None = None) -> Self:
         """Changes what people read of it."""
         sent = {"name": name, "description": description}
-        answer = await self._connection.send("PATCH", self._path(), json=sent)
-        self.answer = answers.models.TrainedModel.model_validate_json(answer.content)
+        self.answer = await self._connection.read(
+            answers.models.TrainedModel, "PATCH", self._path(), json=sent
+        )
         return self
 
     async def weights(self) -> bytes:

@@ -78,8 +78,9 @@ class Client:
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
-        answer = self._connection.send("POST", "/jobs", makes=True, json=sent)
-        return Job(self._connection, answers.jobs.Job.model_validate_json(answer.content))
+        kind = answers.jobs.Job
+        made = self._connection.read(kind, "POST", "/jobs", makes=True, json=sent)
+        return Job(self._connection, made)
 
     def validate(
         self, spec: Mapping[str, Any] | JobSpec | None = None, **fields: Any
@@ -90,8 +91,7 @@ class Client:
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
-        answer = self._connection.send("POST", "/jobs/validate", json=sent)
-        return answers.jobs.Plan.model_validate_json(answer.content)
+        return self._connection.read(answers.jobs.Plan, "POST", "/jobs/validate", json=sent)
 
     def job(self, job_id: str) -> Job:
         """The job of this id.
@@ -99,8 +99,8 @@ class Client:
         Raises:
             Problem: there is none.
         """
-        content = self._connection.get(f"/jobs/{quoted(job_id)}")
-        return Job(self._connection, answers.jobs.Job.model_validate_json(content))
+        path = f"/jobs/{quoted(job_id)}"
+        return Job(self._connection, self._connection.read(answers.jobs.Job, "GET", path))
 
     def jobs(self, limit: int | None = None, **filters: Any) -> Iterator[Job]:
         """Jobs that match every filter, newest first: `status`, `label`; None is all of them.
@@ -166,8 +166,7 @@ class Client:
             Problem: it has named no other model that still exists.
         """
         path = f"/models/aliases/{quoted(alias)}/rollback"
-        answer = self._connection.send("POST", path, makes=True)
-        return answers.models.Alias.model_validate_json(answer.content)
+        return self._connection.read(answers.models.Alias, "POST", path, makes=True)
 
 
 def _as_json(spec: Mapping[str, Any] | JobSpec | None) -> dict[str, Any]:

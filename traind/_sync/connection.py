@@ -12,7 +12,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 
 from app import answers
 from traind._sync.waiting import sleep
-from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked
+from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, read
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,6 +30,7 @@ class Connection:
         """`patience` is for how many seconds a request is sent again."""
         self._http = http
         self._patience = patience
+        self._is_known = False
 
     def close(self) -> None:
         """Ends its connections."""
@@ -71,15 +72,32 @@ class Connection:
                 raise
             except httpx.TransportError as error:
                 pause = patience.pause()
-                if pause is None or not (repeatable or isinstance(error, NOT_SENT)):
+                was_sent = not isinstance(error, NOT_SENT)
+                # Where nobody has ever answered, the address is wrong, or nothing runs there.
+                if (
+                    pause is None
+                    or (was_sent and not repeatable)
+                    or not (was_sent or self._is_known)
+                ):
                     raise
             else:
+                self._is_known = True
                 if answer.status_code not in UNAVAILABLE or not repeatable:
                     return checked(answer)
                 pause = patience.pause(answer)
                 if pause is None:
                     return checked(answer)
             sleep(pause)
+
+    def read(self, kind: type[Answer], method: str, path: str, **sent: Any) -> Answer:
+        """The answer to a request, as `send` sends it.
+
+        Raises:
+            Problem: the service refuses it, or is no traind.
+            httpx.TransportError: the service cannot be reached any more.
+        """
+        answer = self.send(method, path, **sent)
+        return read(kind, answer)
 
     def send_once(self, method: str, path: str, **sent: Any) -> httpx.Response:
         """The answer to a request that cannot be sent again as it is.
@@ -109,8 +127,9 @@ class Connection:
         left, after, most = limit, None, query.pop("most", PAGE)
         while left is None or left > 0:
             size = most if left is None else min(left, most)
-            content = self.get(path, limit=size, after=after, **query)
-            page = answers.pages.Page[kind].model_validate_json(content)  # type: ignore[valid-type]
+            asked = {"limit": size, "after": after, **query}
+            page_of = answers.pages.Page[kind]  # type: ignore[valid-type]
+            page = read(page_of, self.send("GET", path, query=asked))
             for item in page.data:
                 yield item
             after = page.next

@@ -68,11 +68,20 @@ class Datasets:
             options.setdefault("kind", "table")
         with ExitStack() as lasting:
             file = in_thread(lasting.enter_context, packed(path))
-            wanted = {"name": name or as_name(file_name), "file_name": file_name, **options}
-            answer = self._connection.send("POST", "/datasets", makes=True, json=wanted)
-            made = answers.datasets.DatasetVersion.model_validate_json(answer.content)
-            self._send(made.id, file, on_sent)
+            made = self.make(name or as_name(file_name), file_name=file_name, **options)
+            self.send(made.id, file, on_sent)
         return self.imported(made.id, on_import)
+
+    def make(self, name: str, **options: Any) -> answers.datasets.DatasetVersion:
+        """A dataset that awaits its file.
+
+        Raises:
+            Problem: the name or an option is refused.
+        """
+        wanted = {"name": name, **options}
+        return self._connection.read(
+            answers.datasets.DatasetVersion, "POST", "/datasets", makes=True, json=wanted
+        )
 
     def imported(
         self, ref: str, on_import: Imported | None = None
@@ -94,8 +103,9 @@ class Datasets:
     def get(self, ref: str, wait: float = 0) -> answers.datasets.DatasetVersion:
         """The dataset that an id or a name (`my-cats`, `my-cats@2`) means: at once, or when its
         import has ended, within `wait` seconds."""
-        content = self._connection.get(_path(ref), wait=wait or None)
-        return answers.datasets.DatasetVersion.model_validate_json(content)
+        return self._connection.read(
+            answers.datasets.DatasetVersion, "GET", _path(ref), query={"wait": wait or None}
+        )
 
     def list(
         self, limit: int | None = None, **filters: Any
@@ -113,15 +123,21 @@ class Datasets:
 
     def retry(self, ref: str) -> answers.datasets.DatasetVersion:
         """Has a refused dataset imported again."""
-        answer = self._connection.send("POST", _path(ref, "/retry"), repeatable=False)
-        return answers.datasets.DatasetVersion.model_validate_json(answer.content)
+        kind = answers.datasets.DatasetVersion
+        path = _path(ref, "/retry")
+        return self._connection.read(kind, "POST", path, repeatable=False)
 
     def delete(self, ref: str) -> None:
         """Deletes a version and its bytes."""
         self._connection.send("DELETE", _path(ref), repeatable=False)
 
-    def _send(self, dataset_id: str, file: Path, on_sent: Sent | None) -> None:
-        """Sends the file; where the connection breaks, it goes on from what has arrived."""
+    def send(self, dataset_id: str, file: Path, on_sent: Sent | None = None) -> None:
+        """Sends the file; where the connection breaks, it goes on from what has arrived.
+
+        Raises:
+            Problem: the service refuses it.
+            httpx.TransportError: the connection broke too often.
+        """
         path, size = _path(dataset_id, "/content"), file.stat().st_size
         with file.open("rb") as opened:
             digest = in_thread(lambda: file_digest(opened, "sha256").digest())

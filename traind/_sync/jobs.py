@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 from app import answers
+from app.codes import ENDED
 from traind._sync.connection import Connection
 from traind._sync.models import Model
 from traind.connecting import quoted
@@ -46,8 +47,9 @@ class Job(ShownJob):
 
     def refresh(self, wait: float = 0) -> Self:
         """Asks how it is: at once, or at its next change of state within `wait` seconds."""
-        content = self._connection.get(self._path(), wait=wait or None)
-        self.answer = answers.jobs.Job.model_validate_json(content)
+        self.answer = self._connection.read(
+            answers.jobs.Job, "GET", self._path(), query={"wait": wait or None}
+        )
         return self
 
     def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
@@ -88,7 +90,10 @@ class Job(ShownJob):
             if message.event == "progress":
                 yield answers.jobs.LiveProgress.model_validate_json(message.data)
             else:
-                yield answers.jobs.Event.model_validate_json(message.data)
+                event = answers.jobs.Event.model_validate_json(message.data)
+                yield event
+                if event.data.get("status") in ENDED:
+                    return
 
     def metrics(self) -> Curves:
         """Every point of its curves."""
@@ -108,8 +113,7 @@ class Job(ShownJob):
 
     def diagnosis(self) -> answers.diagnoses.Diagnosis:
         """What is wrong with the run, and the specification to try instead."""
-        content = self._connection.get(self._path("/diagnosis"))
-        return answers.diagnoses.Diagnosis.model_validate_json(content)
+        return self._connection.read(answers.diagnoses.Diagnosis, "GET", self._path("/diagnosis"))
 
     def explain(self, form: Literal["markdown", "html"] = "markdown") -> str:
         """Why the run did as it did: a report."""
@@ -150,8 +154,7 @@ class Job(ShownJob):
 
     def rates(self) -> answers.diagnoses.RangeTest:
         """What its newest range test recommends."""
-        content = self._connection.get(self._path("/lr-range"))
-        return answers.diagnoses.RangeTest.model_validate_json(content)
+        return self._connection.read(answers.diagnoses.RangeTest, "GET", self._path("/lr-range"))
 
     def model(self) -> Model:
         """The model that it has made.
@@ -167,13 +170,13 @@ class Job(ShownJob):
 
     def _move(self, wish: str, *, repeatable: bool = True) -> Self:
         path = self._path(f"/{wish}")
-        answer = self._connection.send("POST", path, repeatable=repeatable)
-        self.answer = answers.jobs.Job.model_validate_json(answer.content)
+        self.answer = self._connection.read(answers.jobs.Job, "POST", path, repeatable=repeatable)
         return self
 
     def _made(self, part: str, body: dict[str, Any]) -> Job:
-        answer = self._connection.send("POST", self._path(part), makes=True, json=body)
-        made = answers.jobs.Job.model_validate_json(answer.content)
+        made = self._connection.read(
+            answers.jobs.Job, "POST", self._path(part), makes=True, json=body
+        )
         return Job(self._connection, made)
 
     def _path(self, part: str = "") -> str:
