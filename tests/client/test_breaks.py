@@ -87,7 +87,7 @@ def test_a_service_that_is_not_there_is_said_at_once() -> None:
         client.train()
 
 
-def test_what_is_no_traind_is_told_so(tmp_path: Path) -> None:
+def test_what_is_no_traind_is_told_so() -> None:
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
