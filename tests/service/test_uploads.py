@@ -1,6 +1,5 @@
 """The file of a dataset over HTTP: whole, in parts, broken, too large, damaged, deleted."""
 
-import base64
 import random
 import socket
 from collections.abc import Iterator
@@ -9,13 +8,13 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from app.store import datasets, imports, keys
 from app.store.keys import Limits, Scope
 from tests.service.conftest import Api, problem_of, serving
+from tests.service.uploading import digest_of, offset, put
 from tests.waiting import until
 
 MIB = 2**20
@@ -34,21 +33,6 @@ def dataset(api: Api) -> Iterator[str]:
     assert made.status_code == 201, made.text
     yield made.json()["id"]
     api.http.delete(f"/datasets/{made.json()['id']}")
-
-
-def put(api: Api, dataset: str, content: bytes, **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return api.http.put(f"/datasets/{dataset}/content", content=content, headers=named)
-
-
-def digest_of(content: bytes) -> str:
-    return f"sha-256=:{base64.b64encode(sha256(content).digest()).decode()}:"
-
-
-def offset(api: Api, dataset: str) -> int:
-    answer = api.http.head(f"/datasets/{dataset}/content")
-    assert answer.status_code == 204
-    return int(answer.headers["upload-offset"])
 
 
 def test_a_file_that_is_sent_whole_waits_for_its_import(api: Api, dataset: str) -> None:

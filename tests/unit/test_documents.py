@@ -133,3 +133,12 @@ def test_every_threshold_is_told(rules: ModuleType) -> None:
         if isinstance(value, int | float):
             forms = {f"{value:g}", f"{value:,}", f"{100 * value:.4g}%", f"{100 * value:.4g} points"}
             assert any(re.search(rf"(?<![\d.]){form}(?!\d)", told) for form in forms), name
+
+
+def test_no_file_of_code_is_above_300_lines() -> None:
+    folders = ("app", "benchmarks", "examples", "scripts", "tests", "traind", "worker")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.*")]
+    ours = [file for file in files if file.suffix in {".py", ".js", ".css"}]
+    lengths = {file: file.read_text().count("\n") for file in ours if "vendor" not in file.parts}
+    assert len(lengths) > 500
+    assert {file: lines for file, lines in lengths.items() if lines > 300} == {}
