@@ -22,9 +22,10 @@ def test_every_preset_is_a_valid_spec(name: str) -> None:
     assert JobSpec.model_validate({"preset": name}).preset == name
 
 
+@pytest.mark.parametrize("name", ["images", "images-best"])
 @pytest.mark.parametrize("side", [8, 32, 64, 128, 224])
-def test_the_preset_for_pictures_fits_datasets_of_ones_own(side: int) -> None:
-    fields = {"preset": "images", "dataset": {"name": "my-cats"}}
+def test_the_presets_for_pictures_fit_datasets_of_ones_own(side: int, name: str) -> None:
+    fields = {"preset": name, "dataset": {"name": "my-cats"}}
     for images in (300, 64 * 20 + 1, 50_000):
         known = own_facts(side, train_images=images)
         spec = JobSpec.model_validate(fields, context=known)
