@@ -69,7 +69,7 @@ def test_a_wide_sheet_is_drawn_on_in_colours(coloured: Page) -> None:
     assert box["width"] / box["height"] == pytest.approx(WIDTH / HEIGHT, rel=0.05)
     expect(coloured.get_by_label("Ground")).to_have_value("#000000")  # the model's own
     for colour, label in [("red", "class 0"), ("green", "class 3"), ("blue", "class 6")]:
-        coloured.get_by_label(colour, exact=True).check()
+        coloured.get_by_title(colour, exact=True).click()
         draw(coloured, LEFT)
         answer(coloured).to_have_text(label)
         expect(coloured.get_by_role("button", name="Why?")).to_be_visible()
@@ -78,7 +78,9 @@ def test_a_wide_sheet_is_drawn_on_in_colours(coloured: Page) -> None:
     blue = (pixels[..., 2] > 180) & (pixels[..., 0] < 90)
     assert blue[:, : WIDTH // 3].any()
     assert not blue[:, WIDTH // 3 :].any()
-    coloured.get_by_label("rub out").check()
+    coloured.get_by_label("blue", exact=True).focus()
+    coloured.keyboard.press("ArrowRight")  # to what rubs out
+    expect(coloured.get_by_label("rub out")).to_be_checked()
     draw(coloured, LEFT)
     expect(coloured.get_by_role("button", name="Why?")).to_be_visible()
     coloured.get_by_label("Ground").fill("#ff0000")

@@ -10,14 +10,14 @@ import { predict } from "./predicting.js";
 import { fitted, thumbnail } from "./receiving.js";
 import { inputOf } from "./seen.js";
 
-const TITLES = ["File", "Answer", "Probability", "Doubts", "It is a"];
+const TITLES = ["Picture", "It is a", "Answer", "Probability", "Doubts"];
 
 /**
  * A card that `ask(files)` fills, one file after another; `again()` asks anew, with the right
  * classes as they are; `clear()` empties and hides it.
  */
 export function many(model, preparation, signal) {
-  const element = h("section", { class: "card", hidden: true });
+  const element = h("section", { class: "card many", hidden: true });
   const told = h("div", { role: "status" });
   let lines = [];
   let turn = 0;
@@ -53,7 +53,7 @@ export function many(model, preparation, signal) {
 
   const lineOf = (file) => {
     const choice = classes("–", { "aria-label": `${file.name} is a`, onchange: count });
-    const row = h("tr", {}, h("td", {}, thumbnail(file, signal)), h("td", { class: "name" }, file.name), h("td", { class: "soft", colspan: 3 }, "…"), h("td", {}, choice));
+    const row = h("tr", {}, h("td", {}, thumbnail(file, signal), h("span", { class: "soft ellipsis", title: file.name }, file.name)), h("td", {}, choice), h("td", { class: "soft", colspan: 3 }, "…"));
     return { file, choice, row };
   };
   const answer = async ({ file, choice, row }) => {
@@ -65,7 +65,7 @@ export function many(model, preparation, signal) {
         return [h("td", { class: "fault", colspan: 3 }, error.message)];
       },
     );
-    show(row, row.children[0], row.children[1], cells, choice.parentElement);
+    show(row, row.children[0], row.children[1], cells);
     count();
   };
   const askAll = async () => {
@@ -80,13 +80,13 @@ export function many(model, preparation, signal) {
     ask(files) {
       lines = files.map(lineOf);
       all.value = "";
-      const pictures = h("th", { scope: "col" }, h("span", { class: "only-read" }, "Picture"));
-      const head = h("thead", {}, h("tr", {}, pictures, TITLES.map((title) => h("th", { scope: "col" }, title))));
+      const head = h("thead", {}, h("tr", {}, TITLES.map((title) => h("th", { scope: "col", class: title === "Probability" ? "number" : null }, title))));
       show(
         element,
         h("h2", {}, `${files.length} files`),
+        h("p", { class: "row" }, h("label", { for: "all-classes" }, "All of them are"), all),
         scrolling("Answers", h("table", {}, head, h("tbody", {}, lines.map(({ row }) => row)))),
-        h("div", { class: "correct" }, h("label", { for: "all-classes" }, "All of them are"), h("div", { class: "row" }, all, keeping), told),
+        h("div", { class: "correct" }, keeping, told),
       );
       element.hidden = false;
       count();

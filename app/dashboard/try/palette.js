@@ -21,7 +21,7 @@ export function palette(isColoured, ground, onground) {
   const choice = ([name, colour]) => {
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = colour ?? "";
-    return h("label", { title: name }, h("input", { type: "radio", name: "pen", "aria-label": name, checked: colour === pen, onchange: () => (pen = colour) }), colour ? swatch : name);
+    return h("label", { title: name }, h("input", { type: "radio", name: "pen", class: "only-read", "aria-label": name, checked: colour === pen, onchange: () => (pen = colour) }), colour ? swatch : name);
   };
   const onto = h("input", { type: "color", value: paper, oninput: onground });
   return {
