@@ -46,7 +46,9 @@ async function route() {
   try {
     const { view } = await load();
     if (signal.aborted) return;
+    const hadFocus = main.contains(document.activeElement);
     show(main, place);
+    if (hadFocus) main.focus({ preventScroll: true });
     window.scrollTo(0, 0);
     await view(place, { ...address, query: new URLSearchParams(query) }, signal);
     if (!signal.aborted) place.dataset.ready = hash; // a view may change its own address

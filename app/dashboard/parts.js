@@ -42,6 +42,7 @@ export function action(label, run, { primary = false, danger = false } = {}) {
     type: "button",
     class: primary ? "primary" : danger ? "danger" : null,
     onclick: async () => {
+      const hadFocus = document.activeElement === button; // a disabled button loses it
       button.disabled = true;
       try {
         await run();
@@ -49,6 +50,7 @@ export function action(label, run, { primary = false, danger = false } = {}) {
         if (error.name !== "AbortError") notice(error.message, true);
       } finally {
         button.disabled = false;
+        if (hadFocus && document.activeElement === document.body) button.focus();
       }
     },
   }, label);

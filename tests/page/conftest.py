@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -21,9 +22,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from app.client import Client
 from app.local import Service
 from tests.service.conftest import Api, serving
-from tests.waiting import until
+from tests.waiting import ended, until
 
 CHROMIUM = os.environ.get("TRAIND_TEST_CHROMIUM") or shutil.which("chromium")
 PICTURES = os.environ.get("TRAIND_TEST_PICTURES")
@@ -94,6 +96,14 @@ def page(context: BrowserContext, service: Service, faults: list[str]) -> Page: 
     page = context.new_page()
     page.goto(service.url)
     return page
+
+
+@pytest.fixture(scope="module")
+def digits(service: Service) -> dict[str, Any]:
+    """A model of scikit-learn's digits."""
+    spec = {"preset": "digits", "training": {"epochs": 8}, "name": "digits to try"}
+    with Client(service.url) as client:
+        return client.model(ended(client, client.submit(spec))["model"])
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Jobs in the browser: from the first one to the one that was mended."""
 
+import json
 import re
 
+import yaml
 from playwright.sync_api import Page, expect
 
 from app.client import Client
@@ -11,6 +13,8 @@ from tests.page.conftest import forget, goto, picture
 
 DIGITS = {"dataset": {"name": "digits"}, "training": {"epochs": 3, "log_every": 100}}
 LONG = {"dataset": {"name": "digits"}, "training": {"epochs": 5000, "log_every": 5000}}
+ODD_NAME = 'yes: it\'s # 1, "quoted" <b>'
+YAML = """async (spec) => (await import("/dashboard/job/as_code.js")).yaml(spec)"""
 TOO_FAST = {"dataset": {"name": "digits"}, "training": {"epochs": 3, "optimizer": {"lr": 3.0}}}
 
 
@@ -87,6 +91,27 @@ def test_the_form_says_what_is_wrong_at_the_field(page: Page, faults: list[str])
     expect(page.get_by_label("learning rate", exact=True)).to_have_value("0.02")
     expect(page.get_by_label("epochs", exact=True)).to_have_value("2")
     forget(faults, "422")
+
+
+def test_the_form_is_given_as_yaml(page: Page) -> None:
+    goto(page, "#/new?preset=digits")
+    page.get_by_label("name of the job").fill(ODD_NAME)
+    page.get_by_label("learning rate", exact=True).fill("0.0000003")
+    page.get_by_label("hidden layers").fill("32, 16")
+    page.get_by_role("button", name="JSON", exact=True).click()
+    spec = json.loads(page.get_by_label("Code").inner_text())
+    assert spec["training"]["optimizer"]["lr"] == 3e-7
+    page.get_by_role("button", name="YAML", exact=True).click()
+    expect(page.get_by_text("traind submit job.yaml")).to_be_visible()
+    assert yaml.safe_load(page.get_by_label("Code").inner_text()) == spec
+    picture(page, "new-job-yaml")
+    odd = {
+        "labels": {"on": "yes", "1": "2026-01-01", 'a: "b"': "\x7f\u2028\u00e9\U0001f600", "": ""},
+        "numbers": [1, -0.5, 1e21, 1e-7, None, True, "no"],
+        "empty": {}, "none": [], "deep": {"deeper": {"n": None}}, "each": [{"null": "~"}],
+    }  # fmt: skip
+    written = page.evaluate(YAML, odd)
+    assert yaml.safe_load(written) == odd
 
 
 def test_a_range_test_recommends_a_rate_to_train_with(page: Page, service: Service) -> None:

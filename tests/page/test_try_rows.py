@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.page.conftest import arrived, forget, goto, hold, picture
+from tests.page.test_try_keyboard import tab_to
 from tests.service import rows
 from tests.service.conftest import Api, serving
 
@@ -122,6 +123,18 @@ def test_contributions_have_signs_and_the_usual_value_has_none(own: Page) -> Non
     expect(contributions(own).nth(1)).to_contain_text(f"−{100 * (of_age - before):.1f}%")
     expect(contributions(own).nth(2)).to_have_text("jobhas its usual value")
     picture(own, "try-row-signs")
+
+
+def test_a_row_is_typed_and_explained_by_keyboard(own: Page) -> None:
+    goto(own, "#/try")
+    tab_to(own, own.get_by_label(SPACED))
+    own.keyboard.press("Control+a")
+    own.keyboard.type("60")
+    expect(own.locator(".answer .big")).to_have_text(">50K")
+    tab_to(own, why(own))
+    own.keyboard.press("Enter")
+    expect(contributions(own).nth(0)).to_contain_text(SPACED)
+    expect(why(own)).to_be_focused()
 
 
 def test_an_explanation_asks_in_small_requests(own: Page) -> None:

@@ -13,17 +13,19 @@ const ENDING = "-corrected";
 const FOLDER = /^(?!\.)[^/\\\0]+$/;
 
 /**
- * Adds a picture, a Blob, with its right class; `model` is the model that answered. Answers the
- * dataset with all that was kept until now, imported. Throws what was refused, and an Error for a
- * class whose name is none for a folder.
+ * Adds `examples`, `[{ label, picture }]` of right classes and Blobs; `model` is the model that
+ * answered. Answers the dataset with all that was kept until now, imported. Throws what was refused,
+ * and an Error for a class whose name is none for a folder.
  */
-export async function keep(model, label, picture, signal) {
-  if (!FOLDER.test(label.trim())) throw new Error(`Corrections of the class “${label}” cannot be kept: they are sent as a folder for each class, and a folder's name is not empty, has no slash and begins with no dot.`);
+export async function keep(model, examples, signal) {
+  const odd = examples.find(({ label }) => !FOLDER.test(label.trim()));
+  if (odd) throw new Error(`Corrections of the class “${odd.label}” cannot be kept: they are sent as a folder for each class, and a folder's name is not empty, has no slash and begins with no dot.`);
   const { name, base } = await placeOf(model, signal);
   const before = await newest(name, signal);
   const kept = before ? await contentOf(before, signal) : new Blob();
-  const path = `${label}/${new Date().toISOString().replaceAll(/[:.]/g, "-")}.png`;
-  const file = new Blob([await withoutEnd(kept), tarOf([{ path, file: picture }])], { type: "application/x-tar" });
+  const now = new Date().toISOString().replaceAll(/[:.]/g, "-");
+  const added = examples.map(({ label, picture }, at) => ({ path: `${label}/${now}-${at}.png`, file: picture }));
+  const file = new Blob([await withoutEnd(kept), tarOf(added)], { type: "application/x-tar" });
   const dataset = await make("/datasets", { name, base, file_name: "corrections.tar" }, { signal });
   await whole(upload(dataset.id, file));
   return imported(dataset.id, signal);

@@ -5,9 +5,17 @@ import { h, show } from "../dom.js";
 const FORMS = {
   curl: (spec) => `curl -s ${location.origin}/jobs -H 'Content-Type: application/json' -d '${json(spec).replaceAll("'", "'\\''")}'`,
   Python: (spec) => `from traind import Client\n\nspec = ${python(spec, "")}\nwith Client("${location.origin}") as client:\n    job = client.train(spec).wait(progress=True)\n    print(job, job.diagnosis().verdict)`,
-  File: (spec) => `${json(spec)}\n`,
+  JSON: (spec) => `${json(spec)}\n`,
+  YAML: yaml,
 };
-const HINTS = { curl: "", Python: "pip install 'traind[client]'", File: "Save it as job.json, then: traind submit job.json --watch" };
+const HINTS = {
+  curl: "", Python: "pip install 'traind[client]'",
+  JSON: "Save it as job.json, then: traind submit job.json --watch", YAML: "Save it as job.yaml, then: traind submit job.yaml --watch",
+};
+/** Words that YAML 1.1 reads as other than a string. */
+const YAML_WORDS = /^(y|n|yes|no|on|off|true|false|null)$/;
+/** What must be escaped in YAML, where JSON leaves it as it is. */
+const YAML_ESCAPED = /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 /** A panel with the forms of a specification; `update(spec)` shows another. */
 export function asCode() {
@@ -50,4 +58,21 @@ function python(value, indent = "    ") {
   const inner = `${indent}    `;
   const pairs = Object.entries(value).map(([key, each]) => `${inner}${JSON.stringify(key)}: ${python(each, inner)},\n`);
   return pairs.length ? `{\n${pairs.join("")}${indent}}` : "{}";
+}
+
+/** A specification as YAML: an object below its name, a list in one line. */
+export function yaml(spec, indent = "") {
+  return Object.entries(spec).map(([key, value]) => {
+    const name = /^[a-z][a-z_0-9]*$/.test(key) && !YAML_WORDS.test(key) ? key : inYaml(key);
+    const isBlock = value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length;
+    return `${indent}${name}:${isBlock ? `\n${yaml(value, `${indent}  `)}` : ` ${inYaml(value)}\n`}`;
+  }).join("");
+}
+
+/** A value in one line: JSON, where a number with an exponent has a point, too, as YAML 1.1 wants it. */
+function inYaml(value) {
+  if (Array.isArray(value)) return `[${value.map(inYaml).join(", ")}]`;
+  if (value !== null && typeof value === "object") return `{${Object.entries(value).map(([key, each]) => `${inYaml(key)}: ${inYaml(each)}`).join(", ")}}`;
+  if (typeof value === "number") return String(value).replace(/^(-?\d+)e/, "$1.0e");
+  return JSON.stringify(value).replace(YAML_ESCAPED, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

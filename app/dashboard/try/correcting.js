@@ -5,6 +5,15 @@ import { keep, trainAgain } from "../data/corrections.js";
 import { h, show, text } from "../dom.js";
 import { action } from "../parts.js";
 
+/** That a dataset has what was kept, and the way on from there. */
+export function kept(model, dataset) {
+  const again = async () => (location.hash = `#/jobs/${(await trainAgain(model, dataset)).id}`);
+  return [
+    h("p", {}, "Kept in ", h("a", { href: `#/data/${quoted(dataset.name)}` }, dataset.name), ` with its ${text.count(dataset.facts.train_images)} training pictures.`),
+    action("Train again", again, { primary: true }),
+  ];
+}
+
 /** The panel of a correction; `offer(prediction)` shows it for the picture that `network` shows. */
 export function correcting(model, network, signal) {
   const choice = h("select", { id: "right-class" }, model.classes.map((label) => h("option", { value: label }, label)));
@@ -12,9 +21,8 @@ export function correcting(model, network, signal) {
   const keeping = action("Keep it", async () => {
     show(told, h("p", { class: "soft" }, "Keeping it…"));
     try {
-      const dataset = await keep(model, choice.value, network.png, signal);
-      const again = async () => (location.hash = `#/jobs/${(await trainAgain(model, dataset)).id}`);
-      show(told, h("p", {}, "Kept in ", h("a", { href: `#/data/${quoted(dataset.name)}` }, dataset.name), ` with its ${text.count(dataset.facts.train_images)} training pictures.`), action("Train again", again, { primary: true }));
+      const dataset = await keep(model, [{ label: choice.value, picture: network.png }], signal);
+      show(told, kept(model, dataset));
     } catch (error) {
       show(told);
       throw error;

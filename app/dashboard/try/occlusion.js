@@ -7,8 +7,10 @@
 
 import { post, quoted, request } from "../api.js";
 
-/** A patch is a fourth of the shorter side, and moves by half of itself. */
+/** A patch is a fourth of the shorter side, but no smaller than this part of the longer one, so that a
+ * long picture asks for some hundred answers and not for thousands. It moves by half of itself. */
 const PATCHES = 4;
+const MOST_PATCHES = 32;
 /** Most bytes of inputs in one request, so that it passes services and proxies with small limits. */
 const MOST_BYTES = 5e5;
 /** Bytes that a request has around its rows, `{"inputs":[]}`, and some room. */
@@ -20,7 +22,7 @@ const encoder = new TextEncoder();
  * are bytes from 0 to 255, channel after channel.
  */
 export async function pixelRelevance(model, { pixels, channels, height, width }, index, signal) {
-  const side = Math.max(1, Math.round(Math.min(height, width) / PATCHES));
+  const side = Math.max(1, Math.round(Math.min(height, width) / PATCHES), Math.ceil(Math.max(height, width) / MOST_PATCHES));
   const step = Math.max(1, Math.floor(side / 2));
   const places = [];
   for (let top = 1 - step; top < height; top += step) for (let left = 1 - step; left < width; left += step) places.push([top, left]);

@@ -5,6 +5,7 @@ import { correcting } from "./correcting.js";
 import { drawing } from "./drawing.js";
 import { many } from "./many.js";
 import { predicting } from "./predicting.js";
+import { preparing } from "./preparing.js";
 import { receiving, thumbnail } from "./receiving.js";
 import { seen } from "./seen.js";
 
@@ -13,13 +14,17 @@ export function pictures(model, ongone, signal) {
   const preview = h("div");
   const network = seen(model, signal);
   const correction = correcting(model, network, signal);
-  const answers = predicting({ model, network, correction, ongone }, signal);
-  const table = many(model, signal);
-  const sheet = drawing(model.input_shape[1], (blob) => {
+  const preparation = preparing(model, () => {
+    answers.again();
+    table.again();
+  });
+  const answers = predicting({ model, preparation, network, correction, ongone: () => sheet.atRest(ongone) }, signal);
+  const table = many(model, preparation, signal);
+  const sheet = drawing(model, (blob) => {
     show(preview);
     if (blob) answers.ask(blob);
     else answers.clear();
-  });
+  }, signal);
   const bring = (files) => {
     sheet.empty();
     table.clear();
@@ -33,7 +38,7 @@ export function pictures(model, ongone, signal) {
     h(
       "div",
       { class: "columns" },
-      h("section", { class: "card" }, sheet.element, buttons, preview),
+      h("section", { class: "card" }, sheet.element, buttons, preview, preparation.element),
       h("section", { class: "card" }, h("h2", {}, "The answer"), answers.element, network.element, correction.element),
     ),
     table.element,

@@ -1,7 +1,7 @@
 /** What the network sees of a picture, and which of its pixels speak for the answer. */
 
 import { quoted, request } from "../api.js";
-import { h, show } from "../dom.js";
+import { h, show, text } from "../dom.js";
 import { action } from "../parts.js";
 import { pixelRelevance } from "./occlusion.js";
 
@@ -9,10 +9,16 @@ import { pixelRelevance } from "./occlusion.js";
 const FOR = [230, 159, 0];
 const AGAINST = [0, 114, 178];
 
-/** The file as the model takes it, as a PNG. */
-export function inputOf(model, file, signal) {
+/** Alpha of the map where a pixel counts most, of 255. */
+const OPAQUE = 220;
+/** Side of a square picture on the screen, and the longest of another, in rem. */
+const SIDE = 9;
+const LONGEST = 18;
+
+/** The file as the model takes it, prepared as `query` says, as a PNG. */
+export function inputOf(model, file, query, signal) {
   const headers = { "Content-Type": file.type };
-  return request("POST", `/models/${quoted(model)}/input`, { body: file, headers, signal, as: "blob" });
+  return request("POST", `/models/${quoted(model.id)}/input`, { body: file, headers, query, signal, as: "blob" });
 }
 
 /**
@@ -21,8 +27,11 @@ export function inputOf(model, file, signal) {
  */
 export function seen(model, signal) {
   const canvas = h("canvas", { class: "pixels", role: "img", "aria-label": "What the network sees" });
-  const map = h("canvas", { class: "pixels map", "aria-hidden": "true" });
-  const legend = h("p", { class: "help", role: "status" });
+  const grey = h("canvas", { class: "pixels grey" });
+  const map = h("canvas", { class: "pixels map" });
+  const layers = h("div", { class: "layers", "aria-hidden": "true", hidden: true }, grey, map);
+  const frame = h("div", { class: "layers" }, canvas);
+  const legend = h("div", { role: "status" });
   let shown = null;
   let turn = 0;
   const explain = action("Why?", async () => {
@@ -34,10 +43,12 @@ export function seen(model, signal) {
         if (asked === shown) throw error;
       });
     if (asked !== shown) return;
+    grey.getContext("2d").drawImage(canvas, 0, 0);
     paint(map, fall, height, width);
-    show(legend, h("span", { class: "for" }, "■"), ` speaks for ${asked.prediction.label}, `, h("span", { class: "against" }, "■"), " against it: how much the answer falls or rises where a patch is covered.");
+    layers.hidden = false;
+    show(legend, legendOf(fall, asked.prediction.label));
   });
-  const element = h("div", { class: "seen" }, h("h3", {}, "What the network sees"), h("div", { class: "layers" }, canvas, map), explain, legend);
+  const element = h("div", { class: "seen" }, h("h3", {}, "What the network sees"), h("div", { class: "row" }, frame, layers), explain, legend);
   element.hidden = true;
   return {
     element,
@@ -46,12 +57,14 @@ export function seen(model, signal) {
       const image = await createImageBitmap(png);
       if (began !== turn) return;
       const { width, height } = image;
-      Object.assign(canvas, { width, height });
-      Object.assign(map, { width, height });
+      for (const each of [canvas, grey, map]) Object.assign(each, { width, height });
+      const aspect = width / height;
+      for (const each of [frame, layers]) each.style.width = `${Math.min(LONGEST, SIDE * Math.sqrt(aspect), LONGEST * aspect)}rem`;
       const pen = canvas.getContext("2d", { willReadFrequently: true });
       pen.drawImage(image, 0, 0);
       shown = isCurrent() ? { pixels: planes(pen.getImageData(0, 0, width, height).data, model.input_shape[0]), prediction, width, height, png } : null;
       explain.toggleAttribute("data-waiting", !shown);
+      layers.hidden = true;
       show(legend);
       element.hidden = false;
     },
@@ -79,12 +92,24 @@ function planes(rgba, channels) {
   return pixels;
 }
 
+const most = (fall) => fall.reduce((found, value) => Math.max(found, Math.abs(value)), 1e-6);
+
 function paint(map, fall, height, width) {
-  const most = Math.max(1e-6, ...fall.map(Math.abs));
+  const scale = OPAQUE / most(fall);
   const image = new ImageData(width, height);
-  fall.forEach((value, at) => {
-    const [red, green, blue] = value > 0 ? FOR : AGAINST;
-    image.data.set([red, green, blue, 220 * (Math.abs(value) / most)], 4 * at);
-  });
+  fall.forEach((value, at) => image.data.set([...(value > 0 ? FOR : AGAINST), scale * Math.abs(value)], 4 * at));
   map.getContext("2d").putImageData(image, 0, 0);
+}
+
+/** What the colours of the map mean, from the least value to the greatest. */
+function legendOf(fall, label) {
+  const [least, greatest] = [Math.min, Math.max].map((either) => fall.reduce((found, value) => either(found, value)));
+  const tint = (value) => `rgb(${(value > 0 ? FOR : AGAINST).join(" ")} / ${((OPAQUE / 255) * Math.abs(value)) / most(fall)})`;
+  const zero = least < 0 && greatest > 0 ? `transparent ${(-100 * least) / (greatest - least)}%, ` : "";
+  const bar = h("span", { class: "tints" });
+  bar.style.background = `linear-gradient(to right, ${tint(least)}, ${zero}${tint(greatest)})`;
+  return [
+    h("p", { class: "row" }, text.signed(100 * least, 1), bar, text.signed(100 * greatest, 1), " percentage points"),
+    h("p", { class: "help" }, `By how much the probability of ${label} falls where a patch is covered: `, h("span", { class: "for" }, "■"), ` speaks for ${label}, `, h("span", { class: "against" }, "■"), " against it."),
+  ];
 }
