@@ -59,7 +59,9 @@ class PostgreSQL:
                 max_overflow=OVERFLOW,
                 pool_timeout=busy_seconds,
                 json_serializer=_json,
-                connect_args={name: each for name, each in _CONNECT.items() if name not in url.query},
+                connect_args={
+                    name: each for name, each in _CONNECT.items() if name not in url.query
+                },
             )
         except ImportError as error:
             reason = "psycopg is not installed: pip install 'traind[postgres]'"
@@ -160,9 +162,9 @@ _CONNECT = {
 
 
 def _prepare(connection: Any, session: str) -> None:
-    from psycopg.types.string import StrDumper  # noqa: PLC0415 (only where it is installed)
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 (only where it is installed)
 
-    class Storable(StrDumper):
+    class Storable(StrDumperUnknown):
         """Text without NUL, which PostgreSQL cannot store: a traceback may quote one."""
 
         def dump(self, obj: str) -> Any:
