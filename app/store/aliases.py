@@ -125,9 +125,10 @@ def _made_or_held(connection: Connection, name: str, model_id: str) -> str | Non
     """Makes the alias: None; or holds the one that is there: the model that it names."""
     _hold_model(connection, model_id)
     values = {"name": name, "model_id": model_id, "updated_at": now(connection)}
-    make = dialects.of(connection).insert(aliases).values(values).on_conflict_do_nothing()
+    new = dialects.of(connection).insert(aliases).values(values).on_conflict_do_nothing()
+    made = new.returning(aliases.c.name)
     held = select(aliases.c.model_id).where(aliases.c.name == name).with_for_update()
-    while connection.execute(make).rowcount == 0:
+    while connection.execute(made).one_or_none() is None:
         named: str | None = connection.execute(held).scalar_one_or_none()
         if named is not None:  # else it was deleted meanwhile
             return named

@@ -1,7 +1,7 @@
 """A fresh, migrated database for each store test, on SQLite and on PostgreSQL.
 
 Each is a copy of one that was migrated once. A test of what SQLite alone does, its file, its
-PRAGMAs or its doorbell, is marked `sqlite`.
+PRAGMAs or its doorbell, is marked `sqlite`, one of what a server does `postgresql`.
 """
 
 import shutil
@@ -20,8 +20,9 @@ __all__ = ["postgresql"]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "dialect" not in metafunc.fixturenames:
         return
-    is_sqlites = metafunc.definition.get_closest_marker("sqlite") is not None
-    kinds = ["sqlite"] if is_sqlites else ["sqlite", "postgresql"]
+    kinds = ["sqlite", "postgresql"]
+    marked = [kind for kind in kinds if metafunc.definition.get_closest_marker(kind)]
+    kinds = marked or kinds
     metafunc.parametrize("dialect", kinds, indirect=True)
 
 

@@ -43,6 +43,8 @@ def interleavings(
             assert place > 2, "the first transaction has no statement to come between"
             return
         yield ended
+        if store.path is not None:  # SQLite has one order: the second one waits from the beginning
+            return
         assert place < STATEMENTS
 
 

@@ -66,6 +66,7 @@ class Listener:
         self._lock = threading.Lock()
         self._bells: list[PipeBell] = []
         self._heard = 0
+        self._listens = False
         self._closed, self._close = os.pipe()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._thread.start()
@@ -75,10 +76,12 @@ class Listener:
         return self._heard << 32 | int(time.monotonic() / LOOK_SECONDS)
 
     def bell(self, *, deaf_to_self: bool) -> PipeBell:
-        """One more bell."""
+        """One more bell. Its first ring says that it hears from now on."""
         bell = PipeBell(self, deaf_to_self=deaf_to_self)
         with self._lock:
             self._bells.append(bell)
+            if self._listens:
+                bell.ring()
         return bell
 
     def forget(self, bell: PipeBell) -> None:
@@ -98,22 +101,22 @@ class Listener:
         while not is_closing:
             try:
                 connection = self._open()
-            except SQLAlchemyError:
+            except (SQLAlchemyError, _psycopg_error()):  # the pool tells some as they come
                 self._hear(None)  # nobody knows what was committed
                 is_closing = self._rest(DEAF_SECONDS)
                 continue
             try:
                 is_closing = self._listen(connection)
             except _psycopg_error():
-                self._hear(None)
+                self._hear(None, listens=False)
             finally:
                 connection.close()
 
     def _open(self) -> Any:
         """A connection of psycopg that listens, and that the pool does not know any more."""
         pooled = self._engine.raw_connection()
-        pooled.detach()
         connection: Any = pooled.driver_connection
+        pooled.detach()
         try:
             connection.rollback()
             connection.autocommit = True
@@ -121,7 +124,7 @@ class Listener:
         except _psycopg_error():
             connection.close()
             raise
-        self._hear(None)  # what was committed before
+        self._hear(None, listens=True)  # what was committed before
         return connection
 
     def _listen(self, connection: Any) -> bool:
@@ -134,9 +137,10 @@ class Listener:
                 for notification in connection.notifies(timeout=0):
                     self._hear(notification.payload)
 
-    def _hear(self, sender: str | None) -> None:
+    def _hear(self, sender: str | None, *, listens: bool | None = None) -> None:
         self._heard += 1
         with self._lock:
+            self._listens = self._listens if listens is None else listens
             for bell in self._bells:
                 if sender != self._own or not bell.deaf_to_self:
                     bell.ring()
