@@ -27,6 +27,7 @@ def sweep(settings: Settings, database: Database) -> list[str]:
         removed.append(upload)
     for digest in objects.digests(before=time.time() - OBJECT_SECONDS):
         with database.write() as connection:  # nobody names it anew meanwhile
+            datasets.hold_object(connection, digest)
             if not datasets.is_kept(connection, digest):
                 objects.discard(digest)
                 removed.append(digest)

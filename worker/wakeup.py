@@ -15,7 +15,7 @@ class Wakeup:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bell = doorbell.hang(database)
+        self._bell = doorbell.hang(database, deaf_to_self=True)
         self._signals, self._signalled = socket.socketpair()
         for end in (self._signals, self._signalled):
             end.setblocking(False)
@@ -43,7 +43,7 @@ class Wakeup:
             self._bell.hush()
         if self._bell.is_removed:
             self._bell.close()
-            self._bell = doorbell.hang(self._database)
+            self._bell = doorbell.hang(self._database, deaf_to_self=True)
         return rang
 
     def ring_others(self) -> None:

@@ -188,6 +188,7 @@ def delete(ref: DatasetRef, database: TheDatabase, objects: TheObjects) -> None:
     objects.abandon(dataset.id)
     if dataset.content_sha256 is not None:
         with database.write() as connection:  # nobody names it anew meanwhile
+            datasets.hold_object(connection, dataset.content_sha256)
             if not datasets.is_kept(connection, dataset.content_sha256):
                 objects.discard(dataset.content_sha256)
 

@@ -4,7 +4,7 @@ import asyncio
 
 from app.store import doorbell
 from app.store.database import Database
-from app.store.doorbell import Bell
+from app.store.dialects import Bell
 
 LOOK_SECONDS = 0.1
 """Between two looks of one loop, at least; and exactly, where there is no doorbell."""

@@ -1,6 +1,7 @@
 """What every route has: the scope that it needs, declared beside it, and a strict JSON body."""
 
 from collections.abc import Callable, Coroutine, Iterable
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -9,6 +10,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from app.api.strict_json import StrictRequest
+from app.store.conflicts import retried
 from app.store.keys import Scope
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -26,12 +28,18 @@ def needs(scope: Scope | None) -> Callable[[Endpoint], Endpoint]:
 
 
 class Route(APIRoute):
-    """A route that asks for its scope before anything of a request is read."""
+    """A route that asks for its scope before anything of a request is read.
+
+    An endpoint that is no coroutine runs again when a database server has undone its write: it
+    does nothing else that must not be done twice.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **described: Any) -> None:
         if not hasattr(endpoint, "needed_scope"):
             raise TypeError(f"{path} does not declare the scope that it needs: add @needs(...)")
         self.needed_scope: Scope | None = endpoint.needed_scope
+        if not iscoroutinefunction(endpoint):
+            endpoint = retried(endpoint)
         super().__init__(path, endpoint, **described)
 
     async def handle(self, scope: Connection, receive: Receive, send: Send) -> None:

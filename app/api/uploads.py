@@ -22,6 +22,7 @@ from app.api.problems import UPLOAD_OFFSET
 from app.api.routes import Route, needs
 from app.api.state import TheDatabase, TheObjects
 from app.store import datasets, keys
+from app.store.conflicts import retried
 from app.store.database import Database
 from app.store.errors import (
     DatasetNotFound,
@@ -107,7 +108,9 @@ async def send(
         if part.total is not None and received < part.total:
             return JSONResponse({"received": received}, 200, {UPLOAD_OFFSET: str(received)})
         wanted = _wanted(repr_digest)
-        whole = await run_in_threadpool(_finish, database, objects, dataset, received, wanted)
+        whole = await run_in_threadpool(
+            retried(_finish), database, objects, dataset, received, wanted
+        )
     return Response(whole.model_dump_json(), 202, media_type="application/json")
 
 
@@ -184,6 +187,7 @@ def _finish(
             datasets.check_awaited(connection, dataset.id)
             if dataset.key_id is not None:
                 keys.check_stored(connection, dataset.key_id, size)
+            datasets.hold_object(connection, digest)
             # Within the lock: who deletes the last version of these bytes waits.
             objects.keep(dataset.id, digest)
             datasets.uploaded(connection, dataset.id, digest, size)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select
 
+from app.store import dialects
 from app.store.database import now
-from app.store.errors import AliasKept, AliasNotFound, NothingToRollBack
+from app.store.errors import AliasKept, AliasNotFound, ModelNotFound, NothingToRollBack
+from app.store.locks import hold_rows
 from app.store.tables import aliases, models, promotions
 
 LATEST = "latest"
@@ -100,14 +102,15 @@ def promote(
 
     Raises:
         AliasKept: the service keeps this alias itself.
+        ModelNotFound: the model was deleted.
     """
     if name == LATEST:
         raise AliasKept(name)
-    current = select(aliases.c.model_id).where(aliases.c.name == name)
-    previous: str | None = connection.execute(current).scalar_one_or_none()
+    previous = _made_or_held(connection, name, model_id)
     if previous == model_id:
         return previous
-    point(connection, name, model_id)
+    if previous is not None:
+        point(connection, name, model_id)
     count = select(func.coalesce(func.max(promotions.c.id), 0)).where(promotions.c.alias == name)
     number = connection.execute(count).scalar_one() + 1
     connection.execute(
@@ -116,6 +119,25 @@ def promote(
         )
     )
     return previous
+
+
+def _made_or_held(connection: Connection, name: str, model_id: str) -> str | None:
+    """Makes the alias: None; or holds the one that is there: the model that it names."""
+    _hold_model(connection, model_id)
+    values = {"name": name, "model_id": model_id, "updated_at": now(connection)}
+    new = dialects.of(connection).insert(aliases).values(values).on_conflict_do_nothing()
+    made = new.returning(aliases.c.name)
+    held = select(aliases.c.model_id).where(aliases.c.name == name).with_for_update()
+    while connection.execute(made).one_or_none() is None:
+        named: str | None = connection.execute(held).scalar_one_or_none()
+        if named is not None:  # else it was deleted meanwhile
+            return named
+    return None
+
+
+def _hold_model(connection: Connection, model_id: str) -> None:
+    if not hold_rows(connection, models.c.id, [model_id], shared=True):
+        raise ModelNotFound(model_id)
 
 
 def roll_back(connection: Connection, name: str, key_id: str | None = None) -> str:
@@ -128,6 +150,7 @@ def roll_back(connection: Connection, name: str, key_id: str | None = None) -> s
         AliasKept: the service keeps this alias itself.
         NothingToRollBack: no other model that it named still exists.
     """
+    hold_rows(connection, aliases.c.name, [name])
     alias = get(connection, name)
     if name == LATEST:
         raise AliasKept(name)
@@ -144,6 +167,7 @@ def remove(connection: Connection, name: str) -> None:
         AliasNotFound: there is no such alias.
         AliasKept: the service keeps this alias itself.
     """
+    hold_rows(connection, aliases.c.name, [name])
     get(connection, name)
     if name == LATEST:
         raise AliasKept(name)
@@ -155,8 +179,11 @@ def point(connection: Connection, name: str, model_id: str, chain: str | None = 
 
     `chain` is the id of a chain's first job where autopilot keeps the alias on its best model.
     Such an alias keeps the model no longer than the chain is kept.
+
+    Raises:
+        ModelNotFound: the model was deleted.
     """
+    _hold_model(connection, model_id)
     values = {"model_id": model_id, "updated_at": now(connection), "chain": chain}
-    moved = connection.execute(update(aliases).where(aliases.c.name == name).values(**values))
-    if moved.rowcount == 0:
-        connection.execute(insert(aliases).values(name=name, **values))
+    new = dialects.of(connection).insert(aliases).values(name=name, **values)
+    connection.execute(new.on_conflict_do_update(index_elements=[aliases.c.name], set_=values))

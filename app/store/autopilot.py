@@ -15,6 +15,7 @@ from app.store import aliases, diagnoses, events, retries
 from app.store.errors import QuotaExceeded
 from app.store.events import NewEvent
 from app.store.jobs import Job, get
+from app.store.locks import hold_rows
 from app.store.tables import jobs
 
 
@@ -27,6 +28,8 @@ def follow(connection: Connection, job_id: str, *, cancelled: bool) -> None:
     wanted = job.spec.get("autopilot")
     if wanted is None or job.spec.get("lr_range"):
         return
+    # Of two ends of a chain at once, the second one sees what the first one does.
+    hold_rows(connection, jobs.c.id, {job_id, retries.first_of(job)})
     best = retries.best(retries.chain(connection, job))
     if best is not None and best.model_id is not None:
         chain = retries.first_of(job)

@@ -49,7 +49,9 @@ def newest(connection: Connection, job_id: str) -> Checkpoint | None:
             select(checkpoints.c.content, checkpoints.c.sha256).where(
                 checkpoints.c.job_id == job_id, checkpoints.c.step == step
             )
-        ).one()
+        ).one_or_none()
+        if row is None:  # pruned meanwhile
+            continue
         if row.sha256 in (None, sha256(row.content).hexdigest()):
             return Checkpoint(step, row.content)
     return None

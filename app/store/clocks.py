@@ -28,6 +28,6 @@ def seconds_behind(connection: Connection) -> float:
 
 def seconds_from_server(connection: Connection) -> float:
     """How far this clock is from that of the database's server; 0 where a file is the database."""
-    if connection.dialect.name == "sqlite":
-        return 0.0
-    return abs(time.time() - now(connection) / SECOND)
+    before = time.time()
+    server = now(connection) / SECOND
+    return max(0.0, before - server, server - time.time())

@@ -1,38 +1,26 @@
 """Connections and transactions: `read()` sees one state, `write()` commits or leaves no trace.
 
-The SQLite settings were measured with eight processes: writers take the lock at BEGIN (deferred
-ones lost updates or failed as "locked"), and every acknowledged commit is synced to disk.
+What differs between SQLite and PostgreSQL is in `dialects`.
 """
 
-import os
-import random
-import time
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 
-from app.store.errors import (
-    DatabaseBusy,
-    DatabaseMissing,
-    DatabaseUnavailable,
-    ReferencesBroken,
-    StorageFull,
-)
-from app.store.sqlite_library import pysqlite, warn_of_affected
+from app.store import dialects
+from app.store.dialects import Bell, Dialect, Witness
+from app.store.errors import DatabaseMissing, DatabaseUnavailable
+from app.store.sqlite_library import pysqlite
 
 __all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 
 BUSY_SECONDS = 30.0
 """How long a write waits for others by default, all its attempts together."""
-JOURNAL_SIZE_LIMIT = 64 * 2**20
-BEGIN_ATTEMPTS = 3
-STAMP_SECONDS = 0.25
 
 
 class Database:
@@ -43,93 +31,86 @@ class Database:
     """
 
     def __init__(self, engine: Engine, *, mirrors: bool = False) -> None:
-        self._reader = engine
-        self._writer = engine.execution_options(writes=True, mirrors=mirrors)
-        self._witness: Any = None
+        self._engine = engine
+        self._dialect: Dialect = dialects.of(engine)
+        self._reader = engine.execution_options(**self._dialect.reads)
+        self._writer = engine.execution_options(**self._dialect.writes, mirrors=mirrors)
+        self._signature = secrets.token_hex(4)
+        self._witness: Witness | None = None
         self.on_commit: Callable[[], object] = lambda: None
-
-    @property
-    def dialect(self) -> str:
-        """`sqlite` or `postgresql`."""
-        return self._reader.dialect.name
 
     @property
     def path(self) -> Path | None:
         """The SQLite file, or None for a database server."""
-        name = self._reader.url.database
-        return Path(name) if self.dialect == "sqlite" and name else None
+        return self._dialect.path(self._engine.url)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one state. Fetch whole and leave; never await inside."""
-        with self._reader.connect() as connection, connection.begin():
+        """A transaction that sees one state. Fetch whole and leave; never await inside.
+
+        Raises:
+            DatabaseBusy: the server has no connection to spare.
+        """
+        with self._told(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock; committed when the block ends.
+        """A transaction that is committed when the block ends.
+
+        On SQLite it holds the write lock. On PostgreSQL others write at the same time: whoever
+        decides by what a row says locks the row first (`with_for_update`, which SQLite needs not).
 
         Raises:
-            DatabaseBusy: others held the lock for longer than the busy timeouts together.
+            DatabaseBusy: others held a lock for longer than the busy timeouts together.
+            WriteConflict: a server undid it because of another write; `retried` does it again.
             StorageFull: the disk has no room for what was written; nothing of it is stored.
         """
-        with self._writer.connect() as connection, self._begun(connection):
+        with (
+            self._told(),
+            self._writer.connect() as connection,
+            self._dialect.begun(connection),
+        ):
             yield connection
+            self._dialect.committing(connection, self._signature)
         self.on_commit()
 
     @contextmanager
-    def _begun(self, connection: Connection) -> Iterator[None]:
-        for attempt in range(1, BEGIN_ATTEMPTS + 1):
-            try:
-                transaction = connection.begin()
-                break
-            except OperationalError as error:
-                if "locked" not in str(error.orig):
-                    raise
-                if attempt == BEGIN_ATTEMPTS:
-                    raise DatabaseBusy from error
-                time.sleep(random.uniform(0.01, 0.05))
+    def _told(self) -> Iterator[None]:
+        """Raises the store's own errors in place of the database's."""
         try:
-            with transaction:
-                yield
-        except OperationalError as error:
-            if _is_full(error):
-                raise StorageFull from error
-            raise
+            yield
+        except SQLAlchemyError as error:
+            meaning = self._dialect.meaning(error)
+            if meaning is None:
+                raise
+            raise meaning from error
 
     @contextmanager
     def rebuild(self) -> Iterator[Connection]:
         """A write transaction that may rebuild tables: it checks foreign keys once, at its end.
 
-        SQLite changes a table by copying it and dropping the old one. With foreign keys enforced,
-        the drop would delete every row that refers to it: https://sqlite.org/lang_altertable.html.
-
         Raises:
             ReferencesBroken: a row refers to one that is missing; nothing was changed.
             DatabaseBusy, StorageFull: as `write`.
         """
-        if self.path is None:
-            with self.write() as connection:
-                yield connection
-            return
         with (
+            self._told(),
             self._writer.connect() as connection,
-            _unenforced(connection),
-            self._begun(connection),
+            self._dialect.rebuilding(connection),
         ):
             yield connection
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            if broken:
-                raise ReferencesBroken(sorted({row[0] for row in broken}), len(broken))
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        """Holds the right to migrate: one process has it at a time."""
+        with self._told(), self._dialect.migrating(self._engine):
+            yield
 
     @property
     def has_write_ahead_log(self) -> bool:
         """Whether the file is in WAL mode; a restored backup is not. True for a server."""
-        if self.path is None:
-            return True
-        with self.read() as connection:
-            mode: str = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
-        return mode == "wal"
+        return self._dialect.has_write_ahead_log(self._reader)
 
     def use_write_ahead_log(self) -> None:
         """Puts the file in WAL mode, where readers and a writer do not wait for each other.
@@ -140,34 +121,30 @@ class Database:
         Raises:
             DatabaseBusy: another process held the file for the whole busy timeout.
         """
-        connection = self._reader.raw_connection()
-        try:
-            connection.cursor().execute("PRAGMA journal_mode=WAL")
-        except pysqlite.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            raise DatabaseBusy from error
-        finally:
-            connection.close()
+        self._dialect.use_write_ahead_log(self._reader)
 
     def stamp(self) -> int:
         """A number that changes when another connection may have committed something.
 
-        Microseconds on SQLite, exact; a server is not asked, and the number changes by the clock.
-        One thread uses it.
+        Microseconds, and on SQLite exact. One thread uses it.
         """
+        return self._witnessing.stamp()
+
+    def bell(self, *, deaf_to_self: bool) -> Bell | None:
+        """A bell that rings by itself where a server tells of commits; see doorbell.py."""
+        return None if self.path is not None else self._witnessing.bell(deaf_to_self=deaf_to_self)
+
+    @property
+    def _witnessing(self) -> Witness:
         if self._witness is None:
-            if self.path is None:
-                return int(time.monotonic() / STAMP_SECONDS)
-            self._witness = pysqlite.connect(self.path, isolation_level=None, timeout=0.05)
-        (version,) = self._witness.execute("PRAGMA data_version").fetchone()
-        return int(version)
+            self._witness = self._dialect.witness(self._engine, self._signature)
+        return self._witness
 
     def close(self) -> None:
         """Closes every connection."""
         if self._witness is not None:
             self._witness.close()
-        self._reader.dispose()
+        self._engine.dispose()
 
 
 def connect(
@@ -187,19 +164,20 @@ def connect(
         DatabaseUnavailable: it cannot be opened, or the folder cannot be written to.
     """
     url = _parse(where)
-    if url.get_backend_name() != "sqlite":
-        try:
-            engine = create_engine(url, pool_pre_ping=True)
-        except (ArgumentError, ImportError) as error:
-            raise DatabaseUnavailable(_shown(url), str(error)) from error
-        return _opened(engine, create=create, mirrors=mirrors)
-    if url.database:
-        _prepare_folder(Path(url.database), create=create)
-    warn_of_affected(pysqlite)
-    engine = create_engine(url, module=pysqlite, pool_size=40, max_overflow=40)
-    event.listen(engine, "connect", partial(_prepare, busy_seconds / BEGIN_ATTEMPTS))
-    event.listen(engine, "begin", _begin)
-    return _opened(engine, create=create, mirrors=mirrors)
+    dialect = dialects.for_url(url)
+    engine = dialect.engine(url, create=create, busy_seconds=busy_seconds)
+    # A first connection, so that what is wrong is known now and not at some request.
+    try:
+        with engine.connect() as connection:
+            is_empty = dialect.is_empty(connection)
+    except DatabaseError as error:
+        engine.dispose()
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise DatabaseUnavailable(dialect.shown(url), reason) from error
+    if is_empty and not create:
+        engine.dispose()
+        raise DatabaseMissing(dialect.shown(url))
+    return Database(engine, mirrors=mirrors)
 
 
 def _parse(where: str | Path) -> URL:
@@ -212,86 +190,6 @@ def _parse(where: str | Path) -> URL:
         raise DatabaseUnavailable("of TRAIND_DATABASE_URL", reason) from error
 
 
-def _prepare_folder(file: Path, *, create: bool) -> None:
-    if not create:
-        if not file.exists():
-            raise DatabaseMissing(str(file))
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnavailable(str(file), f"{error.filename}: {error.strerror}") from error
-    for place in (file.parent, file):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise DatabaseUnavailable(str(file), f"{place} is not writable for this user")
-
-
-def _opened(engine: Engine, *, create: bool, mirrors: bool) -> Database:
-    """Opens a first connection, so that what is wrong is known now and not at some request."""
-    try:
-        with engine.connect() as connection:
-            is_empty = (
-                engine.dialect.name == "sqlite"
-                and not connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
-            )
-    except DatabaseError as error:
-        engine.dispose()
-        reason = str(error.orig).strip().partition("\n")[0]
-        raise DatabaseUnavailable(_shown(engine.url), reason) from error
-    if is_empty and not create:
-        engine.dispose()
-        raise DatabaseMissing(_shown(engine.url))
-    return Database(engine, mirrors=mirrors)
-
-
-def _shown(url: URL) -> str:
-    """A file's path, or the address of a server without its password."""
-    if url.get_backend_name() == "sqlite":
-        return url.database or "in memory"
-    return url.render_as_string(hide_password=True)
-
-
-def _prepare(busy_seconds: float, connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={busy_seconds * 1000:.0f}",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"journal_size_limit={JOURNAL_SIZE_LIMIT}",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-@contextmanager
-def _unenforced(connection: Connection) -> Iterator[None]:
-    """Foreign keys off for a SQLite connection. Inside a transaction the pragma does nothing."""
-    cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=OFF")
-    try:
-        yield
-    finally:
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-
-def _is_full(error: OperationalError) -> bool:
-    """Whether there is no room for the data, or for the index of the write-ahead log."""
-    name = getattr(error.orig, "sqlite_errorname", "")
-    return name in {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
 def now(connection: Connection) -> int:
     """Microseconds since 1970, by the database server's clock where there is a server."""
-    if connection.dialect.name == "sqlite":
-        return time.time_ns() // 1000
-    microseconds = connection.exec_driver_sql(
-        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-    ).scalar_one()
-    return int(microseconds)
+    return dialects.of(connection).now(connection)

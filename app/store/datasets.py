@@ -8,7 +8,7 @@ from ulid import ULID
 
 from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
-from app.store import keys
+from app.store import dialects, keys
 from app.store.database import now
 from app.store.errors import (
     DatasetInUse,
@@ -17,6 +17,7 @@ from app.store.errors import (
     DatasetNotReady,
     NotAwaited,
 )
+from app.store.locks import hold_name, hold_rows
 from app.store.tables import dataset_names, dataset_reports, datasets, jobs
 
 PREFIX = "ds_"
@@ -90,13 +91,11 @@ def create(
 
 def _next_version(connection: Connection, name: str) -> int:
     count = dataset_names.c.last_version
-    counted = update(dataset_names).where(dataset_names.c.name == name)
-    version = connection.execute(
-        counted.values(last_version=count + 1).returning(count)
-    ).scalar_one_or_none()
-    if version is None:
-        version = 1
-        connection.execute(insert(dataset_names).values(name=name, last_version=version))
+    first = dialects.of(connection).insert(dataset_names).values(name=name, last_version=1)
+    counted = first.on_conflict_do_update(
+        index_elements=[dataset_names.c.name], set_={"last_version": count + 1}
+    )
+    version: int = connection.execute(counted.returning(count)).scalar_one()
     return version
 
 
@@ -179,6 +178,7 @@ def uploaded(connection: Connection, dataset_id: str, digest: str, size: int) ->
     Raises:
         DatasetNotFound, NotAwaited: see `check_awaited`.
     """
+    hold_rows(connection, datasets.c.id, [dataset_id])
     check_awaited(connection, dataset_id)
     whole = {"content_sha256": digest, "content_bytes": size, "status": DatasetStatus.QUEUED}
     connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(whole))
@@ -191,7 +191,7 @@ def retry(connection: Connection, ref: str) -> Dataset:
         DatasetNotFound: there is no such version.
         NotAwaited: it was not refused.
     """
-    dataset = get(connection, ref)
+    dataset = _held(connection, ref)
     if dataset.status is not DatasetStatus.REFUSED:
         raise NotAwaited(dataset.id, dataset.status)
     queued = {"status": DatasetStatus.QUEUED, "refusal": None, "lost_attempts": 0}
@@ -221,7 +221,7 @@ def remove(connection: Connection, ref: str) -> Dataset:
         DatasetNotFound: there is no such version.
         DatasetInUse: a job that has not ended trains on it.
     """
-    dataset = get(connection, ref)
+    dataset = _held(connection, ref)
     user = jobs.c.spec["dataset"]["facts"]["id"].as_string() == dataset.id
     waiting = select(jobs.c.id).where(jobs.c.ended_at.is_(None), user).limit(1)
     job_id = connection.execute(waiting).scalar_one_or_none()
@@ -232,8 +232,19 @@ def remove(connection: Connection, ref: str) -> Dataset:
     return dataset
 
 
+def _held(connection: Connection, ref: str) -> Dataset:
+    """The version, which nobody else changes or deletes meanwhile."""
+    hold_rows(connection, datasets.c.id, [get(connection, ref).id])
+    return get(connection, ref)
+
+
+def hold_object(connection: Connection, digest: str) -> None:
+    """Until the transaction ends, nobody else names this object or discards it."""
+    hold_name(connection, f"object {digest}")
+
+
 def is_kept(connection: Connection, digest: str) -> bool:
-    """Whether a version has this object as its file."""
+    """Whether a version has this object as its file; hold the object before."""
     naming = select(datasets.c.id).where(datasets.c.content_sha256 == digest).limit(1)
     return connection.execute(naming).first() is not None
 
@@ -282,4 +293,5 @@ def check_ready(connection: Connection, spec: dict[str, Any]) -> None:
     """
     pinned = spec.get("dataset", {}).get("facts", {}).get("id")
     if pinned is not None:
+        hold_rows(connection, datasets.c.id, [pinned], shared=True)
         get(connection, pinned)

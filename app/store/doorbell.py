@@ -4,8 +4,7 @@ Each waiting process has a FIFO of its own in the folder `<database file>.bells`
 one byte into every FIFO. A ring may be lost, and another machine's does not arrive: whoever waits
 for one also looks at the database from time to time.
 
-A database server has no doorbell, and its clients look at short intervals. PostgreSQL could ring by
-LISTEN and NOTIFY.
+PostgreSQL rings by itself, on every machine: dialects/notifications.py.
 """
 
 import contextlib
@@ -15,6 +14,7 @@ import secrets
 from pathlib import Path
 
 from app.store.database import Database
+from app.store.dialects import Bell as AnyBell
 
 PIPE_BYTES = 65536
 """What a full pipe holds on Linux (pipe(7))."""
@@ -71,24 +71,31 @@ class Bell:
             self.path.unlink(missing_ok=True)
 
 
-def hang(database: Database) -> Bell | None:
-    """A new bell, or None where there can be none."""
+def hang(database: Database, *, deaf_to_self: bool = False) -> AnyBell | None:
+    """A new bell, or None where there can be none.
+
+    `deaf_to_self` says that it need not hear this process's own commits. A bell beside a file
+    hears them unless it is given to `ring`.
+    """
+    if (bell := database.bell(deaf_to_self=deaf_to_self)) is not None:
+        return bell
     try:
         return Bell(database)
     except NoDoorbell:
         return None
 
 
-def ring(database: Database, own: Bell | None = None) -> None:
+def ring(database: Database, own: AnyBell | None = None) -> None:
     """Wakes every process that waits for commits, but for the owner of `own`.
 
-    Never blocks and never raises: a ring that cannot be heard is lost.
+    Never blocks and never raises: a ring that cannot be heard is lost. A server rings by itself.
     """
     if database.path is None:
         return
+    mine = own.path.name if isinstance(own, Bell) else ""
     with contextlib.suppress(OSError), os.scandir(_folder(database.path)) as entries:
         for entry in entries:
-            if entry.name.endswith(".bell") and (own is None or entry.name != own.path.name):
+            if entry.name.endswith(".bell") and entry.name != mine:
                 with contextlib.suppress(OSError):  # full, or another user's: the others ring
                     _ring(entry.path)
 

@@ -140,7 +140,7 @@ def _take_back(connection: Connection, which: ColumnElement[bool]) -> None:
     importing = select(datasets.c.id, datasets.c.attempt, datasets.c.worker).where(
         datasets.c.status == DatasetStatus.IMPORTING, which
     )
-    for row in connection.execute(importing).all():
+    for row in connection.execute(importing.with_for_update(skip_locked=True)).all():
         with suppress(LeaseLost):  # another worker was faster
             lease = ImportLease(row.id, row.attempt)
             lose(connection, lease, f"its worker {row.worker} died or stopped responding")

@@ -12,6 +12,7 @@ from app.store import announcements, datasets, diagnoses, events, keys
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
+from app.store.locks import hold_rows
 from app.store.states import MOVES
 from app.store.tables import jobs, models
 
@@ -228,7 +229,7 @@ def request_cancel(connection: Connection, job_id: str, request_id: str | None =
         JobNotFound: no job has this id.
         IllegalMove: the job has succeeded or failed.
     """
-    job = get(connection, job_id)
+    job = _held(connection, job_id)
     if job.status is Status.CANCELLED or job.cancel_requested:
         return job
     _check(job, Status.CANCELLED, "cancelling it")
@@ -246,7 +247,7 @@ def request_pause(connection: Connection, job_id: str, request_id: str | None = 
         JobNotFound: no job has this id.
         IllegalMove: the job has ended, or is about to be cancelled.
     """
-    job = get(connection, job_id)
+    job = _held(connection, job_id)
     if job.status is Status.PAUSED or job.pause_requested:
         return job
     _check(job, Status.PAUSED, "pausing it")
@@ -264,12 +265,18 @@ def resume(connection: Connection, job_id: str, request_id: str | None = None) -
         JobNotFound: no job has this id.
         IllegalMove: the job is not paused.
     """
-    job = get(connection, job_id)
+    job = _held(connection, job_id)
     if job.pause_requested:
         return _change(connection, job, request_id, "not pausing any more", pause_requested=False)
     if job.status is not Status.PAUSED:
         raise IllegalMove(job_id, job.status, "resuming it")
     return _change(connection, job, request_id, "queued", status=Status.QUEUED)
+
+
+def _held(connection: Connection, job_id: str) -> Job:
+    """The job, which no claim and no end of a run changes meanwhile."""
+    hold_rows(connection, jobs.c.id, [job_id])
+    return get(connection, job_id)
 
 
 def _check(job: Job, status: Status, asked: str) -> None:
@@ -280,8 +287,7 @@ def _check(job: Job, status: Status, asked: str) -> None:
 def _change(
     connection: Connection, job: Job, request_id: str | None, message: str, **values: Any
 ) -> Job:
-    changed = update(jobs).where(jobs.c.id == job.id, jobs.c.status == job.status)
-    connection.execute(changed.values(**values))
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
     status = values.get("status", job.status)
     events.append(connection, job.id, [_said(message, status, request_id)])
     announcements.announce(connection, job.id)

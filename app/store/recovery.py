@@ -33,11 +33,11 @@ def requeue_of(connection: Connection, worker: str) -> int:
 
 
 def _take_back(connection: Connection, which: ColumnElement[bool], how: str) -> int:
-    rows = connection.execute(
-        select(jobs.c.id, jobs.c.attempt, jobs.c.worker).where(
-            jobs.c.status == Status.RUNNING, which
-        )
-    ).all()
+    held = select(jobs.c.id, jobs.c.attempt, jobs.c.worker).where(
+        jobs.c.status == Status.RUNNING, which
+    )
+    # A job that somebody writes at the moment is alive, or taken back already.
+    rows = connection.execute(held.with_for_update(skip_locked=True)).all()
     for row in rows:
         with suppress(LeaseLost):  # another worker was faster
             died = Died(f"the worker {row.worker} {how}")

@@ -30,6 +30,7 @@ from app.store import checkpoints as kept_checkpoints
 from app.store import events, idempotency, stored
 from app.store.database import now
 from app.store.events import NewEvent
+from app.store.locks import hold_name, hold_rows
 from app.store.tables import (
     aliases,
     checkpoints,
@@ -61,6 +62,7 @@ class Policy:
 
 def prune(connection: Connection, policy: Policy) -> int:
     """Drops what the policy does not keep, of a few jobs; returns of how many, 0 at the end."""
+    hold_name(connection, "prune")  # one worker prunes at a time
     idempotency.forget_expired(connection)
     return (
         _prune_checkpoints(connection, min(policy.checkpoints, policy.jobs))
@@ -121,12 +123,19 @@ def _prune_jobs(connection: Connection, policy: Policy) -> int:
 
 def _prune_models(connection: Connection, policy: Policy) -> int:
     """Deletes the models of pruned jobs that nothing protects any more."""
-    found = connection.execute(
+    unprotected = (
         select(models.c.id, models.c.job_id)
         .join(jobs, jobs.c.id == models.c.job_id)
         .where(jobs.c.pruned_at.is_not(None), stored.SOME, not_(_is_protected()))
-        .limit(AT_ONCE)
-    ).all()
+        .order_by(models.c.job_id)
+    )
+    seen = connection.execute(unprotected.limit(AT_ONCE)).all()
+    if not seen:
+        return 0
+    hold_rows(connection, jobs.c.id, [model.job_id for model in seen])
+    ids = hold_rows(connection, models.c.id, [model.id for model in seen])
+    # Again, for they may have been promoted before they were held.
+    found = connection.execute(unprotected.where(models.c.id.in_(ids))).all()
     for model in found:
         connection.execute(delete(aliases).where(aliases.c.model_id == model.id))
         connection.execute(delete(models).where(models.c.id == model.id))

@@ -25,6 +25,7 @@ from app.store import stored
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
 from app.store.errors import FileDamaged, ModelInUse, ModelNotFound, NoReport
+from app.store.locks import hold_rows
 from app.store.tables import aliases, jobs, model_files, models, promotions
 
 
@@ -219,7 +220,10 @@ def remove(connection: Connection, ref: str) -> None:
         ModelNotFound: nothing has this id or alias.
         ModelInUse: an alias names it.
     """
-    model = get(connection, ref)
+    found = get(connection, ref)
+    hold_rows(connection, jobs.c.id, [found.job_id])
+    hold_rows(connection, models.c.id, [found.id])
+    model = get(connection, found.id)
     if model.aliases:
         raise ModelInUse(model.id, model.aliases)
     connection.execute(delete(models).where(models.c.id == model.id))

@@ -50,6 +50,7 @@ def run_together(script: str, *arguments: str) -> None:
         assert process.returncode == 0, errors
 
 
+@pytest.mark.sqlite
 def test_no_update_is_lost_between_processes(store: Database, url: str) -> None:
     with store.write() as connection:
         connection.execute(text("CREATE TABLE counter (n INTEGER)"))
@@ -61,11 +62,15 @@ def test_no_update_is_lost_between_processes(store: Database, url: str) -> None:
         )
 
 
-def test_processes_may_open_an_empty_database_together(tmp_path: Path) -> None:
-    for attempt in range(3):
-        run_together(OPEN, f"sqlite:///{tmp_path / str(attempt)}.db")
+@pytest.mark.parametrize("attempt", range(3))
+def test_processes_may_open_an_empty_database_together(url: str, attempt: int) -> None:  # noqa: ARG001
+    run_together(OPEN, url)
+    opened = database.connect(url)
+    assert migrations.schema_of(opened) == migrations.SCHEMA
+    opened.close()
 
 
+@pytest.mark.sqlite
 def test_connections_are_set_up_as_measured(store: Database) -> None:
     with store.read() as connection:
         found = {
@@ -109,10 +114,11 @@ def test_a_schema_that_is_not_known_is_refused(store: Database, version: str) ->
 
 @pytest.mark.parametrize("module", ["app", "worker"])
 def test_a_process_that_does_not_know_the_schema_says_so_and_ends(
-    store: Database, url: str, module: str
+    store: Database, migrated_url: str, module: str, tmp_path: Path
 ) -> None:
     of_schema(store, "9999")
-    environment = os.environ | {"TRAIND_DATABASE_URL": url, "TRAIND_PORT": "0"}
+    environment = os.environ | {"TRAIND_DATABASE_URL": migrated_url, "TRAIND_PORT": "0"}
+    environment |= {"TRAIND_HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", module],
         env=environment,
@@ -126,6 +132,7 @@ def test_a_process_that_does_not_know_the_schema_says_so_and_ends(
     assert "The database has schema 9999, this traind knows" in line
 
 
+@pytest.mark.sqlite
 def test_a_write_waits_for_others_no_longer_than_it_is_told(store: Database, url: str) -> None:
     impatient = database.connect(url, busy_seconds=0.1)
     try:

@@ -231,10 +231,9 @@ def test_a_busy_destination_leaves_its_place_to_the_others(store: Database) -> N
 
 
 @pytest.fixture
-def mirrored(store: Database) -> Iterator[Database]:
+def mirrored(migrated_url: str) -> Iterator[Database]:
     """The same database, opened as a service does that has TRAIND_MLFLOW_URI."""
-    assert store.path
-    with closing(database.connect(store.path, mirrors=True)) as opened:
+    with closing(database.connect(migrated_url, mirrors=True)) as opened:
         yield opened
 
 

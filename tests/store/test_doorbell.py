@@ -13,6 +13,8 @@ from app.store import database, doorbell
 from app.store.database import Database
 from app.store.doorbell import Bell, NoDoorbell
 
+pytestmark = pytest.mark.sqlite
+
 DIE = """
 import os, sys
 from app.store import database

@@ -97,6 +97,7 @@ def test_a_quota_counts_what_is_stored_now_and_nothing_that_was_dropped(store: D
         jobs.submit(connection, SPEC, key_id=key)
 
 
+@pytest.mark.sqlite
 def test_nothing_is_searched_in_the_whole_history_while_the_write_lock_is_held(
     store: Database,
 ) -> None:

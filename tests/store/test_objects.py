@@ -68,6 +68,7 @@ def test_the_same_bytes_are_stored_once(objects: Objects, tmp_path: Path) -> Non
     assert not files[0].exists()
 
 
+@pytest.mark.sqlite
 def test_a_backup_brings_the_files_that_its_rows_name(
     store: Database, objects: Objects, tmp_path: Path
 ) -> None:

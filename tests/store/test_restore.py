@@ -13,6 +13,8 @@ from app.store.database import Database
 from app.store.objects import Objects
 from app.store.restore import RestoreRefused
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def copy(store: Database, tmp_path: Path) -> Path:

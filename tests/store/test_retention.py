@@ -105,6 +105,7 @@ def test_a_long_log_is_thinned_out_and_its_end_is_whole(store: Database) -> None
     assert sum(event.kind == "state" for event in found) == 2
 
 
+@pytest.mark.sqlite
 def test_a_backup_refuses_to_overwrite_and_leaves_nothing_half_made(
     store: Database, tmp_path: Path
 ) -> None:

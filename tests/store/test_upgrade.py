@@ -124,6 +124,7 @@ def test_retries_from_before_chains_are_linked_to_the_first(url: str) -> None:
     store.close()
 
 
+@pytest.mark.sqlite
 def test_a_table_is_rebuilt_with_all_that_refers_to_it(store: Database) -> None:
     """A batch change of `jobs` copies and drops it: with foreign keys on, its events would go."""
     with store.write() as connection:
@@ -144,6 +145,7 @@ def test_a_table_is_rebuilt_with_all_that_refers_to_it(store: Database) -> None:
         insert(connection, "diagnoses", job_id="job_gone", content="{}")
 
 
+@pytest.mark.sqlite
 def test_an_upgrade_that_breaks_references_is_undone(store: Database) -> None:
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC).id
@@ -154,6 +156,7 @@ def test_an_upgrade_that_breaks_references_is_undone(store: Database) -> None:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
 
 
+@pytest.mark.sqlite
 def test_a_restored_backup_takes_submissions_beside_a_long_reader(
     store: Database, tmp_path: Path
 ) -> None:

@@ -1,9 +1,7 @@
 """The schema's history. `migrate` brings a database to the newest schema, one process at a time."""
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from filelock import FileLock
 from sqlalchemy import inspect, text
 
 from app.store.database import Database
@@ -23,7 +21,7 @@ def migrate(database: Database) -> None:
     """
     if schema_of(database) == SCHEMA and database.has_write_ahead_log:
         return
-    with _lock(database):  # eight processes that made one database at once failed without it
+    with database.migrating():  # eight processes that made one database at once failed without it
         found = schema_of(database)
         if found is not None and not FIRST <= found <= SCHEMA:
             raise SchemaMismatch(found, SCHEMA)
@@ -40,12 +38,6 @@ def schema_of(database: Database) -> str | None:
             return None
         version = connection.execute(text("SELECT version_num FROM alembic_version"))
         return version.scalar_one_or_none()
-
-
-def _lock(database: Database) -> AbstractContextManager[object]:
-    if database.path is None:
-        return nullcontext()
-    return FileLock(database.path.with_name(database.path.name + ".migrate.lock"), timeout=60)
 
 
 def _upgrade(database: Database) -> None:

@@ -1,0 +1,197 @@
+"""PostgreSQL: many writers at a time, which lock the rows that they decide by.
+
+Reads see one state (REPEATABLE READ, READ ONLY). Writes are READ COMMITTED: each statement sees
+what was committed before it, so a row that was locked first is read as it is now.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.store.conflicts import WriteConflict
+from app.store.dialects.notifications import CHANNEL, Listener
+from app.store.errors import DatabaseBusy, DatabaseUnavailable, StorageFull, StoreError
+
+DRIVER = "postgresql+psycopg"
+POOL, OVERFLOW = 10, 35
+"""Connections that are kept, and that are opened beyond them: 45 for the API's 40 threads."""
+CONNECT_SECONDS = 10
+SILENCE_MILLISECONDS = 20_000
+"""After this long without an answer to what was sent, a connection counts as broken."""
+IDLE_SECONDS = 60
+"""A transaction in which a process does nothing for so long is undone: its locks hold up others."""
+MIGRATION_SECONDS = 60
+"""How long a process waits while another one migrates."""
+MIGRATION_LOCK = 0x74726169  # "trai"
+
+BUSY = {"55P03", "57014", "53300"}
+"""lock_not_available, query_canceled, too_many_connections."""
+CONFLICTS = {"40001", "40P01", "25P03"}
+"""serialization_failure, deadlock_detected, idle_in_transaction_session_timeout."""
+FULL = {"53100"}
+"""disk_full: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+class PostgreSQL:
+    """The dialect of a PostgreSQL server, version 13 or newer, by psycopg 3."""
+
+    reads: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    writes: Mapping[str, Any] = {"isolation_level": "READ COMMITTED"}
+
+    def engine(self, url: URL, *, create: bool, busy_seconds: float) -> Engine:  # noqa: ARG002
+        """`postgresql://` alone means psycopg 3, too. The database itself is never made here."""
+        if url.drivername == "postgresql":
+            url = url.set(drivername=DRIVER)
+        if url.drivername != DRIVER:
+            raise DatabaseUnavailable(self.shown(url), f"its address must begin with {DRIVER}://")
+        try:
+            engine = create_engine(
+                url,
+                pool_pre_ping=True,  # a server that was started again is noticed before a write
+                pool_size=POOL,
+                max_overflow=OVERFLOW,
+                pool_timeout=busy_seconds,
+                json_serializer=_json,
+                connect_args={
+                    name: each for name, each in _CONNECT.items() if name not in url.query
+                },
+            )
+        except ImportError as error:
+            reason = "psycopg is not installed: pip install 'traind[postgres]'"
+            raise DatabaseUnavailable(self.shown(url), reason) from error
+        session = (
+            f"SET lock_timeout = {busy_seconds * 1000:.0f}; "
+            f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+        )
+        event.listen(engine, "connect", lambda connection, _: _prepare(connection, session))
+        return engine
+
+    def shown(self, url: URL) -> str:
+        """The address without its password."""
+        return url.render_as_string(hide_password=True)
+
+    def path(self, url: URL) -> Path | None:  # noqa: ARG002
+        """None: the server has the files."""
+        return None
+
+    def is_empty(self, connection: Connection) -> bool:
+        """Whether no schema was made yet."""
+        return not inspect(connection).has_table("alembic_version")
+
+    def begun(self, connection: Connection) -> AbstractContextManager[object]:
+        """Waits for nobody: locks are taken row by row."""
+        return connection.begin()
+
+    def committing(self, connection: Connection, sender: str) -> None:
+        """Has the server notify whoever listens, at the commit, unless nothing was written."""
+        notify = text(
+            "SELECT pg_notify(:channel, :sender) WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
+        )
+        connection.execute(notify, {"channel": CHANNEL, "sender": sender})
+
+    def meaning(self, error: SQLAlchemyError) -> StoreError | None:
+        """By SQLSTATE. A server that is gone keeps its OperationalError."""
+        if isinstance(error, PoolTimeout):
+            return DatabaseBusy()
+        state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+        if state in CONFLICTS:
+            return WriteConflict()
+        if state in BUSY:
+            return DatabaseBusy()
+        return StorageFull() if state in FULL else None
+
+    def rebuilding(self, connection: Connection) -> AbstractContextManager[object]:
+        """A write like others: tables are changed in place, with their references."""
+        return self.begun(connection)
+
+    def has_write_ahead_log(self, engine: Engine) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def use_write_ahead_log(self, engine: Engine) -> None:
+        """It is used always."""
+
+    @contextmanager
+    def migrating(self, engine: Engine) -> Iterator[None]:
+        """An advisory lock of a session: the server takes it back from a process that died."""
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"SET lock_timeout = '{MIGRATION_SECONDS}s'"))
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            try:
+                yield
+            finally:
+                connection.invalidate()  # closed, and with it the lock and the setting
+
+    def now(self, connection: Connection) -> int:
+        """By the server's clock, which all processes share; it goes on within a transaction."""
+        microseconds = connection.exec_driver_sql(
+            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+        ).scalar_one()
+        return int(microseconds)
+
+    def insert(self, table: Table) -> Insert:
+        """PostgreSQL's INSERT with ON CONFLICT."""
+        return Insert(table)
+
+    def hold(self, connection: Connection, name: str) -> None:
+        """An advisory lock of the transaction. Names with equal hashes wait for each other."""
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        connection.execute(lock, {"name": name})
+
+    def witness(self, engine: Engine, own: str) -> Listener:
+        """A connection that listens for notifications, in a thread."""
+        return Listener(engine, own)
+
+
+_CONNECT = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": SILENCE_MILLISECONDS,
+    "application_name": "traind",
+}
+"""https://www.postgresql.org/docs/current/libpq-connect.html; those in the address go first."""
+
+
+def _prepare(connection: Any, session: str) -> None:
+    from psycopg.types.string import StrDumperUnknown  # noqa: PLC0415 (only where it is installed)
+
+    class Storable(StrDumperUnknown):
+        """Text without NUL, which PostgreSQL cannot store: a traceback may quote one."""
+
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
+    connection.adapters.register_dumper(str, Storable)
+    connection.execute(session)
+    connection.commit()
+
+
+def _json(value: Any) -> str:
+    """JSON that PostgreSQL takes: null for NaN and infinity, and no NUL."""
+    try:
+        written = json.dumps(value, allow_nan=False)
+    except ValueError:
+        written = json.dumps(_storable(value), allow_nan=False)
+    return json.dumps(_storable(value), allow_nan=False) if "\\u0000" in written else written
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case float():
+            return value if abs(value) < float("inf") else None
+        case str():
+            return value.replace("\0", "\ufffd")
+        case dict():
+            return {_storable(name): _storable(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_storable(each) for each in value]
+    return value

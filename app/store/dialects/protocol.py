@@ -1,0 +1,117 @@
+"""What the store asks of a database that SQLAlchemy does not make equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import URL, Connection, Engine, Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.store.errors import StoreError
+
+if TYPE_CHECKING:  # a service on SQLite loads nothing of PostgreSQL
+    from sqlalchemy.dialects.postgresql import Insert as PostgreSQLInsert
+    from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
+
+
+class Bell(Protocol):
+    """Something to wait for: readable from the first commit of another process on."""
+
+    def fileno(self) -> int:
+        """What select, poll and `multiprocessing.connection.wait` wait for."""
+
+    def hush(self) -> None:
+        """Forgets the rings so far."""
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether no ring arrives any more."""
+
+    def close(self) -> None:
+        """Gives it back."""
+
+
+class Witness(Protocol):
+    """Notices what other connections commit."""
+
+    def stamp(self) -> int:
+        """A number that changes when another connection may have committed something."""
+
+    def bell(self, *, deaf_to_self: bool) -> Bell | None:
+        """A bell that rings by itself, or None where committing processes have to ring."""
+
+    def close(self) -> None:
+        """Ends its connection."""
+
+
+class Dialect(Protocol):
+    """One kind of database."""
+
+    reads: Mapping[str, Any]
+    """Execution options of a transaction that sees one state."""
+    writes: Mapping[str, Any]
+    """Execution options of a transaction that writes."""
+
+    def engine(self, url: URL, *, create: bool, busy_seconds: float) -> Engine:
+        """Connects when it is first used. `create` lets a missing file be made.
+
+        Raises:
+            DatabaseMissing, DatabaseUnavailable: see `database.connect`.
+        """
+
+    def shown(self, url: URL) -> str:
+        """The address for people, without a password."""
+
+    def path(self, url: URL) -> Path | None:
+        """The file that is the database, or None."""
+
+    def is_empty(self, connection: Connection) -> bool:
+        """Whether nothing was ever made in the database."""
+
+    def begun(self, connection: Connection) -> AbstractContextManager[object]:
+        """Begins a write; commits at the end of the block, or leaves no trace.
+
+        Raises:
+            DatabaseBusy: others held the lock for too long.
+        """
+
+    def committing(self, connection: Connection, sender: str) -> None:
+        """Called last in a write. Whoever listens hears who `sender` is, if it commits."""
+
+    def meaning(self, error: SQLAlchemyError) -> StoreError | None:
+        """The store's own error for one of the database; None where it has none."""
+
+    def rebuilding(self, connection: Connection) -> AbstractContextManager[object]:
+        """Around a write that may rebuild tables, with its beginning and its end.
+
+        Raises:
+            ReferencesBroken: a row refers to one that is missing; nothing was changed.
+        """
+
+    def has_write_ahead_log(self, engine: Engine) -> bool:
+        """Whether readers and writers do not wait for each other."""
+
+    def use_write_ahead_log(self, engine: Engine) -> None:
+        """Sees to it; the database keeps it.
+
+        Raises:
+            DatabaseBusy: another process held the database.
+        """
+
+    def migrating(self, engine: Engine) -> AbstractContextManager[object]:
+        """Holds the right to migrate: one process has it at a time."""
+
+    def now(self, connection: Connection) -> int:
+        """Microseconds since 1970, by the server's clock where there is a server."""
+
+    def insert(self, table: Table) -> SQLiteInsert | PostgreSQLInsert:
+        """An INSERT that knows ON CONFLICT."""
+
+    def hold(self, connection: Connection, name: str) -> None:
+        """Until the transaction ends, no other one holds this name: the others wait."""
+
+    def witness(self, engine: Engine, own: str) -> Witness:
+        """Notices commits; `own` is how this process signs its own (`committing`)."""

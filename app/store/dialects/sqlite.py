@@ -1,0 +1,202 @@
+"""SQLite: one writer at a time, and no server.
+
+The settings were measured with eight processes: writers take the lock at BEGIN (deferred ones lost
+updates or failed as "locked"), and every acknowledged commit is synced to disk.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import Insert
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from app.store.errors import (
+    DatabaseBusy,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    ReferencesBroken,
+    StorageFull,
+)
+from app.store.sqlite_library import pysqlite, warn_of_affected
+
+JOURNAL_SIZE_LIMIT = 64 * 2**20
+BEGIN_ATTEMPTS = 3
+MIGRATION_SECONDS = 60.0
+"""How long a process waits while another one migrates."""
+FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
+"""There is no room for the data, or for the index of the write-ahead log."""
+
+
+class SQLite:
+    """The dialect of a SQLite file."""
+
+    reads: Mapping[str, Any] = {}
+    writes: Mapping[str, Any] = {"writes": True}
+
+    def engine(self, url: URL, *, create: bool, busy_seconds: float) -> Engine:
+        """Makes the folder, and has every connection set up as measured."""
+        if url.database:
+            _prepare_folder(Path(url.database), create=create)
+        warn_of_affected(pysqlite)
+        engine = create_engine(url, module=pysqlite, pool_size=40, max_overflow=40)
+        event.listen(engine, "connect", partial(_prepare, busy_seconds / BEGIN_ATTEMPTS))
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def shown(self, url: URL) -> str:
+        """The path of the file."""
+        return url.database or "in memory"
+
+    def path(self, url: URL) -> Path | None:
+        """The file; None for a database in memory."""
+        return Path(url.database) if url.database else None
+
+    def is_empty(self, connection: Connection) -> bool:
+        """Whether the file has no schema, not even an empty one."""
+        return not connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+
+    @contextmanager
+    def begun(self, connection: Connection) -> Iterator[None]:
+        """Waits for the write lock, several times with a pause between."""
+        for attempt in range(1, BEGIN_ATTEMPTS + 1):
+            try:
+                transaction = connection.begin()
+                break
+            except OperationalError as error:
+                if "locked" not in str(error.orig):
+                    raise
+                if attempt == BEGIN_ATTEMPTS:
+                    raise DatabaseBusy from error
+                time.sleep(random.uniform(0.01, 0.05))
+        with transaction:
+            yield
+
+    def committing(self, connection: Connection, sender: str) -> None:
+        """Nothing: the doorbell beside the file rings after the commit (doorbell.py)."""
+
+    def meaning(self, error: SQLAlchemyError) -> StorageFull | None:
+        """Whether the disk is full. A lock that is held is known where the write begins."""
+        name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+        return StorageFull() if name in FULL else None
+
+    @contextmanager
+    def rebuilding(self, connection: Connection) -> Iterator[None]:
+        """Checks foreign keys once, at the end.
+
+        SQLite changes a table by copying it and dropping the old one. With foreign keys enforced,
+        the drop would delete every row that refers to it: https://sqlite.org/lang_altertable.html.
+        """
+        with _unenforced(connection), self.begun(connection):
+            yield
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            if broken:
+                raise ReferencesBroken(sorted({row[0] for row in broken}), len(broken))
+
+    def has_write_ahead_log(self, engine: Engine) -> bool:
+        """Whether the file is in WAL mode; a restored backup is not."""
+        with engine.connect() as connection, connection.begin():
+            mode: str = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        return mode == "wal"
+
+    def use_write_ahead_log(self, engine: Engine) -> None:
+        """Called under the migration lock: connections that set it at the same time failed."""
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
+        except pysqlite.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise DatabaseBusy from error
+        finally:
+            connection.close()
+
+    def migrating(self, engine: Engine) -> AbstractContextManager[object]:
+        """A lock on a file beside the database."""
+        file = Path(engine.url.database or "")
+        return FileLock(file.with_name(f"{file.name}.migrate.lock"), timeout=MIGRATION_SECONDS)
+
+    def now(self, connection: Connection) -> int:  # noqa: ARG002 (there is no server to ask)
+        """By this machine's clock."""
+        return time.time_ns() // 1000
+
+    def insert(self, table: Table) -> Insert:
+        """SQLite has ON CONFLICT since 3.24."""
+        return Insert(table)
+
+    def hold(self, connection: Connection, name: str) -> None:
+        """Nothing: a write holds the whole database."""
+
+    def witness(self, engine: Engine, own: str) -> "DataVersion":  # noqa: ARG002
+        """A connection that notices the commits of all others, this process's too."""
+        return DataVersion(engine.url.database or "")
+
+
+class DataVersion:
+    """https://sqlite.org/pragma.html#pragma_data_version: microseconds, and exact."""
+
+    def __init__(self, file: str) -> None:
+        self._connection = pysqlite.connect(file, isolation_level=None, timeout=0.05)
+
+    def stamp(self) -> int:
+        """Changes with each commit of another connection. One thread uses it."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def bell(self, *, deaf_to_self: bool) -> None:
+        """None: committing processes ring (doorbell.py)."""
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+
+def _prepare_folder(file: Path, *, create: bool) -> None:
+    if not create:
+        if not file.exists():
+            raise DatabaseMissing(str(file))
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(str(file), f"{error.filename}: {error.strerror}") from error
+    for place in (file.parent, file):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise DatabaseUnavailable(str(file), f"{place} is not writable for this user")
+
+
+def _prepare(busy_seconds: float, connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={busy_seconds * 1000:.0f}",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"journal_size_limit={JOURNAL_SIZE_LIMIT}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _unenforced(connection: Connection) -> Iterator[None]:
+    """Foreign keys off for a SQLite connection. Inside a transaction the pragma does nothing."""
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
