@@ -154,19 +154,22 @@ def test_a_stroke_outlives_late_answers_and_another_size(banded: Page) -> None:
 def test_a_drawing_outlives_a_lost_model_and_another_view(
     banded: Page, bands: Api, faults: list[str]
 ) -> None:
-    (first,) = (each["id"] for each in bands.http.get("/models").json()["data"])
-    second = bands.publish(shift=1)
+    first, second = (files.publish(bands, preparation=files.STRETCHED) for _ in range(2))
+    line = [(0.2, 0.55), (0.8, 0.55)]
     goto(banded, f"#/try?model={first}")
-    draw(banded, [(0.2, 0.5), (0.8, 0.5)])
-    answer(banded).to_have_text("class 5")
+    draw(banded, line)
+    expect(banded.get_by_role("button", name="Why?")).to_be_visible()  # no request is under way
     assert bands.http.delete(f"/models/{first}").status_code == 204
-    draw(banded, [(0.2, 0.5), (0.8, 0.52)])
+    draw(banded, line[::-1])
     expect(banded.get_by_role("heading", name="This model is gone")).to_be_visible()
     banded.get_by_label("Model", exact=True).select_option(second)
-    answer(banded).to_have_text("class 6")  # the same drawing
+    answer(banded).to_have_text("class 5")  # of the same drawing
     goto(banded, "#/jobs")
     goto(banded, f"#/try?model={second}")
-    answer(banded).to_have_text("class 6")
+    answer(banded).to_have_text("class 5")
+    for _ in range(2):
+        banded.keyboard.press("Control+z")  # both strokes are there, the second as a whole
+    expect(banded.get_by_text("Draw on the sheet")).to_be_visible()
     forget(faults, "404")
 
 
