@@ -204,6 +204,12 @@ def test_leases_and_times_are_by_the_clock_of_the_server(
     assert 0 < until_then - at <= leases.LEASE
 
 
+def test_what_is_acknowledged_is_stored_whatever_the_default_of_the_server(store: Database) -> None:
+    for connections in (store.read, store.write):
+        with connections() as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+
+
 def rings(bell: Any, seconds: float = 5.0) -> bool:
     rang = bool(wait([bell.fileno()], seconds))
     bell.hush()
