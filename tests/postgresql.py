@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -66,6 +67,10 @@ class Server:
     def drop(self, name: str) -> None:
         """Drops a database, whoever still uses it."""
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def run(self, command: str, *arguments: str) -> None:
+        """Runs a program of PostgreSQL's, such as pg_dump."""
+        subprocess.run([self._server.bin_path / command, *arguments], check=True)
 
     def kill(self) -> None:
         """SIGKILL to the server and everything that it started."""

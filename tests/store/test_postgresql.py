@@ -23,6 +23,7 @@ from app.store import (
     leases,
     migrations,
     tables,
+    trained_models,
     workers,
 )
 from app.store.conflicts import ATTEMPTS, WriteConflict, retried
@@ -33,6 +34,7 @@ from app.store.events import NewEvent
 from tests import runs
 from tests.postgresql import Server, started
 from tests.store.test_leases import SPEC, held, job, submit
+from tests.store.test_retention import finish
 from tests.waiting import until
 
 pytestmark = pytest.mark.postgresql
@@ -247,6 +249,19 @@ def test_a_commit_of_another_process_rings_and_changes_the_stamp(
     deaf.close()
 
 
+def test_a_dump_is_a_backup(
+    store: Database, url: str, migrated_url: str, postgresql: Server, tmp_path: Path
+) -> None:
+    _, model = finish(store)
+    target, source = (each.replace("+psycopg", "") for each in (url, migrated_url))
+    postgresql.run("pg_dump", "--format=custom", f"--file={tmp_path}/traind.dump", source)
+    postgresql.run("pg_restore", f"--dbname={target}", "--no-owner", f"{tmp_path}/traind.dump")
+    with closing(database.connect(url)) as restored:
+        migrations.migrate(restored)
+        with restored.read() as connection:
+            assert trained_models.file(connection, model, "weights")[0] == b"w"
+
+
 @pytest.fixture
 def own_server() -> Iterator[Server]:
     """One that may be killed."""
@@ -286,20 +301,3 @@ def test_a_process_that_died_while_it_migrated_holds_up_nobody(
     migrations.migrate(opened)
     assert migrations.schema_of(opened) == migrations.SCHEMA
     opened.close()
-
-
-def test_a_service_on_sqlite_loads_nothing_of_it(tmp_path: Path) -> None:
-    look = (
-        "import sys, app.main, worker.supervisor\n"
-        "from app.store import database\n"
-        "database.connect(sys.argv[1])\n"
-        "named = ('psycopg', 'app.store.dialects.postgresql', 'app.store.dialects.notifications')\n"
-        "print([each for each in sys.modules if each.startswith(named)])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", look, f"sqlite:///{tmp_path}/t.db"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "[]", done.stderr
