@@ -26,7 +26,7 @@ from app.store import (
     trained_models,
     workers,
 )
-from app.store.conflicts import ATTEMPTS, WriteConflict, retried
+from app.store.conflicts import WriteConflict, retried
 from app.store.database import Connection, Database, OperationalError
 from app.store.dialects import notifications
 from app.store.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, StorageFull
@@ -88,19 +88,6 @@ def test_two_writes_that_wait_for_each_other_are_both_done(store: Database) -> N
         thread.join()
     assert len(tries) == 3
     assert {job(store, job_id).name for job_id in job_ids} == {"locked"}
-
-
-def test_a_write_is_given_up_after_some_conflicts() -> None:
-    tries: list[int] = []
-
-    @retried
-    def write() -> None:
-        tries.append(1)
-        raise WriteConflict
-
-    with pytest.raises(DatabaseBusy):
-        write()
-    assert len(tries) == ATTEMPTS
 
 
 @pytest.mark.parametrize(
