@@ -37,13 +37,15 @@ extras = project['optional-dependencies']; \
 whole = lambda extra: sum([sum(map(whole, each[7:-1].split(',')), []) \
     if each.startswith('traind[') else [each] for each in extras[extra]], []); \
 [open(extra + '.txt', 'w').write('\n'.join(project['dependencies'] + whole(extra))) \
- for extra in ('api', 'cli', 'worker')]"
+ for extra in ('api', 'cli', 'worker', 'postgres')]"
 
 FROM build AS api-packages
-RUN --mount=type=cache,target=/pip-cache pip install --requirement api.txt --requirement cli.txt
+RUN --mount=type=cache,target=/pip-cache pip install \
+    --requirement api.txt --requirement cli.txt --requirement postgres.txt
 
 FROM build AS worker-packages
-RUN --mount=type=cache,target=/pip-cache pip install --requirement worker.txt
+RUN --mount=type=cache,target=/pip-cache pip install \
+    --requirement worker.txt --requirement postgres.txt
 
 # The source goes to a folder of its own, and in the images to a layer of its own.
 FROM build AS api-source

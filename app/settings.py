@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     the API's processes count the requests of keys, and `traind.db.bells`, pipes by which its
     processes wake each other."""
     database_url: str = ""
-    """SQLAlchemy address of the database: sqlite:/// or postgresql+psycopg://
-    (docs/postgresql.md). By default a SQLite file in the home folder."""
+    """SQLAlchemy address of the database, such as postgresql+psycopg://user@host/name; by default a
+    SQLite file in the home folder."""
     datasets: Path | None = None
     """A folder in torchvision's layout (MNIST/raw/..., the files plain or as .gz), looked in before
     any download."""

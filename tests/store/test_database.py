@@ -144,3 +144,20 @@ def test_a_write_waits_for_others_no_longer_than_it_is_told(store: Database, url
 
 def test_a_worker_may_wait_for_several_writes_within_a_lease() -> None:
     assert DATABASE_SECONDS + HEARTBEAT_SECONDS < LEASE / SECOND / 2
+
+
+def test_a_service_on_sqlite_loads_nothing_of_it(tmp_path: Path) -> None:
+    look = (
+        "import sys, app.main, worker.supervisor\n"
+        "from app.store import database\n"
+        "database.connect(sys.argv[1])\n"
+        "named = ('psycopg', 'app.store.dialects.postgresql', 'app.store.dialects.notifications')\n"
+        "print([each for each in sys.modules if each.startswith(named)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look, f"sqlite:///{tmp_path}/t.db"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "[]", done.stderr

@@ -23,9 +23,10 @@ from app.store import (
     leases,
     migrations,
     tables,
+    trained_models,
     workers,
 )
-from app.store.conflicts import ATTEMPTS, WriteConflict, retried
+from app.store.conflicts import WriteConflict, retried
 from app.store.database import Connection, Database, OperationalError
 from app.store.dialects import notifications
 from app.store.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, StorageFull
@@ -33,6 +34,7 @@ from app.store.events import NewEvent
 from tests import runs
 from tests.postgresql import Server, started
 from tests.store.test_leases import SPEC, held, job, submit
+from tests.store.test_retention import finish
 from tests.waiting import until
 
 pytestmark = pytest.mark.postgresql
@@ -86,19 +88,6 @@ def test_two_writes_that_wait_for_each_other_are_both_done(store: Database) -> N
         thread.join()
     assert len(tries) == 3
     assert {job(store, job_id).name for job_id in job_ids} == {"locked"}
-
-
-def test_a_write_is_given_up_after_some_conflicts() -> None:
-    tries: list[int] = []
-
-    @retried
-    def write() -> None:
-        tries.append(1)
-        raise WriteConflict
-
-    with pytest.raises(DatabaseBusy):
-        write()
-    assert len(tries) == ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -204,6 +193,12 @@ def test_leases_and_times_are_by_the_clock_of_the_server(
     assert 0 < until_then - at <= leases.LEASE
 
 
+def test_what_is_acknowledged_is_stored_whatever_the_default_of_the_server(store: Database) -> None:
+    for connections in (store.read, store.write):
+        with connections() as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+
+
 def rings(bell: Any, seconds: float = 5.0) -> bool:
     rang = bool(wait([bell.fileno()], seconds))
     bell.hush()
@@ -239,6 +234,19 @@ def test_a_commit_of_another_process_rings_and_changes_the_stamp(
     assert not rings(bell, 0.2)
     bell.close()
     deaf.close()
+
+
+def test_a_dump_is_a_backup(
+    store: Database, url: str, migrated_url: str, postgresql: Server, tmp_path: Path
+) -> None:
+    _, model = finish(store)
+    target, source = (each.replace("+psycopg", "") for each in (url, migrated_url))
+    postgresql.run("pg_dump", "--format=custom", f"--file={tmp_path}/traind.dump", source)
+    postgresql.run("pg_restore", f"--dbname={target}", "--no-owner", f"{tmp_path}/traind.dump")
+    with closing(database.connect(url)) as restored:
+        migrations.migrate(restored)
+        with restored.read() as connection:
+            assert trained_models.file(connection, model, "weights")[0] == b"w"
 
 
 @pytest.fixture
@@ -280,20 +288,3 @@ def test_a_process_that_died_while_it_migrated_holds_up_nobody(
     migrations.migrate(opened)
     assert migrations.schema_of(opened) == migrations.SCHEMA
     opened.close()
-
-
-def test_a_service_on_sqlite_loads_nothing_of_it(tmp_path: Path) -> None:
-    look = (
-        "import sys, app.main, worker.supervisor\n"
-        "from app.store import database\n"
-        "database.connect(sys.argv[1])\n"
-        "named = ('psycopg', 'app.store.dialects.postgresql', 'app.store.dialects.notifications')\n"
-        "print([each for each in sys.modules if each.startswith(named)])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", look, f"sqlite:///{tmp_path}/t.db"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "[]", done.stderr

@@ -14,7 +14,11 @@ from worker.held import GRACE_SECONDS
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, Any] = COMPOSE["services"]
+OTHERS = {name: each for name, each in COMPOSE["services"].items() if "profiles" in each}
+SERVICES: dict[str, Any] = {
+    name: each for name, each in COMPOSE["services"].items() if name not in OTHERS
+}
+"""Those of our own images, which start without a profile."""
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
 
@@ -68,7 +72,7 @@ def test_a_service_is_checked_as_its_image_says(name: str) -> None:
 
 
 def test_there_is_one_volume_and_both_services_keep_everything_on_it() -> None:
-    assert list(COMPOSE["volumes"]) == ["data"]
+    assert set(COMPOSE["volumes"]) == {"data", *OTHERS}
     assert "TRAIND_HOME=/data" in stage("runtime")
     for service in SERVICES.values():
         assert "data:/data" in service["volumes"]
@@ -83,6 +87,17 @@ def test_the_api_is_reachable_from_this_machine_only() -> None:
 def test_a_service_is_given_settings_that_exist(service: dict[str, Any]) -> None:
     known = {f"TRAIND_{name.upper()}" for name in Settings.model_fields}
     assert set(service.get("environment", {})) <= known
+
+
+def test_the_database_server_starts_only_when_asked_and_is_reached_by_the_services_only() -> None:
+    assert set(OTHERS) == {"postgres"}
+    server = OTHERS["postgres"]
+    assert server["profiles"] == ["postgres"]
+    assert "ports" not in server
+    assert server["volumes"] == ["postgres:/var/lib/postgresql"]
+    for service in SERVICES.values():
+        assert service["environment"]["TRAIND_DATABASE_URL"] == "${TRAIND_DATABASE_URL:-}"
+        assert "depends_on" not in service
 
 
 def test_no_package_index_is_named() -> None:

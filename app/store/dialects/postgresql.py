@@ -68,7 +68,10 @@ class PostgreSQL:
             raise DatabaseUnavailable(self.shown(url), reason) from error
         session = (
             f"SET lock_timeout = {busy_seconds * 1000:.0f}; "
-            f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+            f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; "
+            # Acknowledged means stored, whatever the server's default is.
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
         )
         event.listen(engine, "connect", lambda connection, _: _prepare(connection, session))
         return engine
