@@ -125,7 +125,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "images-best": Preset(
-        "A better network for pictures of your own than `images`, in six to eight times its time.",
+        "A better network for pictures of your own than `images`, in ten to twenty times its time.",
         {
             "name": "images-best",
             "dataset": {"augment": {"flip": True, "crop": 0.4, "color": 0.2, "erase": 0.25}},
