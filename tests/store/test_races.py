@@ -107,6 +107,8 @@ def test_a_checkpoint_is_kept_before_the_end_of_its_lease_or_not_at_all(
         kept, requeued = (ended.second, ended.first) if turned else (ended.first, ended.second)
         assert kept is None or isinstance(kept, LeaseLost)
         assert isinstance(requeued, int), ended
+        if turned == ended.second_waited:  # else the checkpoint came before
+            assert (kept is None) == (requeued == 0), ended
         with store.read() as connection:
             assert (checkpoints.newest(connection, lease.job_id) is not None) == (kept is None)
         with store.write() as connection:
