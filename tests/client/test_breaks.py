@@ -1,7 +1,9 @@
 """Connections that break, and services that go away: nothing is made twice, no wait is lost."""
 
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -87,16 +89,35 @@ def test_a_service_that_is_not_there_is_said_at_once() -> None:
         client.train()
 
 
-def test_what_is_no_traind_is_told_so() -> None:
+@contextmanager
+def answering(status: int, content: bytes) -> Iterator[str]:
+    """The URL of a server that gives each GET this answer."""
+
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "5")
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(b"hello")
+            self.wfile.write(content)
 
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        with Client(url) as client, pytest.raises(Problem, match="no traind service"):
-            client.job("job_1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_what_is_no_traind_is_told_so() -> None:
+    with (
+        answering(200, b"hello") as url,
+        Client(url) as client,
+        pytest.raises(Problem, match="no traind service"),
+    ):
+        client.job("job_1")
+
+
+def test_a_stream_that_a_service_cannot_give_is_told_in_its_words() -> None:
+    problem = b'{"detail": "The database does not answer.", "code": "database_unavailable"}'
+    with answering(503, problem) as url, Client(url, patience=0.2) as client:
+        with pytest.raises(Problem, match="does not answer") as told:
+            list(client._connection.messages("/jobs/job_1/events"))
+        assert told.value.status == 503

@@ -71,13 +71,9 @@ class AsyncConnection:
                 raise
             except httpx.TransportError as error:
                 pause = patience.pause()
-                was_sent = not isinstance(error, NOT_SENT)
                 # Where nobody has ever answered, the address is wrong, or nothing runs there.
-                if (
-                    pause is None
-                    or (was_sent and not repeatable)
-                    or not (was_sent or self._is_known)
-                ):
+                may_repeat = self._is_known if isinstance(error, NOT_SENT) else repeatable
+                if pause is None or not may_repeat:
                     raise
             else:
                 self._is_known = True
@@ -150,7 +146,8 @@ class AsyncConnection:
                 async with aconnect_sse(self._http, "GET", path, headers=headers) as stream:
                     if stream.response.is_error:
                         await stream.response.aread()
-                        if stream.response.status_code not in UNAVAILABLE:
+                        pause = patience.pause(stream.response)
+                        if stream.response.status_code not in UNAVAILABLE or pause is None:
                             checked(stream.response)
                     elif stream.response.status_code == 204:  # it has been read to its end
                         return
@@ -159,15 +156,14 @@ class AsyncConnection:
                             last, patience = message.id or last, self.patience()
                             if message.data:  # a sign of life has none
                                 yield message
+                        # The service ended the stream; it tells the rest, or that there is none.
+                        pause = patience.pause()
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError:
                 pause = patience.pause()
                 if pause is None:
                     raise
-            else:
-                # The service ended the stream; it tells the rest, or that there is none.
-                pause = patience.pause()
-                if pause is None:
-                    return
+            if pause is None:  # a stream that ends again and again has nothing to tell
+                return
             await sleep(pause)
