@@ -19,6 +19,6 @@ def test_a_stream_with_silences_is_followed_to_its_end(monkeypatch: pytest.Monke
 
     with Client("http://traind") as client:
         silent = httpx.Client(base_url="http://traind", transport=httpx.MockTransport(answer))
-        monkeypatch.setattr(client, "_http", silent)
+        monkeypatch.setattr(client._connection, "_http", silent)
         messages = [message.data["message"] for message in client.watch("job_1")]
     assert messages == ["queued", "succeeded"]
