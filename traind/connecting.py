@@ -6,7 +6,7 @@ import random
 import re
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Answer = TypeVar("Answer", bound="BaseModel")
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 URL = "http://127.0.0.1:8000"
 """Where `traind serve` answers, unless it is told otherwise."""
@@ -28,17 +29,19 @@ UNAVAILABLE = {502, 503, 504}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Errors before anything of a request was sent."""
 LONGEST_PAUSE = 5.0
+"""Seconds between two tries, at most, unless the service asks for more."""
 
 
-def options(
+def opened(
+    kind: type[Http],
     url: str | None,
-    key: str | None = None,
+    key: str | None,
     *,
-    timeout: float = 60.0,
-    direct: bool | None = None,
-    verify: ssl.SSLContext | None = None,
-) -> dict[str, Any]:
-    """Arguments of an httpx client.
+    timeout: float,
+    direct: bool | None,
+    verify: ssl.SSLContext | None,
+) -> Http:
+    """A client of httpx, of this kind, for one service.
 
     The URL is by default that of TRAIND_URL, and the key that of TRAIND_KEY; a key "" is none. A
     `direct` client uses no proxy of the environment; by default only one whose URL is on the
@@ -47,7 +50,7 @@ def options(
 
     Raises:
         BadKey: the key has characters that no key has.
-        httpx.InvalidURL: the URL is none.
+        httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
     """
     url = url or os.environ.get("TRAIND_URL") or URL
     key = (os.environ.get("TRAIND_KEY", "") if key is None else key).strip()
@@ -55,14 +58,18 @@ def options(
         raise BadKey
     if direct is None:
         direct = address.is_loopback(httpx.URL(url).host)
-    return {
-        "base_url": url,
-        "timeout": timeout,
-        "headers": {"Authorization": f"Bearer {key}"} if key else {},
-        "trust_env": not direct,
-        # SSL_CERT_FILE counts without a proxy, too.
-        "verify": verify or httpx.create_ssl_context(),
-    }
+    try:
+        return kind(
+            base_url=url,
+            timeout=timeout,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            trust_env=not direct,
+            # SSL_CERT_FILE counts without a proxy, too.
+            verify=verify or httpx.create_ssl_context(),
+        )
+    except (ValueError, ImportError) as error:
+        reason = f"the proxy that the environment names cannot be used: {error}"
+        raise httpx.InvalidURL(reason) from error
 
 
 class Patience:

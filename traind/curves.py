@@ -1,7 +1,7 @@
 """The curves of a job: every measured value by name and step."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from app.answers.jobs import MetricPoint
@@ -16,7 +16,13 @@ class Curves(Sequence["MetricPoint"]):
     def __init__(self, points: "Sequence[MetricPoint]") -> None:
         self._points = list(points)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> "MetricPoint": ...
+
+    @overload
+    def __getitem__(self, index: slice | str) -> "list[MetricPoint]": ...
+
+    def __getitem__(self, index: int | slice | str) -> "MetricPoint | list[MetricPoint]":
         """The point at a place, or those of a curve by its name, such as `running_loss`."""
         if isinstance(index, str):
             return [point for point in self._points if point.name == index]

@@ -5,6 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from traind.errors import BadInput
 
 MOST = 256
 """Most inputs of one request."""
-MOST_TEXT = 4 * 2**20
-"""Most characters of image files, in base64, of one request, unless one alone has more."""
+MOST_CHARACTERS = 4 * 2**20
+"""Most characters of one request's pictures, about, unless one alone has more."""
+NUMBER = 20
+"""Characters of a pixel in JSON, at most."""
 
 
 def parts(given: Any, input_shape: Sequence[int]) -> Iterator[list[Any]]:
@@ -27,8 +30,8 @@ def parts(given: Any, input_shape: Sequence[int]) -> Iterator[list[Any]]:
     part: list[Any] = []
     characters = 0
     for value in _values(given, input_shape):
-        length = len(value) if isinstance(value, str) else 0
-        if len(part) == MOST or (part and characters + length > MOST_TEXT):
+        length = len(value) if isinstance(value, str) else NUMBER * prod(_sizes(value))
+        if len(part) == MOST or (part and characters + length > MOST_CHARACTERS):
             yield part
             part, characters = [], 0
         part.append(value)
@@ -40,7 +43,7 @@ def parts(given: Any, input_shape: Sequence[int]) -> Iterator[list[Any]]:
 def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """JSON values, one for each input."""
     if isinstance(given, str | Path):
-        yield from _of_file(Path(given))
+        yield from _of_file(Path(given), shape)
     elif isinstance(given, bytes):
         yield b64encode(given).decode()
     elif isinstance(given, Mapping):
@@ -64,10 +67,12 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
         )
 
 
-def _of_file(file: Path) -> Iterator[Any]:
+def _of_file(file: Path, shape: Sequence[int]) -> Iterator[Any]:
     found = files.read(file)
     if isinstance(found, files.Picture):
         yield b64encode(found.content).decode()
+    elif _is_pixels(found.values):
+        yield from _values(found.values, shape)
     else:
         yield from found.values
 

@@ -1,5 +1,6 @@
 """Shows a job while somebody waits for it: a line in a terminal, a picture in a notebook."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,22 +36,32 @@ def _notebook() -> Any:
 @contextmanager
 def _terminal(job: AsyncShownJob) -> Iterator[Callable[[], object]]:
     """One line that is written again; where there is no terminal, a line for each epoch."""
-    before: list[Any] = [None]
+    if not sys.stderr.isatty():
+        yield _each_epoch(job)
+        return
 
     def show() -> None:
-        progress = job.answer.progress
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{line(job.answer)}")
-        else:
-            at = (job.answer.status, progress and progress.epoch)
-            if at == before[0]:
-                return
-            before[0] = at
-            sys.stderr.write(f"{line(job.answer)}\n")
+        # a line that is broken by the terminal could not be written again
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r\033[K{line(job.answer)[:width]}")
         sys.stderr.flush()
 
     try:
         yield show
     finally:
-        if sys.stderr.isatty():
-            sys.stderr.write("\n")
+        sys.stderr.write("\n")
+
+
+def _each_epoch(job: AsyncShownJob) -> Callable[[], object]:
+    shown: object = None
+
+    def show() -> None:
+        nonlocal shown
+        progress = job.answer.progress
+        now = (job.answer.status, progress and progress.epoch)
+        if now != shown:
+            shown = now
+            sys.stderr.write(f"{line(job.answer)}\n")
+            sys.stderr.flush()
+
+    return show

@@ -3,8 +3,7 @@
 import logging
 
 from app.store import autopilot, events, outbox
-from app.store.database import Connection, Database
-from app.store.errors import DatabaseBusy, StorageFull
+from app.store.database import REFUSALS, Connection, Database
 from app.store.events import NewEvent
 from app.store.outbox import Task, Work
 
@@ -20,7 +19,7 @@ def work_off(database: Database) -> bool:
     A task that fails is postponed, and given up after `MAX_ATTEMPTS`: the job says so.
 
     Raises:
-        DatabaseBusy, StorageFull: nothing was done; the task waits.
+        DatabaseBusy, StorageFull, OperationalError: nothing was done; the task waits.
     """
     task: Task | None = None
     try:
@@ -30,7 +29,7 @@ def work_off(database: Database) -> bool:
                 return False
             _do(connection, task)
             outbox.remove(connection, task)
-    except (DatabaseBusy, StorageFull):
+    except REFUSALS:
         raise
     except Exception as error:
         if task is None:

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from app.codes import FailureCode, StopReason
 from app.settings import Settings
 from app.store import leases, outbox, outcomes, recovery, workers
-from app.store.database import Database
-from app.store.errors import DatabaseBusy, LeaseLost, StorageFull
+from app.store.database import REFUSALS, Database
+from app.store.errors import LeaseLost
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND, Claim, Lease
 from worker import follow_ups, memory, predecessors, relay
 from worker.calibrator import Calibrator
@@ -141,8 +141,8 @@ class Supervisor:
             return
         try:
             step()
-        except (DatabaseBusy, StorageFull) as error:
-            log.warning("%s: %s It is tried again.", name, error)
+        except REFUSALS as error:
+            log.warning("%s: %s It is tried again.", name, str(error).partition("\n")[0])
         except Exception:
             log.exception("%s failed; it is tried again", name)
         else:

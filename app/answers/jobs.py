@@ -134,7 +134,7 @@ class JobSummary(BaseModel):
     ended_at: str | None
     """When it succeeded, failed or was cancelled (RFC 3339, UTC)."""
     dataset: str
-    """Name of what it trains on."""
+    """Name of its dataset."""
     network: str
     """Kind of its network."""
     progress: Progress | None

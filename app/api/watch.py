@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from app.api.pace import Pace
 from app.store import datasets, jobs
-from app.store.database import Database
+from app.store.database import REFUSALS, Database
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +120,10 @@ class Watcher:
                 pulses = await asyncio.to_thread(
                     self._look, {watch.watched_id for watch in self._watches}
                 )
-            except Exception:  # a busy database must not end the watch of every stream
-                logger.exception("could not look at what is watched")
+            except Exception as error:  # whatever it is must not end the watch of every stream
+                reason = str(error).partition("\n")[0]
+                is_fault = not isinstance(error, REFUSALS)
+                logger.warning("could not look at what is watched: %s", reason, exc_info=is_fault)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             for watch in self._watches:

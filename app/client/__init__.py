@@ -13,7 +13,7 @@ from app.client.datasets import Datasets, Refused
 from app.client.pages import each_item
 from app.codes import ENDED
 from traind._sync.connection import Connection
-from traind.connecting import options, quoted
+from traind.connecting import opened, quoted
 from traind.errors import BadKey, Problem
 from traind.packing import NothingToPack
 
@@ -43,18 +43,14 @@ class Client:
         direct: bool | None = None,
         verify: ssl.SSLContext | None = None,
     ) -> None:
-        """`key`, `direct` and `verify` are as `traind.connecting.options` has them.
+        """`key`, `direct` and `verify` are as `traind.connecting.opened` has them.
 
         Raises:
             BadKey: the key has characters that no key has.
             httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
         """
-        chosen = options(url, key, timeout=timeout, direct=direct, verify=verify)
-        try:
-            self._http = httpx.Client(**chosen)
-        except (ValueError, ImportError) as error:
-            reason = f"the proxy that the environment names cannot be used: {error}"
-            raise httpx.InvalidURL(reason) from error
+        kind = httpx.Client
+        self._http = opened(kind, url, key, timeout=timeout, direct=direct, verify=verify)
         self._connection = Connection(self._http, PATIENCE_SECONDS)
 
     @property

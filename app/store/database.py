@@ -14,13 +14,15 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 
 from app.store import dialects
 from app.store.dialects import Bell, Dialect, Witness
-from app.store.errors import DatabaseMissing, DatabaseUnavailable
+from app.store.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, StorageFull
 from app.store.sqlite_library import pysqlite
 
-__all__ = ["Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
+__all__ = ["REFUSALS", "Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
 
 BUSY_SECONDS = 30.0
 """How long a write waits for others by default, all its attempts together."""
+REFUSALS = (DatabaseBusy, StorageFull, OperationalError)
+"""What a database says that cannot do it now: busy, full, or a server that is away."""
 
 
 class Database:

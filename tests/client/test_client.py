@@ -1,6 +1,7 @@
 """A person's way through the Python client: train, be told, mend it, promote, predict."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from traind import (
     JobSpec,
     NoModel,
     Problem,
+    inputs,
 )
 
 DIGITS = load_digits()
@@ -129,6 +131,26 @@ def test_pictures_are_predicted_from(trained: Job, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(BadInput, match="notes"):
         model.predict(tmp_path / "notes.txt")
+
+
+def test_pixels_may_come_in_a_file(trained: Job, tmp_path: Path) -> None:
+    model = trained.model()
+    several = [DIGITS.images[at].astype(int).tolist() for at in (0, 1)]
+    (tmp_path / "several.json").write_text(json.dumps(several))
+    (tmp_path / "one.json").write_text(json.dumps(several[1]))
+    assert len(model.predict(tmp_path / "several.json")) == 2
+    [one] = model.predict(tmp_path / "one.json")
+    assert one == model.predict(DIGITS.images[1])[0]
+    (tmp_path / "flat.json").write_text(json.dumps([0] * 784))
+    assert list(inputs.parts(tmp_path / "flat.json", (1, 28, 28))) == [[[0] * 784]]
+
+
+def test_large_pictures_come_in_requests_that_a_service_takes() -> None:
+    pictures = np.random.default_rng(0).random((60, 3, 64, 64))
+    sent = list(inputs.parts(pictures, (3, 64, 64)))
+    assert sum(map(len, sent)) == 60
+    assert all(len(json.dumps(part)) <= inputs.MOST_CHARACTERS * 1.1 for part in sent)
+    assert [len(part) for part in inputs.parts(np.zeros((600, 64)), (1, 8, 8))] == [256, 256, 88]
 
 
 def test_a_model_is_a_torch_module_with_the_same_answers(trained: Job) -> None:

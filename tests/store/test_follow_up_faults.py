@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from app.codes import Status
 from app.store import retries, tables
@@ -49,6 +50,24 @@ def test_what_fails_again_and_again_is_given_up_and_said(
     make_due(store)
     assert not follow_ups.work_off(store)
     assert count(store) == 1
+
+
+def test_a_database_that_is_away_is_no_attempt(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the server closed the connection"))
+
+    lease = start(store, spec())
+    with monkeypatch.context() as broken:
+        broken.setattr(retries, "best", away)
+        with pytest.raises(OperationalError):
+            end(store, lease, diagnosis(TOO_HIGH), accuracy=0.5)
+        for _ in range(follow_ups.MAX_ATTEMPTS):
+            with pytest.raises(OperationalError):
+                follow_ups.work_off(store)
+    follow_up(store)
+    assert told(store, lease.job_id)[-1].startswith("autopilot: learning rate too high")
 
 
 def make_due(store: Database) -> None:

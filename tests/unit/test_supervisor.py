@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from app.codes import Status, StopReason
 from app.settings import Settings
@@ -80,6 +81,30 @@ def test_a_step_that_fails_holds_up_no_other(
         monkeypatch,
     )
     assert job(store, first).attempt == 1
+
+
+def test_a_database_that_is_away_is_a_line_in_the_log(
+    settings: Settings,
+    store: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    working, calls = leases.heartbeat, iter(range(1000))
+
+    def away_at_first(*given: Any) -> Any:
+        if next(calls) < 2:
+            raise OperationalError(
+                "UPDATE jobs", {}, Exception("the server closed\nthe connection")
+            )
+        return working(*given)
+
+    monkeypatch.setattr(leases, "heartbeat", away_at_first)
+    first = submit(store, "first")
+    engine = ScriptedEngine(first=ScriptedRun(Measured()))
+    work(settings, store, engine, lambda: job(store, first).status is Status.SUCCEEDED, monkeypatch)
+    told = [each for each in caplog.records if "the server closed" in each.getMessage()]
+    assert told
+    assert all(each.exc_info is None and "\n" not in each.getMessage() for each in told)
 
 
 def test_a_run_that_cannot_be_started_fails_its_job_and_the_next_one_runs(

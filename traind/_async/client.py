@@ -13,7 +13,7 @@ from traind._async.connection import AsyncConnection
 from traind._async.datasets import AsyncDatasets
 from traind._async.jobs import AsyncJob
 from traind._async.models import AsyncModel
-from traind.connecting import options, quoted
+from traind.connecting import opened, quoted
 from traind.errors import NoModel, Problem
 
 if TYPE_CHECKING:
@@ -45,13 +45,9 @@ class AsyncClient:
             BadKey: the key has characters that no key has.
             httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
         """
-        chosen = options(url, key, timeout=timeout, direct=direct, verify=verify)
-        try:
-            http = httpx.AsyncClient(**chosen)
-        except (ValueError, ImportError) as error:
-            reason = f"the proxy that the environment names cannot be used: {error}"
-            raise httpx.InvalidURL(reason) from error
-        self.url = chosen["base_url"]
+        kind = httpx.AsyncClient
+        http = opened(kind, url, key, timeout=timeout, direct=direct, verify=verify)
+        self.url = str(http.base_url)
         """Where the service is."""
         self._connection = AsyncConnection(http, patience)
         self.datasets = AsyncDatasets(self._connection)
@@ -101,9 +97,8 @@ class AsyncClient:
             Problem: there is none.
         """
         path = f"/jobs/{quoted(job_id)}"
-        return AsyncJob(
-            self._connection, await self._connection.read(answers.jobs.Job, "GET", path)
-        )
+        found = await self._connection.read(answers.jobs.Job, "GET", path)
+        return AsyncJob(self._connection, found)
 
     async def jobs(self, limit: int | None = None, **filters: Any) -> AsyncIterator[AsyncJob]:
         """Jobs that match every filter, newest first: `status`, `label`; None is all of them.

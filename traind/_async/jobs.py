@@ -54,7 +54,7 @@ class AsyncJob(AsyncShownJob):
     async def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
         """Returns once it has succeeded. With `progress` it is shown meanwhile.
 
-        An interrupted wait leaves the job running.
+        An interrupted wait leaves the job running. A paused job is waited for, too.
 
         Raises:
             JobFailed: it has failed, or was cancelled.
@@ -103,8 +103,8 @@ class AsyncJob(AsyncShownJob):
 
     async def charts(self) -> list[answers.charts.ChartData]:
         """The pictures of its report as numbers, thinned to what a picture can show."""
-        content = await self._connection.get(self._path("/charts"))
-        return answers.pages.Page[answers.charts.ChartData].model_validate_json(content).data
+        page = answers.pages.Page[answers.charts.ChartData]
+        return (await self._connection.read(page, "GET", self._path("/charts"))).data
 
     async def plot(self) -> Any:
         """Its losses and accuracies as a matplotlib figure."""

@@ -14,7 +14,7 @@ from traind._sync.connection import Connection
 from traind._sync.datasets import Datasets
 from traind._sync.jobs import Job
 from traind._sync.models import Model
-from traind.connecting import options, quoted
+from traind.connecting import opened, quoted
 from traind.errors import NoModel, Problem
 
 if TYPE_CHECKING:
@@ -46,13 +46,9 @@ class Client:
             BadKey: the key has characters that no key has.
             httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
         """
-        chosen = options(url, key, timeout=timeout, direct=direct, verify=verify)
-        try:
-            http = httpx.Client(**chosen)
-        except (ValueError, ImportError) as error:
-            reason = f"the proxy that the environment names cannot be used: {error}"
-            raise httpx.InvalidURL(reason) from error
-        self.url = chosen["base_url"]
+        kind = httpx.Client
+        http = opened(kind, url, key, timeout=timeout, direct=direct, verify=verify)
+        self.url = str(http.base_url)
         """Where the service is."""
         self._connection = Connection(http, patience)
         self.datasets = Datasets(self._connection)
@@ -100,7 +96,8 @@ class Client:
             Problem: there is none.
         """
         path = f"/jobs/{quoted(job_id)}"
-        return Job(self._connection, self._connection.read(answers.jobs.Job, "GET", path))
+        found = self._connection.read(answers.jobs.Job, "GET", path)
+        return Job(self._connection, found)
 
     def jobs(self, limit: int | None = None, **filters: Any) -> Iterator[Job]:
         """Jobs that match every filter, newest first: `status`, `label`; None is all of them.

@@ -55,7 +55,7 @@ class Job(ShownJob):
     def wait(self, *, progress: bool = False, timeout: float | None = None) -> Self:
         """Returns once it has succeeded. With `progress` it is shown meanwhile.
 
-        An interrupted wait leaves the job running.
+        An interrupted wait leaves the job running. A paused job is waited for, too.
 
         Raises:
             JobFailed: it has failed, or was cancelled.
@@ -104,8 +104,8 @@ class Job(ShownJob):
 
     def charts(self) -> list[answers.charts.ChartData]:
         """The pictures of its report as numbers, thinned to what a picture can show."""
-        content = self._connection.get(self._path("/charts"))
-        return answers.pages.Page[answers.charts.ChartData].model_validate_json(content).data
+        page = answers.pages.Page[answers.charts.ChartData]
+        return (self._connection.read(page, "GET", self._path("/charts"))).data
 
     def plot(self) -> Any:
         """Its losses and accuracies as a matplotlib figure."""

@@ -12,9 +12,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from app.store import deliveries
-from app.store.database import Database, OperationalError
+from app.store.database import REFUSALS, Database
 from app.store.deliveries import RENEW_SECONDS, Delivery, Outcome, Undelivered
-from app.store.errors import DatabaseBusy, StorageFull
 from app.store.outbox import Work
 
 log = logging.getLogger("traind.worker")
@@ -23,8 +22,6 @@ LOOK_SECONDS = 0.25
 """How often it is looked for deliveries that have become due."""
 LINGER_SECONDS = 10.0
 """How long the process waits for another delivery before it ends."""
-REFUSALS = (DatabaseBusy, StorageFull, OperationalError)
-"""What the database says when it cannot write now."""
 
 
 class Sender(Protocol):

@@ -32,8 +32,7 @@ class Restored(nn.Module):
         numbers, days since 1970 and the places of categories, NaN where a number is missing and -1
         where a category is none that was trained on.
         """
-        # the scale writes to what it is given
-        own = examples.to(torch.float32, copy=True)
+        own = examples.to(torch.float32, copy=True)  # it is scaled in place
         logits: Tensor = self.net(scale(self.description, own.device)(own))
         return logits
 
