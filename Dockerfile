@@ -7,6 +7,8 @@
 # PIP_EXTRA_INDEX_URL set to PyTorch's index of CPU wheels the worker's image loses its CUDA
 # libraries: docs/decisions/0001-torch-pins.md has the sizes.
 
+# pip's cache is a mount of the builder's: no layer keeps it.
+# hadolint global ignore=DL3042
 FROM python:3.11-slim AS build
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL

@@ -24,10 +24,11 @@ test: $(VENV)/dev lint types ## Check style, types and imports, and run the test
 quick: $(VENV)/dev lint types ## Check style, types and imports, and run the fast tests
 	$(BIN)/python -m pytest $(AT_ONCE) tests/unit tests/store
 
-lint: $(VENV)/dev ## Check style and the import rules
+lint: $(VENV)/dev ## Check style, the import rules and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 types: $(VENV)/dev ## Check types, strictly
 	$(BIN)/mypy

@@ -61,6 +61,19 @@ def _commands(block: list[str], line: int) -> Iterator[Step]:
         yield Step(line + start, "console", code, "\n".join(block[at:end]).strip())
 
 
+def _first_line(printed: str) -> str | None:
+    """The first line that a command prints into a pipe, unless it is JSON."""
+    for line in printed.splitlines():
+        if line != "..." and "━" not in line:
+            return None if line.startswith("{") else line
+    return None
+
+
+def _shape(line: str) -> str:
+    """A line without what is another number or id each time."""
+    return re.sub(r"[0-9.]+", "#", ID.sub("#", line)).rstrip()
+
+
 def _is_whole(code: str) -> bool:
     """Whether a command ends here: no quote is open, and no line goes on."""
     if code.endswith("\\"):
@@ -83,13 +96,18 @@ class Reader:
         """What the step prints.
 
         Raises:
-            AssertionError: it fails, or does not print fields and texts that the document shows.
+            AssertionError: it fails, or does not print what the document shows: the first line, or
+                the fields and texts of JSON.
         """
         code = ID.sub(lambda found: self._ids.get(found[0], found[0]), step.code)
         printed = self._python(code) if step.kind == "python" else self._command(code)
         self._learn(step.printed, printed)
         for text in [*NAMES.findall(step.printed), *WORDS.findall(step.printed)]:
             assert text in printed, f"line {step.line}: no {text} in {printed}"
+        if (first := _first_line(step.printed)) is not None:
+            assert _shape(first) in map(_shape, printed.splitlines()), (
+                f"line {step.line}: {printed}"
+            )
         is_refused = '"urn:traind:problem' in printed
         assert is_refused == ('"urn:traind:problem' in step.printed), f"line {step.line}: {printed}"
         return printed
