@@ -29,7 +29,7 @@ from app.settings import Settings
 from benchmarks.contenders import MEAN, MOMENTUM, STD
 from benchmarks.machine import describe
 from benchmarks.training import ONE_THREAD
-from worker.datasets import torchvision_datasets
+from worker.download import torchvision_datasets
 from worker.training.optimization import LearningRate
 
 Spec = dict[str, Any]

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 
 from app.jobspec.import_options import ImportOptions
 from benchmarks.machine import describe
-from worker.datasets import torchvision_datasets
+from worker.download import torchvision_datasets
 from worker.imports.importing import imported
 from worker.imports.messages import Import, Imported, decode
 

@@ -24,7 +24,7 @@ from app.jobspec import DatasetFacts, JobSpec
 from benchmarks.imports import order, pixels, synthetic
 from benchmarks.machine import describe
 from worker import memory
-from worker.datasets import torchvision_datasets
+from worker.download import torchvision_datasets
 from worker.imports.importing import imported
 from worker.messages import Epoch, Report
 from worker.training import networks

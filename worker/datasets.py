@@ -1,28 +1,18 @@
-"""Decodes a dataset once, into array files: the only importer of torchvision and scikit-learn.
-
-It runs as a process of its own, `python -m worker.datasets NAME HOME [SOURCE]`: importing
-torchvision takes 1.4 to 2.1 s, which no training process should pay. A dataset that cannot be had
-ends it with exit code 3 and the reason as JSON on standard output.
-"""
+"""Decodes a built-in dataset once, into array files."""
 
 import contextlib
 import shutil
-import socket
-import sys
 import tempfile
+from collections.abc import Callable
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-import torch
 from filelock import FileLock
 
 from app.jobspec import BUILT_IN_DATASETS
-from app.lifeline import Line
-from worker import column_statistics, idx
+from worker import column_statistics, download, idx
 from worker.training.dataset import (
     ARRAYS,
     Array,
@@ -32,9 +22,6 @@ from worker.training.dataset import (
     load,
 )
 
-UNAVAILABLE = 3
-"""Exit code of a dataset that cannot be had."""
-NETWORK_TIMEOUT_SECONDS = 20.0
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 """torchvision's name of each dataset, which is also that of its folder."""
 DIGITS = [str(digit) for digit in range(10)]
@@ -59,25 +46,24 @@ TEST_DIGITS, TEST_TUMOURS = 360, 114
 """Sizes of the test sets that are split off from scikit-learn's 1,797 digits and 569 tumours."""
 
 
-class Unavailable(msgspec.Struct, frozen=True):
-    """Why a dataset cannot be had, and what its owner can do."""
-
-    message: str
-    advice: str
-
-
 class DatasetUnavailable(Exception):
-    """A dataset cannot be had."""
+    """A dataset cannot be had; `advice` says what its owner can do."""
 
-    def __init__(self, reason: Unavailable) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
-def decode(name: str, home: Path, source: Path | None) -> None:
+def decode(
+    name: str,
+    home: Path,
+    source: Path | None,
+    fetch: Callable[[str, Path], None] = download.fetch,
+) -> None:
     """Makes the folder `home/name` of array files, whole or not at all.
 
     A folder that is not whole, such as an older traind or a full disk may leave, is made anew.
+    `fetch` downloads a dataset of torchvision's to a folder.
 
     Raises:
         DatasetUnavailable: no sound files were found under `source`, and the download failed.
@@ -102,7 +88,7 @@ def decode(name: str, home: Path, source: Path | None) -> None:
                 description = _describe(name, arrays, DIGITS, highest=16)
             else:
                 places = [place for place in (source, home / "downloads") if place is not None]
-                arrays = _idx(name, places, Path(unfinished))
+                arrays = _idx(name, places, Path(unfinished), fetch)
                 description = _describe(name, arrays, CLASSES[name], highest=255)
             for array_name, array in arrays.items():
                 np.save(made / f"{array_name}.npy", array)
@@ -168,7 +154,9 @@ def _digits() -> dict[str, Array]:
     return _divided(images, labels, TEST_DIGITS)
 
 
-def _idx(name: str, places: list[Path], unfinished: Path) -> dict[str, Array]:
+def _idx(
+    name: str, places: list[Path], unfinished: Path, fetch: Callable[[str, Path], None]
+) -> dict[str, Array]:
     """The arrays of MNIST and its family from the first place with sound files, else downloaded.
 
     torchvision downloads to where the unfinished decode is: it writes its files in place and takes
@@ -181,58 +169,19 @@ def _idx(name: str, places: list[Path], unfinished: Path) -> dict[str, Array]:
             return dict(zip(ARRAYS, idx.read_folder(place / folder, facts), strict=True))
         except (OSError, idx.WrongFile) as error:
             tried.append(_line(error))
-    socket.setdefaulttimeout(NETWORK_TIMEOUT_SECONDS)  # urllib would wait for ever
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            getattr(torchvision_datasets(), TORCHVISION[name])(unfinished, download=True)
+        fetch(TORCHVISION[name], unfinished)
         return dict(zip(ARRAYS, idx.read_folder(unfinished / folder, facts), strict=True))
-    except (RuntimeError, OSError, idx.WrongFile) as error:
+    except (download.DownloadFailed, OSError, idx.WrongFile) as error:
         tried.append(f"the download failed ({_line(error)})")
     raise DatasetUnavailable(
-        Unavailable(
-            message=f"{TORCHVISION[name]} could not be had: {'; '.join(tried)}.",
-            advice=f"Put {', '.join(idx.FILES)}, plain or as .gz, into "
-            f"{places[0].absolute() / folder}, or set TRAIND_DATASETS to a folder that holds "
-            f"{folder}; the dataset `digits` needs no download.",
-        )
+        f"{TORCHVISION[name]} could not be had: {'; '.join(tried)}.",
+        f"Put {', '.join(idx.FILES)}, plain or as .gz, into {places[0].absolute() / folder}, "
+        f"or set TRAIND_DATASETS to a folder that holds {folder}; the dataset `digits` needs no "
+        "download.",
     )
 
 
 def _line(error: Exception) -> str:
-    """The error's message on one line: torchvision names each mirror on a line of its own."""
+    """The error's message on one line."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def torchvision_datasets() -> Any:
-    """torchvision's datasets, also where its operators do not load.
-
-    The published torchvision is linked to CUDA. Beside a CPU build of torch its operators do not
-    load, and the import fails where it describes them. Datasets use no operators, so it is enough
-    to declare their schemas. They are declared only after that failure: a second declaration would
-    abort the process.
-    """
-    try:
-        return import_module("torchvision.datasets")
-    except RuntimeError as error:
-        if "nms does not exist" not in str(error):
-            raise
-    for name in ("nms", "qnms"):
-        schema = "(Tensor dets, Tensor scores, float threshold) -> Tensor"
-        torch.library.define(f"torchvision::{name}", schema)
-    return import_module("torchvision.datasets")
-
-
-def main(arguments: list[str]) -> int:
-    """Decodes the dataset that the arguments name; returns the exit code."""
-    name, home, *source = arguments
-    try:
-        decode(name, Path(home), Path(source[0]) if source else None)
-    except DatasetUnavailable as unavailable:
-        sys.stdout.buffer.write(msgspec.json.encode(unavailable.reason))
-        return UNAVAILABLE
-    return 0
-
-
-if __name__ == "__main__":
-    Line()
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Maps the dataset of a run; arrays that are missing here are made first, in another process.
+"""Maps the dataset of a run; arrays that are missing here are made first.
 
 A worker that has not imported a dataset of one's own itself, or has lost its arrays, imports it
 again from its file: an import gives the same arrays each time.
@@ -6,7 +6,6 @@ again from its file: an import gives the same arrays each time.
 
 import contextlib
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +14,12 @@ from typing import IO, Protocol
 import msgspec
 
 from app import jobspec, lifeline
+from worker import datasets
+from worker.datasets import DatasetUnavailable
 from worker.imports.messages import COMMAND, Import, Refused, decode, encode_order
 from worker.training.dataset import Dataset, NotDecoded, load
 
 ROOM = "The worker needs room for it on its disk."
-
-
-class DatasetUnavailable(Exception):
-    """A dataset cannot be had; `advice` says what its owner can do."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.advice = advice
 
 
 class Place(Protocol):
@@ -69,17 +62,10 @@ def open_dataset(
 
 
 def _decode_built_in(name: str, home: Path, source: str | None) -> None:
-    command = [sys.executable, "-P", "-m", "worker.datasets", name, str(home)]
-    command += [source] if source else []
-    output, errors, code = _run(command)
-    if code:
-        try:
-            told = msgspec.json.decode(output, type=dict[str, str])
-        except msgspec.DecodeError:
-            raise DatasetUnavailable(
-                f"Decoding {name} failed: {_last(errors, code)}.", ROOM
-            ) from None
-        raise DatasetUnavailable(told["message"], told["advice"])
+    try:
+        datasets.decode(name, home, Path(source) if source else None)
+    except OSError as error:
+        raise DatasetUnavailable(f"Decoding {name} failed: {error}.", ROOM) from error
 
 
 def _import_again(name: str, order: Place, heartbeat: Callable[[], None]) -> None:
@@ -123,13 +109,6 @@ def _hear(line: bytes, heartbeat: Callable[[], None]) -> None:
         if isinstance(said, Refused):
             raise DatasetUnavailable(said.message, said.advice)
         heartbeat()
-
-
-def _run(command: list[str]) -> tuple[bytes, bytes, int]:
-    pipe = subprocess.PIPE
-    with lifeline.Process(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as decoding:
-        output, errors = decoding.communicate()
-    return output, errors, decoding.returncode
 
 
 def _last(errors: bytes, code: int) -> str:

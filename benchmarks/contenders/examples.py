@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.contenders import MEAN, STD, Contest, serve
 from benchmarks.contenders.torch_parts import autocast, network, optimizer
-from worker.datasets import torchvision_datasets
+from worker.download import torchvision_datasets
 
 LOG_INTERVAL = 10
 

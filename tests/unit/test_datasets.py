@@ -8,8 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -17,11 +15,11 @@ import pytest
 from app import jobspec
 from app.jobspec import BUILT_IN_DATASETS
 from tests.unit.test_idx import FACTS, sound_files
-from worker import datasets
+from worker import datasets, download
 from worker.datasets import DatasetUnavailable
+from worker.download import DownloadFailed
 from worker.idx import FILES
 from worker.messages import Order
-from worker.open_dataset import DatasetUnavailable as Reported
 from worker.open_dataset import open_dataset
 from worker.training.dataset import Dataset, NotDecoded, load
 
@@ -55,7 +53,7 @@ def test_a_dataset_is_decoded_once(datasets_home: Path, digits: Dataset) -> None
 KILLED_BETWEEN_TWO_ARRAYS = """
 import os, pathlib, signal, sys
 import numpy as np
-from worker import datasets
+from worker import datasets, download
 
 save = np.save
 
@@ -80,26 +78,21 @@ def test_a_killed_decoder_leaves_nothing_half_and_the_next_one_finishes(tmp_path
     assert not list(tmp_path.glob("*.partial-*"))
 
 
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise URLError("Network is unreachable")  # torchvision makes several lines of it
-
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
+def offline(name: str, folder: Path) -> None:
+    raise DownloadFailed(f"no mirror of {name} answers\n{folder} stays empty")
 
 
-@pytest.mark.usefixtures("offline")
 def test_what_cannot_be_had_says_what_was_tried_and_where_to_put_it(tmp_path: Path) -> None:
     source = tmp_path / "source"
     with pytest.raises(DatasetUnavailable) as unavailable:
-        datasets.decode("kmnist", tmp_path / "home", source)
-    reason = unavailable.value.reason
-    assert f"{source / 'KMNIST/raw'} holds neither {FILES[0]} nor {FILES[0]}.gz" in reason.message
-    assert "the download failed" in reason.message
-    assert "\n" not in reason.message + reason.advice
+        datasets.decode("kmnist", tmp_path / "home", source, offline)
+    message, advice = str(unavailable.value), unavailable.value.advice
+    assert f"{source / 'KMNIST/raw'} holds neither {FILES[0]} nor {FILES[0]}.gz" in message
+    assert "the download failed" in message
+    assert "\n" not in message + advice
     for file in FILES:
-        assert file in reason.advice
-    assert str(source / "KMNIST/raw") in reason.advice
+        assert file in advice
+    assert str(source / "KMNIST/raw") in advice
 
 
 @pytest.fixture
@@ -114,11 +107,10 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def decode_kmnist(tmp_path: Path) -> Dataset:
-    datasets.decode("kmnist", tmp_path / "home", tmp_path / "source")
+    datasets.decode("kmnist", tmp_path / "home", tmp_path / "source", offline)
     return load(tmp_path / "home" / "kmnist", FACTS)
 
 
-@pytest.mark.usefixtures("offline")
 def test_a_wrong_file_is_named_and_read_again_once_it_is_mended(tmp_path: Path, raw: Path) -> None:
     sound = sound_files()
     labels, test_labels = FILES[1], FILES[3]
@@ -126,7 +118,7 @@ def test_a_wrong_file_is_named_and_read_again_once_it_is_mended(tmp_path: Path, 
     (raw / test_labels).write_bytes(sound[labels])
     with pytest.raises(DatasetUnavailable) as unavailable:
         decode_kmnist(tmp_path)
-    message = unavailable.value.reason.message
+    message = str(unavailable.value)
     assert f"{raw / labels} holds 10 values instead of 60; are two files swapped?" in message
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["kmnist.lock"]
 
@@ -202,38 +194,36 @@ def test_a_run_decodes_a_damaged_dataset_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", datasets.TORCHVISION)
 def test_classes_are_called_as_torchvision_calls_them(name: str) -> None:
-    kind = getattr(datasets.torchvision_datasets(), datasets.TORCHVISION[name])
+    kind = getattr(download.torchvision_datasets(), datasets.TORCHVISION[name])
     # torchvision calls MNIST's "0 - zero"
     assert datasets.CLASSES[name] == [each.partition(" - ")[0] for each in kind.classes]
 
 
-class HalfDownloaded:
-    """A dataset class whose download stops in the middle, as torchvision's does when killed."""
+def test_a_broken_download_does_not_spoil_the_next(tmp_path: Path) -> None:
+    def half(name: str, folder: Path) -> None:
+        raw = folder / name / "raw"
+        assert not raw.exists(), "a later download finds the rest of an earlier one"
+        raw.mkdir(parents=True)
+        (raw / FILES[0]).write_bytes(b"half")
+        raise DownloadFailed("connection reset")
 
-    def __init__(self, root: Path, *, download: bool) -> None:
-        self.raw = Path(root) / "MNIST" / "raw"
-        assert download
-        assert not self.raw.exists(), "a later download finds the rest of an earlier one"
-        self.raw.mkdir(parents=True)
-        (self.raw / FILES[0]).write_bytes(b"half")
-        raise OSError("connection reset")
-
-
-HalfDownloaded.__name__ = "MNIST"
-
-
-def test_a_broken_download_does_not_spoil_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torchvision = SimpleNamespace(MNIST=HalfDownloaded)
-    monkeypatch.setattr(datasets, "torchvision_datasets", lambda: torchvision)
     for _ in range(2):
         with pytest.raises(DatasetUnavailable, match="connection reset"):
-            datasets.decode("mnist", tmp_path, None)
+            datasets.decode("mnist", tmp_path, None, half)
+
+
+def test_a_download_that_fails_says_why_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")  # where nobody listens
+    with pytest.raises(DownloadFailed, match="refused") as failed:
+        download.fetch("KMNIST", tmp_path)
+    assert "\n" not in str(failed.value)
 
 
 def test_a_fault_of_the_decoder_reaches_the_job_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     order = Order(spec={}, datasets_home=str(tmp_path / "file" / "home"), datasets_source=None)
-    with pytest.raises(Reported, match=r"Decoding digits failed: .*Not a directory"):
+    with pytest.raises(DatasetUnavailable, match=r"Decoding digits failed: .*Not a directory"):
         open_dataset(jobspec.Dataset(name="digits", facts=DIGITS), order)

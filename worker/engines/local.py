@@ -22,6 +22,8 @@ PRELOAD = [
     "torch._dynamo",  # the first optimizer imports it: over a second
     "torch._inductor.config",
     "torch.optim",
+    "sklearn.datasets",  # a first job decodes its dataset
+    "sklearn.model_selection",
     "worker.warm",
 ]
 """What the server from which training processes are forked has loaded."""
