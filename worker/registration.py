@@ -40,12 +40,17 @@ class Registration:
         self._lock = LockFile(self._settings.home, self.id)
         self._drain = predecessors.bury(self._database, self._settings.home)
 
-    def beat(self, connection: Connection) -> None:
-        """Says that the worker lives; the first time, and where it was forgotten, who it is."""
+    def beat(self, connection: Connection) -> bool:
+        """Says that the worker lives; the first time, and where it was forgotten, who it is.
+
+        Returns whether it was not known.
+        """
         if workers.heartbeat(connection, self.id):
-            return
+            self._drain = None  # it is in the database, and may have changed there
+            return False
         self.name = workers.register(connection, self.id, self._offer(), self._drain)
         log.info("worker %s is %s", self.id, self.name)
+        return True
 
     def leave(self) -> None:
         """Says that the worker has ended, as planned."""

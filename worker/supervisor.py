@@ -178,12 +178,14 @@ class Supervisor:
         if time.time() - self._heartbeat_at > SILENCE_SECONDS:
             self._judges_at = time.monotonic() + LEASE / SECOND
         with self._database.write() as connection:
-            self._registration.beat(connection)
+            is_new = self._registration.beat(connection)
             leases.heartbeat(connection, [held.lease for held in self._held])
             if time.monotonic() >= self._judges_at:
                 recovery.requeue_expired(connection)
             if self._calibrator.speed is not None:
                 workers.keep_speed(connection, self._registration.id, self._calibrator.speed)
+        if is_new:
+            self._stamp = None  # from now on it may take jobs
         self._heartbeat_at = time.time()
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
@@ -218,12 +220,10 @@ class Supervisor:
     def _obey(self) -> None:
         """Passes on what owners want, and kills what does not stop, hangs or is no longer ours."""
         at = time.monotonic()
-        is_busy = bool(self._held or self._importer.waitables)
-        if is_busy and at >= self._next_standing:
+        if self._held and at >= self._next_standing:
             self._next_standing = at + STANDING_SECONDS
             with self._database.read() as connection:
                 found = leases.standings(connection, [held.lease for held in self._held])
-                self._gives_back = workers.gives_back(connection, self._registration.id)
             for held in self._held:
                 standing = found[held.lease.job_id]
                 if not standing.held:
@@ -247,10 +247,11 @@ class Supervisor:
         if stamp == self._stamp:
             return
         with self._database.read() as connection:
-            waiting = queue.has_work_for(connection, self._registration.id)
+            waiting = self._has_room and queue.has_work_for(connection, self._registration.id)
+            self._gives_back = workers.gives_back(connection, self._registration.id)
             due = outbox.due(connection)
         follows = bool(due - outbox.DELIVERIES)
-        has_work = follows or (waiting and self._has_room)
+        has_work = follows or waiting
         while follows:
             follows = follow_ups.work_off(self._database)
         while waiting and self._has_room and (held := self._starter.start_next()):

@@ -183,9 +183,7 @@ def _workers(connection: "Connection") -> Check:
         if all(each.drain or lane.requirements.unmet(each) for each in alive)
     ]
     if stuck:
-        advice = (
-            "`traind show JOB` says what a job waits for, `traind workers` who has it"
-        )
+        advice = "`traind show JOB` says what a job waits for, `traind workers` who has it"
         return Check("workers", Verdict.WARN, f"{found}; jobs wait that none of them takes", advice)
     return Check("workers", Verdict.OK, found)
 

@@ -36,7 +36,7 @@ def of(connection: Connection, job: Job) -> Waiting | None:
 
 def _why(required: Requirements, alive: Sequence[Worker]) -> tuple[WaitReason, str]:
     if not alive:
-        return WaitReason.NO_WORKER, "No worker is alive; `traind worker` starts one."
+        return WaitReason.NO_WORKER, "No worker is alive yet; `traind worker` starts one."
     suitable = [each for each in alive if not required.unmet(each)]
     if not suitable:
         return WaitReason.UNSATISFIABLE, _lacking(required, alive)
