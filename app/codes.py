@@ -52,6 +52,36 @@ class StopReason(StrEnum):
     """Its owner sets the job aside."""
     SHUTDOWN = "shutdown"
     """Its worker ends; the job goes on elsewhere."""
+    DRAIN = "drain"
+    """Its worker gives its jobs back, to be taken out of service."""
+
+
+class WaitReason(StrEnum):
+    """Why a job waits."""
+
+    NO_WORKER = "no_worker"
+    """No worker is alive."""
+    UNSATISFIABLE = "unsatisfiable"
+    """No living worker has what the job requires."""
+    DRAINING = "draining"
+    """The workers that have what it requires take no jobs at the moment."""
+    BUSY = "busy"
+    """The workers that have what it requires have no free slot."""
+    STARTING = "starting"
+    """A worker has a free slot, and takes jobs from it in turn."""
+
+
+class WorkerStatus(StrEnum):
+    """What a worker does with waiting jobs."""
+
+    READY = "ready"
+    """It takes jobs."""
+    DRAINING = "draining"
+    """It takes none, and has some that have not ended."""
+    DRAINED = "drained"
+    """It takes none, and has none: it can be stopped."""
+    LOST = "lost"
+    """It has said nothing for 30 s; its jobs go on elsewhere. After a day it is forgotten."""
 
 
 class FailureCode(StrEnum):
@@ -187,7 +217,7 @@ class Scope(StrEnum):
     WRITE = "write"
     """Making jobs and datasets, promoting models, rolling promotions back, naming models."""
     ADMIN = "admin"
-    """All of that, and every DELETE."""
+    """All of that, every DELETE, and taking workers out of service."""
 
 
 Fit = Literal["crop", "pad", "stretch"]

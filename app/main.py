@@ -35,6 +35,7 @@ from app.api import (
     summaries,
     telemetry,
     uploads,
+    workers,
 )
 from app.api.auth import Guard
 from app.api.gate import Gate
@@ -135,6 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         predictions.router,
         open_inference.router,
         open_inference.inference,
+        workers.router,
         health.router,
         overview.router,
         session.router,

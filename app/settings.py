@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app import address
+from app import address, worker_labels
 
 _PASSWORD = re.compile(r"(?<=//)[^/@]*@")
 """The user and the password of an address."""
@@ -63,6 +63,13 @@ class Settings(BaseSettings):
     predictions a second on more processors."""
     slots: int = Field(default=1, ge=1, le=64)
     """How many jobs one worker trains at once."""
+    worker_name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")
+    """What people call this worker; by default the name of its host. Where another living worker
+    has the name, -2, -3 and so on are added."""
+    worker_labels: str = ""
+    """Labels of this worker, such as gpu=a100,zone=b, which jobs may require (docs/workers.md)."""
+    worker_threads: int | None = Field(default=None, ge=1, le=1024)
+    """Most threads of one job on this worker; by default the processors that it may use."""
     run_memory_mb: int | None = Field(default=None, ge=16)
     """Most memory of one run, in MB, beyond what every run starts with; by default its share of 80%
     of what the worker may use."""
@@ -101,6 +108,12 @@ class Settings(BaseSettings):
         if parts.username or parts.password:
             raise ValueError("must contain no password; MLFLOW_TRACKING_USERNAME and _PASSWORD do")
         return url.rstrip("/")
+
+    @field_validator("worker_labels")
+    @classmethod
+    def _are_labels(cls, labels: str) -> str:
+        worker_labels.parsed(labels)
+        return labels
 
     @field_validator("home", "datasets", "backbones", "webhooks")
     @classmethod

@@ -1,20 +1,45 @@
 """Tests play the worker: what a run reports, and how it ends."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from app.codes import FailureCode, StopReason
-from app.store import jobs, leases
+from app.store import jobs, leases, queue, workers
 from app.store.leases import Lease
 from app.store.outcomes import Died, Failed, Stopped, Succeeded
 from app.store.reported import NewCheckpoint, Reported
 from app.store.trained_models import TrainedModel
+from app.store.workers import Offer
+
+OFFER = Offer(
+    name="host",
+    host="host",
+    version="0",
+    labels={},
+    slots=1,
+    threads=64,
+    memory_mb=4000,
+    device="cpu",
+    device_name=None,
+)
 
 
-def claim(connection: Connection, worker: str = "host/1") -> Lease | None:
-    """The lease of the oldest waiting job, or None."""
-    claimed = leases.claim(connection, worker)
+def register(connection: Connection, worker: str = "wrk_1", **offered: Any) -> str:
+    """Adds a worker with this id; returns its name."""
+    return workers.register(connection, worker, replace(OFFER, **offered))
+
+
+def claim(connection: Connection, worker: str = "wrk_1") -> Lease | None:
+    """The lease of the job whose turn it is, or None; a worker that is not known is there for the
+    claim only."""
+    is_known = workers.find(connection, worker) is not None
+    if not is_known:
+        register(connection, worker)
+    claimed = queue.claim(connection, worker)
+    if not is_known:
+        workers.leave(connection, worker)
     return claimed and claimed.lease
 
 

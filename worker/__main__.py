@@ -1,4 +1,6 @@
-"""`python -m worker`: runs a worker; `python -m worker --healthy`: says whether this host has one.
+"""`python -m worker`: runs a worker; `python -m worker --healthy`: says whether one lives here.
+
+Here is this container, or this machine where there is none.
 
 The imports stand inside `main`, for the training processes import this module's package too and
 must not load the database.
@@ -6,7 +8,6 @@ must not load the database.
 
 import argparse
 import os
-import socket
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -19,7 +20,8 @@ SOCKET_PATH_BYTES = 107
 def main() -> None:
     """The worker's entry point."""
     parser = argparse.ArgumentParser(prog="python -m worker", description="Trains queued jobs.")
-    parser.add_argument("--healthy", action="store_true", help="exit 0 if this host's worker lives")
+    healthy = "exit 0 if a worker of this home lives here"
+    parser.add_argument("--healthy", action="store_true", help=healthy)
     arguments = parser.parse_args()
 
     # NumPy's threads would stand in the server from which runs are forked; nothing here uses them.
@@ -29,6 +31,7 @@ def main() -> None:
     from app.settings import BadSettings, Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
     from app.store.errors import StoreError  # noqa: PLC0415
+    from worker import lock_file  # noqa: PLC0415
     from worker.engines import CannotStart  # noqa: PLC0415
     from worker.engines.local import LocalEngine  # noqa: PLC0415
     from worker.supervisor import DATABASE_SECONDS, Supervisor  # noqa: PLC0415
@@ -44,7 +47,8 @@ def main() -> None:
         )
         if arguments.healthy:
             with opened.read() as connection:
-                sys.exit(0 if workers.any_alive(connection, socket.gethostname()) else 1)
+                here = lock_file.ids_here(settings.home)
+                sys.exit(0 if workers.any_alive(connection, here) else 1)
         logs.configure()
         destinations.read(settings.webhooks)
         if settings.mlflow_uri and find_spec("mlflow") is None:

@@ -15,6 +15,7 @@ GRACE_SECONDS = {
     StopReason.CANCEL: 0.6,  # nothing is lost by killing it
     StopReason.PAUSE: 8.0,  # until it has reached a step boundary and sent its checkpoint
     StopReason.SHUTDOWN: 8.0,
+    StopReason.DRAIN: 8.0,
 }
 """How long a run may take to stop by itself before it is killed."""
 FOREVER = float("inf")

@@ -1,30 +1,34 @@
-"""Workers of this machine that died without a word."""
+"""Workers of this home that ended without a word: their jobs go on at once."""
 
-import os
+from contextlib import suppress
+from pathlib import Path
 
 from app.store import recovery, workers
 from app.store.database import Database
+from app.store.workers import Drain
+from worker import lock_file
+from worker.lock_file import Place
 
 
-def bury(database: Database, name: str) -> None:
-    """Takes back what dead workers of this machine held, without waiting for their leases.
+def bury(database: Database, home: Path) -> Drain | None:
+    """Takes back what dead workers of this home held, without waiting for their leases.
 
-    `name` is the caller's own: `host/process id`. A dead worker may have had the same.
+    Returns the drain of one of them: a machine that is to be taken out of service stays so when its
+    worker is started again after a crash.
     """
-    host = name.rpartition("/")[0]
-    with database.write() as connection:
-        for other in workers.names(connection):
-            where, _, pid = other.rpartition("/")
-            if where == host and (other == name or not _exists(int(pid))):
-                recovery.requeue_of(connection, other)
-                workers.leave(connection, other)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    drain: Drain | None = None
+    here = Place.here()
+    for file in lock_file.found(home):
+        with lock_file.taken(file) as is_dead:
+            if not is_dead:
+                continue
+            with database.write() as connection:
+                # The lock of another machine's worker may be unseen: it has died if it is silent.
+                is_of_here = file.place.boot == here.boot
+                if not is_of_here and workers.any_alive(connection, [file.worker_id]):
+                    continue
+                recovery.requeue_of(connection, file.worker_id)
+                drain = workers.leave(connection, file.worker_id) or drain
+            with suppress(OSError):
+                file.path.unlink(missing_ok=True)
+    return drain

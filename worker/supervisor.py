@@ -5,28 +5,27 @@ steps; a step that fails rests for a while and holds up no other.
 """
 
 import logging
-import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 
-from app.codes import FailureCode, StopReason
+from app.codes import StopReason
 from app.settings import Settings
-from app.store import leases, outbox, outcomes, recovery, workers
+from app.store import leases, outbox, queue, recovery, workers
 from app.store.database import REFUSALS, Database
 from app.store.errors import LeaseLost
-from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND, Claim, Lease
-from worker import follow_ups, memory, predecessors, relay
+from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND
+from worker import follow_ups, relay
 from worker.calibrator import Calibrator
 from worker.delivery_processes import DeliveryProcesses
-from worker.engines import CannotStart, Engine
+from worker.engines import Engine
 from worker.held import Held
 from worker.housekeeping import Housekeeping
 from worker.importer import Importer
-from worker.messages import Order
+from worker.registration import Registration
+from worker.starting import Starter
 from worker.wakeup import Wakeup
 
 log = logging.getLogger("traind.worker")
@@ -57,7 +56,7 @@ class Supervisor:
         self._settings = settings
         self._database = database
         self._engine = engine
-        self._name = f"{socket.gethostname()}/{os.getpid()}"
+        self._registration = Registration(settings, database)
         self._held: list[Held] = []
         self._stop_at: float | None = None
         self._resting: dict[str, float] = {}
@@ -67,7 +66,9 @@ class Supervisor:
         self._judges_at = 0.0
         self._stamp: int | None = None
         self._housekeeping = Housekeeping(settings, database)
-        self._importer = Importer(settings, database, self._name)
+        self._importer = Importer(settings, database, self._registration.id)
+        self._starter = Starter(settings, database, engine, self._importer, self._registration.id)
+        self._gives_back = False
         self._deliveries = DeliveryProcesses(settings, database)
         self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
         self._wakeup = Wakeup(database)
@@ -105,11 +106,12 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._engine.warm_up()
-        self._attempt(partial(predecessors.bury, self._database, self._name), "predecessors")
+        self._attempt(self._registration.enter)
         # A stop comes first: the signal may have ended what the engine was loading.
         while self._stop_at is None and not self._engine.is_ready():
             self._wakeup.wait([], POLL_SECONDS)
-        log.info("worker %s is ready, %d slot(s)", self._name, self._settings.slots)
+        self._registration.device = self._engine.device
+        log.info("%s is ready, %d slot(s)", self._registration.id, self._settings.slots)
 
     def _on_signal(self, *_: object) -> None:
         self._stop_at = self._stop_at or time.monotonic()
@@ -127,12 +129,8 @@ class Supervisor:
         for held in self._held:  # the database has refused their last words: their leases expire
             log.error("%s is left to another worker", held.lease.job_id)
             held.drop()
-        self._attempt(self._leave)
-        log.info("worker %s has stopped", self._name)
-
-    def _leave(self) -> None:
-        with self._database.write() as connection:
-            workers.leave(connection, self._name)
+        self._attempt(self._registration.leave)
+        log.info("worker %s has stopped", self._registration.name)
 
     def _attempt(self, step: Callable[[], None], name: str = "") -> None:
         """Does a step unless it rests; whatever goes wrong is logged, and the worker lives."""
@@ -180,12 +178,14 @@ class Supervisor:
         if time.time() - self._heartbeat_at > SILENCE_SECONDS:
             self._judges_at = time.monotonic() + LEASE / SECOND
         with self._database.write() as connection:
-            workers.register(connection, self._name, self._settings.slots)
+            is_new = self._registration.beat(connection)
             leases.heartbeat(connection, [held.lease for held in self._held])
             if time.monotonic() >= self._judges_at:
                 recovery.requeue_expired(connection)
             if self._calibrator.speed is not None:
-                workers.keep_speed(connection, self._name, self._calibrator.speed)
+                workers.keep_speed(connection, self._registration.id, self._calibrator.speed)
+        if is_new:
+            self._stamp = None  # from now on it may take jobs
         self._heartbeat_at = time.time()
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
@@ -230,13 +230,15 @@ class Supervisor:
                     held.run.kill()
                 elif standing.wish is not None:
                     held.stop(standing.wish)
+                elif self._gives_back:
+                    held.stop(StopReason.DRAIN)
         for held in self._held:
             if self._stop_at is not None and held.stopping is None:
                 held.stop(StopReason.SHUTDOWN)
             held.kill_if_late()
 
     def _look(self) -> None:
-        """Takes waiting jobs and does what follows from ended ones, if anything has changed.
+        """Takes jobs and does what follows from ended ones, if anything has changed.
 
         The stamp changes with every commit of another connection, and reading it costs some
         microseconds: an idle worker asks for no job in between.
@@ -245,52 +247,19 @@ class Supervisor:
         if stamp == self._stamp:
             return
         with self._database.read() as connection:
-            waiting, due = leases.any_waiting(connection), outbox.due(connection)
+            waiting = self._has_room and queue.has_work_for(connection, self._registration.id)
+            self._gives_back = workers.gives_back(connection, self._registration.id)
+            due = outbox.due(connection)
         follows = bool(due - outbox.DELIVERIES)
-        has_work = follows or (waiting and self._has_room)
+        has_work = follows or waiting
         while follows:
             follows = follow_ups.work_off(self._database)
-        while waiting and self._has_room:
-            waiting = self._claim()
+        while waiting and self._has_room and (held := self._starter.start_next()):
+            self._held.append(held)
         self._stamp = None if has_work else stamp  # this worker's own work may have made more
 
-    def _claim(self) -> bool:
-        """Starts the run of the oldest waiting job; returns whether there was one."""
-        with self._database.write() as connection:
-            claim = leases.claim(connection, self._name)
-        if claim is None:
-            return False
-        log.info("%s: attempt %d", claim.lease.job_id, claim.lease.attempt)
-        try:
-            run = self._engine.start(self._order(claim))
-        except CannotStart as error:
-            self._give_up(claim.lease, str(error))
-            return True
-        self._held.append(Held(claim.lease, run, self._settings.no_progress_seconds))
-        return True
-
-    def _order(self, claim: Claim) -> Order:
-        source = self._settings.datasets
-        return Order(
-            spec=claim.spec,
-            datasets_home=str(self._settings.home / "datasets"),
-            datasets_source=str(source) if source else None,
-            backbones=str(self._settings.backbone_files),
-            own_dataset=self._importer.order_of(claim.spec),
-            checkpoint=claim.checkpoint,
-            memory_mb=self._settings.run_memory_mb or memory.share(self._settings.slots),
-        )
-
-    def _give_up(self, lease: Lease, reason: str) -> None:
-        log.error("%s could not be started: %s", lease.job_id, reason)
-        advice = "See to the worker's machine (limits of processes and files, memory), then retry."
-        message = f"The worker could not start the training process: {reason}."
-        with self._database.write() as connection:
-            failed = outcomes.Failed(FailureCode.NOT_STARTED, message, advice)
-            leases.release(connection, lease, failed)
-
     def _import(self) -> None:
-        self._importer.turn(stopping=self._stop_at is not None)
+        self._importer.turn(stopping=self._stop_at is not None or self._gives_back)
 
     def _calibrate(self) -> None:
         """Has the machine measured while there is nothing to do; jobs come first."""

@@ -18,9 +18,20 @@ if TYPE_CHECKING:
         pages,
         predictions,
         reports,
+        workers,
     )
 
-__all__ = ["charts", "datasets", "diagnoses", "jobs", "models", "pages", "predictions", "reports"]
+__all__ = [
+    "charts",
+    "datasets",
+    "diagnoses",
+    "jobs",
+    "models",
+    "pages",
+    "predictions",
+    "reports",
+    "workers",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -28,6 +28,8 @@ JOB = {
     "name": "reference",
     "status": "succeeded",
     "attempt": 1,
+    "worker": None,
+    "waiting": None,
     "labels": {},
     "created_at": "2026-11-23T18:00:00.123Z",
     "started_at": "2026-11-23T18:00:00.131Z",

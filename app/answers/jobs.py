@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.answers.described import DOCSTRINGS, described
-from app.codes import FailureCode, Status
+from app.codes import FailureCode, Status, WaitReason
 
 
 class Progress(BaseModel):
@@ -65,6 +65,20 @@ class ChainedJob(BaseModel):
     """Whether its model is the best of the chain, by validation images where there are any."""
 
 
+class Waiting(BaseModel):
+    """Why a job waits."""
+
+    model_config = DOCSTRINGS
+
+    reason: WaitReason
+    """The kind of reason, from a closed list."""
+    message: str
+    """The same for people, with what is missing."""
+    ahead: int
+    """Waiting jobs of the same API key that have a place before it. Keys take turns: jobs of others
+    may be taken in between."""
+
+
 class Job(BaseModel):
     """A training job."""
 
@@ -78,6 +92,10 @@ class Job(BaseModel):
     """Where the job is in its life."""
     attempt: int
     """How many times a worker has taken it up; 0 while it waits for the first."""
+    worker: str | None
+    """Id of the worker that trains it; null unless it is running."""
+    waiting: Waiting | None
+    """Why it waits; null unless it is queued, and in lists."""
     labels: dict[str, str]
     """Pairs to filter by."""
     created_at: str

@@ -7,11 +7,20 @@ from typing import Any
 
 from app.answers.charts import ChartData, Line, Mark
 from app.answers.datasets import Content, DatasetVersion, ImportProgress, Refusal
-from app.answers.jobs import ChainedJob, Event, Failure, Job, JobSummary, MetricPoint, Progress
+from app.answers.jobs import (
+    ChainedJob,
+    Event,
+    Failure,
+    Job,
+    JobSummary,
+    MetricPoint,
+    Progress,
+    Waiting,
+)
 from app.answers.models import Alias, File, Promotion, TrainedModel
 from app.api.charts import Chart
 from app.codes import Picture
-from app.store import aliases, datasets, events, jobs, metrics, retries, trained_models
+from app.store import aliases, datasets, events, jobs, metrics, retries, trained_models, waiting
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SIGNATURE = ("input_shape", "pixel_range", "target", "columns", "classes", "preparation")
@@ -28,13 +37,19 @@ def _time(microseconds: int | None) -> str | None:
     return None if microseconds is None else rfc3339(microseconds)
 
 
-def job(stored: jobs.Job, chain: Sequence[retries.ChainedJob] = ()) -> Job:
-    """A job, and the chain in which it is."""
+def job(
+    stored: jobs.Job,
+    chain: Sequence[retries.ChainedJob] = (),
+    waits: waiting.Waiting | None = None,
+) -> Job:
+    """A job, with the chain in which it is, and why it waits."""
     return Job(
         id=stored.id,
         name=stored.name,
         status=stored.status,
         attempt=stored.attempt,
+        worker=stored.worker,
+        waiting=Waiting(**vars(waits)) if waits else None,
         labels=stored.labels,
         created_at=rfc3339(stored.created_at),
         started_at=_time(stored.started_at),

@@ -38,7 +38,7 @@ from app.api.state import (
 )
 from app.codes import ENDED
 from app.jobspec import JobSpec, cost
-from app.store import jobs, retries, workers
+from app.store import jobs, retries, waiting, workers
 from app.store.database import Connection, Database
 from app.store.errors import (
     DatasetNotFound,
@@ -81,7 +81,7 @@ def submit(
 
     with database.write() as connection:
         job_id, is_new = once.make(connection, resolved, make)
-        job = answering.job(jobs.get(connection, job_id))
+        job = _shown(connection, jobs.get(connection, job_id))
     point_to(response, job, is_new)
     return job
 
@@ -263,5 +263,6 @@ def _get(database: Database, job_id: str) -> Job:
 
 
 def _shown(connection: Connection, job: jobs.Job) -> Job:
-    """A job with its chain of retries."""
-    return answering.job(job, retries.chain(connection, job))
+    """A job with its chain of retries, and why it waits."""
+    chain = retries.chain(connection, job)
+    return answering.job(job, chain, waiting.of(connection, job))

@@ -11,7 +11,7 @@ from app.api.routes import Route, needs
 from app.api.state import TheDatabase, TheSettings
 from app.codes import Status
 from app.settings import Settings
-from app.store import jobs, workers
+from app.store import statistics, workers
 from app.store.keys import Scope
 
 router = APIRouter(prefix="/overview", tags=["service"], route_class=Route)
@@ -51,7 +51,7 @@ class Overview(BaseModel):
 def get_overview(database: TheDatabase, settings: TheSettings) -> Overview:
     """Counts of jobs, whether anybody works on them, and the room that is left."""
     with database.read() as connection:
-        counts = jobs.count_by_status(connection)
+        counts = statistics.count_by_status(connection)
         alive = workers.any_alive(connection)
     return Overview(
         jobs=counts,

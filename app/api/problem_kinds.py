@@ -42,6 +42,7 @@ from app.store.errors import (
     UploadBusy,
     UploadMisplaced,
 )
+from app.store.workers import WorkerNotFound
 
 
 class Wrong(BaseModel):
@@ -105,6 +106,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     NothingToRollBack: Kind(409, "nothing_to_roll_back", "Nothing to roll back to"),
     NothingToApply: Kind(409, "nothing_to_apply", "The diagnosis suggests nothing"),
     NoRangeTest: Kind(404, "no_range_test", "No range test was made"),
+    WorkerNotFound: Kind(404, "worker_not_found", "No such worker"),
     DatasetNotFound: Kind(404, "dataset_not_found", "No such dataset"),
     DatasetNameTaken: Kind(409, "dataset_name_taken", "A built-in dataset has this name"),
     DatasetInUse: Kind(409, "dataset_in_use", "A job trains on the dataset"),

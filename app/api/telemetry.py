@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -26,9 +26,10 @@ from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
 from app.processes import METRICS
 from app.serving.catalog import Catalog
-from app.store import jobs, workers
-from app.store.database import Database
+from app.store import statistics, workers
+from app.store.database import Database, now
 from app.store.keys import Scope
+from app.store.workers import Worker
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("traind.api")
 router = APIRouter(tags=["service"], route_class=Route)
@@ -183,9 +184,10 @@ class Stored(Collector):
     def collect(self) -> Iterator[Metric]:
         """Jobs by state, training rate, workers."""
         with self._database.read() as connection:
-            counts = jobs.count_by_status(connection)
-            rate = jobs.training_rate(connection)
-            ages = workers.heartbeat_ages(connection)
+            counts = statistics.count_by_status(connection)
+            rate = statistics.training_rate(connection)
+            known = workers.listed(connection)
+            at = now(connection)
         by_state = GaugeMetricFamily("traind_jobs", "Jobs by state.", labels=["status"])
         for status, count in counts.items():
             by_state.add_metric([status], count)
@@ -193,16 +195,29 @@ class Stored(Collector):
         yield GaugeMetricFamily(
             "traind_training_images_per_second", "Training rate of all running jobs.", rate
         )
-        heard = GaugeMetricFamily(
-            "traind_worker_heartbeat_age_seconds",
-            "Since a worker was heard; above 30 s it counts as dead.",
-            labels=["worker"],
-        )
-        for worker, seconds in ages.items():
-            heard.add_metric([worker], seconds)
-        yield heard
-        alive = sum(seconds < workers.ALIVE_SECONDS for seconds in ages.values())
-        yield GaugeMetricFamily("traind_workers_alive", "Workers that were heard lately.", alive)
+        yield from _of_workers(known, at)
+
+
+def _of_workers(known: Sequence[Worker], at: int) -> Iterator[Metric]:
+    """Series by the name of the worker, which only one living worker has; they go as it goes."""
+    by_name = {each.name: each for each in sorted(known, key=lambda each: each.heartbeat_at)}
+    measures: dict[tuple[str, str], Callable[[Worker], float]] = {
+        ("heartbeat_age_seconds", "Since a worker was heard; above 30 s it counts as dead."): (
+            lambda worker: (at - worker.heartbeat_at) / workers.SECOND
+        ),
+        ("slots", "Jobs that a worker trains at once."): lambda worker: worker.slots,
+        ("jobs", "Jobs that a worker trains now."): lambda worker: len(worker.jobs),
+        ("draining", "1 where a worker takes no more jobs."): (
+            lambda worker: float(worker.drain is not None)
+        ),
+    }
+    for (name, meaning), measure in measures.items():
+        family = GaugeMetricFamily(f"traind_worker_{name}", meaning, labels=["worker"])
+        for worker in by_name.values():
+            family.add_metric([worker.name], measure(worker))
+        yield family
+    alive = sum(worker.is_alive for worker in known)
+    yield GaugeMetricFamily("traind_workers_alive", "Workers that were heard lately.", alive)
 
 
 @router.get(

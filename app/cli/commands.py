@@ -25,6 +25,7 @@ from app.cli import (
     restoring,
     serving,
     submitting,
+    workers,
 )
 from app.cli.exit_codes import ERROR
 from app.cli.terminal import AsJson, console, print_error, print_json, printable
@@ -143,6 +144,7 @@ for _panel, _commands in COMMANDS.items():
     for _name, (_function, _example) in _commands.items():
         app.command(_name, epilog=f"Example: {_example}", rich_help_panel=_panel)(_function)
 app.add_typer(data.app, name="data", rich_help_panel=MORE)
+app.add_typer(workers.app, name="workers", rich_help_panel=SERVICE)
 app.add_typer(keys.app, name="keys", rich_help_panel=MORE)
 
 

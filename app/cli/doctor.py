@@ -167,16 +167,25 @@ def _schema(opened: "Database") -> Check:
 
 
 def _workers(connection: "Connection") -> Check:
-    from app.store import leases, workers
+    from app.store import lanes, workers
 
-    ages = workers.heartbeat_ages(connection)
-    alive = sorted(name for name, age in ages.items() if abs(age) <= workers.ALIVE_SECONDS)
-    if alive:
-        return Check("workers", Verdict.OK, f"{len(alive)} alive: {', '.join(alive)}")
-    advice = "`traind serve` or `traind worker` starts one"
-    if leases.any_waiting(connection):
-        return Check("workers", Verdict.FAIL, "jobs wait, and no worker is alive", advice)
-    return Check("workers", Verdict.WARN, "none is alive; jobs would wait", advice)
+    alive = [each for each in workers.listed(connection) if each.is_alive]
+    if not alive:
+        advice = "`traind serve` or `traind worker` starts one"
+        if lanes.any_waiting(connection):
+            return Check("workers", Verdict.FAIL, "jobs wait, and no worker is alive", advice)
+        return Check("workers", Verdict.WARN, "none is alive; jobs would wait", advice)
+    named = sorted(each.name + (" (drained)" if each.drain else "") for each in alive)
+    found = f"{len(alive)} alive: {', '.join(named)}"
+    stuck = [
+        lane
+        for lane in lanes.occupied(connection)
+        if all(each.drain or lane.requirements.unmet(each) for each in alive)
+    ]
+    if stuck:
+        advice = "`traind show JOB` says what a job waits for, `traind workers` who has it"
+        return Check("workers", Verdict.WARN, f"{found}; jobs wait that none of them takes", advice)
+    return Check("workers", Verdict.OK, found)
 
 
 def _clock(connection: "Connection") -> Check:

@@ -59,6 +59,10 @@ def _state(job: dict[str, Any]) -> list[tuple[str, str]]:
     facts += [(f"label {key}", value) for key, value in job["labels"].items()]
     times = ("created_at", "started_at", "ended_at")
     facts += [(name.removesuffix("_at"), job[name]) for name in times if job[name]]
+    if job["waiting"]:
+        facts.append(("waiting", job["waiting"]["message"]))
+    if job["worker"]:
+        facts.append(("worker", job["worker"]))
     for name, what in (("retry_of", "retry of"), ("range_of", "range test of")):
         if job[name]:
             facts.append((what, job[name]))

@@ -7,8 +7,10 @@ import typer
 
 from app.cli.connection import Job, Url, connected
 from app.cli.follow import follow_to_the_end
-from app.cli.terminal import AsJson, console, print_json, print_rows
+from app.cli.terminal import AsJson, console, errors, print_json, print_rows, printable
 
+NOBODY_COMES = {"no_worker", "unsatisfiable", "draining"}
+"""Reasons to wait that last until somebody does something."""
 Watch = Annotated[bool, typer.Option(help="Follow it to its end, or only say its id.")]
 
 
@@ -114,5 +116,7 @@ def _specification(
 def _show_made(job: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(job)
-    else:
-        console.print(job["id"])
+        return
+    console.print(job["id"])
+    if job["waiting"] and job["waiting"]["reason"] in NOBODY_COMES:
+        errors.print(printable(job["waiting"]["message"]))

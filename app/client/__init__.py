@@ -151,6 +151,23 @@ class Client:
         """Every point of a job's curves, by name and step."""
         return each_item(self._connection, f"/jobs/{quoted(job_id)}/metrics", None, page=10_000)
 
+    def workers(self) -> list[dict[str, Any]]:
+        """Every worker, in the order of their starts; those that fell silent, too."""
+        return list(each_item(self._connection, "/workers", None))
+
+    def worker(self, ref: str) -> dict[str, Any]:
+        """The worker that an id or a name names."""
+        return self._asked("GET", f"/workers/{quoted(ref)}")
+
+    def drain_worker(self, ref: str, reason: str = "", *, requeue: bool = False) -> dict[str, Any]:
+        """Has a worker take no more jobs; `requeue` has it give back those that it has."""
+        sent = {"reason": reason, "requeue": requeue}
+        return self._asked("POST", f"/workers/{quoted(ref)}/drain", json=sent)
+
+    def resume_worker(self, ref: str) -> dict[str, Any]:
+        """Has a drained worker take jobs again."""
+        return self._asked("POST", f"/workers/{quoted(ref)}/resume")
+
     def presets(self) -> list[dict[str, Any]]:
         """Recipes to start a job from, each with the specification that it means."""
         return list(each_item(self._connection, "/presets", None))

@@ -12,9 +12,14 @@ class Resources(Section):
     """What the run may use."""
 
     threads: int = Field(default=1, ge=1, le=64)
-    """CPU threads; the same number gives the same weights, bit for bit."""
+    """CPU threads; the same number gives the same weights, bit for bit. Only a worker that may use
+    so many takes the job."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the arithmetic runs; `auto` takes a GPU where there is one."""
+    """Where the arithmetic runs; `auto` takes a GPU where there is one, `cuda` waits for a worker
+    that has one."""
+    memory_mb: int | None = Field(default=None, ge=16, le=2**30)
+    """Memory, in MB, that the run needs beyond what every run starts with: only a worker that gives
+    each run so much takes the job."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Data-parallel processes. More than 1 is not supported yet."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
+from app.store import workers
 from app.store.database import now
 from app.store.datasets import Dataset, get, known_to
 from app.store.errors import LeaseLost
@@ -34,7 +35,10 @@ def any_waiting(connection: Connection) -> bool:
 
 
 def claim(connection: Connection, worker: str) -> tuple[ImportLease, Dataset] | None:
-    """Takes the oldest import that waits, or None where none does."""
+    """Takes the oldest import that waits; None where none does, or the worker is drained."""
+    claiming = workers.claiming(connection, worker)
+    if claiming is not None and claiming.drain is not None:
+        return None
     oldest = (
         select(datasets.c.id)
         .where(datasets.c.status == DatasetStatus.QUEUED)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from ulid import ULID
 
 from app.codes import Status
-from app.store import announcements, datasets, diagnoses, events, keys
+from app.store import announcements, datasets, diagnoses, events, keys, lanes
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
@@ -31,6 +31,8 @@ class Job:
     first_step_at: int | None
     ended_at: int | None
     attempt: int
+    worker: str | None
+    """Id of the worker that runs it."""
     cancel_requested: bool
     pause_requested: bool
     retry_of: str | None
@@ -81,7 +83,7 @@ def submit(
     datasets.check_ready(connection, spec)
     if key_id is not None:
         keys.check_quota(connection, key_id)
-    job_id = f"job_{ULID()}"
+    job_id, at = f"job_{ULID()}", now(connection)
     connection.execute(
         insert(jobs).values(
             id=job_id,
@@ -89,7 +91,8 @@ def submit(
             labels=spec["labels"],
             spec=spec,
             status=Status.QUEUED,
-            created_at=now(connection),
+            created_at=at,
+            **lanes.place(spec, key_id, at),
             attempt=0,
             lost_attempts=0,
             cancel_requested=False,
@@ -204,20 +207,6 @@ def some(connection: Connection, job_ids: Iterable[str]) -> list[Job]:
     """Those of these jobs that exist, oldest first."""
     query = _SELECT.where(jobs.c.id.in_(list(job_ids))).order_by(jobs.c.id)
     return [_job(row) for row in connection.execute(query)]
-
-
-def count_by_status(connection: Connection) -> dict[Status, int]:
-    """How many jobs are in each state."""
-    rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
-    found = {Status(status): count for status, count in rows}
-    return {status: found.get(status, 0) for status in Status}
-
-
-def training_rate(connection: Connection) -> float:
-    """Images a second that all running jobs train on together, as they reported last."""
-    running = select(jobs.c.progress).where(jobs.c.status == Status.RUNNING)
-    reported = connection.execute(running).scalars()
-    return float(sum(progress["samples_per_second"] for progress in reported if progress))
 
 
 def request_cancel(connection: Connection, job_id: str, request_id: str | None = None) -> Job:

@@ -1,8 +1,8 @@
-"""How a worker holds a job: claim, renew, record, release.
+"""How a worker holds a job: renew, record, release.
 
-A claim gives a lease and a new attempt number. Every write of a run passes `_fenced`: it changes
-exactly one row, the job that is still running under that very attempt, or it is refused. A worker
-that sleeps past its lease therefore writes nothing, and a job ends once.
+A claim (queue.py) gives a lease and a new attempt number. Every write of a run passes `_fenced`: it
+changes exactly one row, the job that is still running under that very attempt, or it is refused. A
+worker that sleeps past its lease therefore writes nothing, and a job ends once.
 """
 
 from dataclasses import dataclass
@@ -49,54 +49,6 @@ class Claim:
     spec: dict[str, Any]
     checkpoint: bytes | None
     """Where the run goes on from; from the first step if there is none."""
-
-
-def any_waiting(connection: Connection) -> bool:
-    """Whether a job waits: a look that takes no lock."""
-    waiting = select(jobs.c.id).where(jobs.c.status == Status.QUEUED).limit(1)
-    return connection.execute(waiting).first() is not None
-
-
-def claim(connection: Connection, worker: str) -> Claim | None:
-    """Takes the oldest waiting job, or None where no job waits."""
-    oldest = (
-        select(jobs.c.id)
-        .where(jobs.c.status == Status.QUEUED)
-        .order_by(jobs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    at = now(connection)
-    row = connection.execute(
-        update(jobs)
-        .where(jobs.c.id == oldest, jobs.c.status == Status.QUEUED)
-        .values(
-            status=Status.RUNNING,
-            attempt=jobs.c.attempt + 1,
-            worker=worker,
-            lease_expires_at=at + LEASE,
-            started_at=at,
-            first_step_at=None,
-        )
-        .returning(jobs.c.id, jobs.c.attempt, jobs.c.spec)
-    ).one_or_none()
-    if row is None:
-        return None
-    checkpoint = checkpoints.newest(connection, row.id)
-    metrics.forget_after(connection, row.id, checkpoint.step if checkpoint else -1)
-    diagnoses.forget(connection, row.id)  # this attempt will say what it finds
-    fresh: dict[str, Any] = {"verdict": diagnoses.unread(row.spec)}
-    if checkpoint is None:
-        fresh |= {"progress": None, "metrics": {}}
-    connection.execute(update(jobs).where(jobs.c.id == row.id).values(fresh))
-    events.append(
-        connection,
-        row.id,
-        [NewEvent("state", "running", {"status": Status.RUNNING, "attempt": row.attempt})],
-    )
-    content = checkpoint.content if checkpoint else None
-    return Claim(Lease(row.id, row.attempt), row.spec, content)
 
 
 def heartbeat(connection: Connection, leases: list[Lease]) -> None:
@@ -232,6 +184,8 @@ def _next(connection: Connection, job: Row[*tuple[Any, ...]], outcome: Outcome) 
             return _Next(Status.PAUSED, "paused", {}, {})
         case Stopped(StopReason.SHUTDOWN):
             return _Next(Status.QUEUED, "queued: its worker shuts down", {}, {})
+        case Stopped(StopReason.DRAIN):
+            return _Next(Status.QUEUED, "queued: its worker is drained", {}, {})
         case Stopped():
             return _Next(Status.QUEUED, "queued: its owner has resumed it", {}, {})
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from app.codes import Status
 from app.store import imports, leases
@@ -10,7 +10,7 @@ from app.store.database import now
 from app.store.errors import LeaseLost
 from app.store.leases import CLOCK_TOLERANCE, LEASE, Lease
 from app.store.outcomes import Died
-from app.store.tables import jobs
+from app.store.tables import jobs, workers
 
 
 def requeue_expired(connection: Connection) -> int:
@@ -33,13 +33,13 @@ def requeue_of(connection: Connection, worker: str) -> int:
 
 
 def _take_back(connection: Connection, which: ColumnElement[bool], how: str) -> int:
-    held = select(jobs.c.id, jobs.c.attempt, jobs.c.worker).where(
-        jobs.c.status == Status.RUNNING, which
-    )
+    known = select(workers.c.name).where(workers.c.id == jobs.c.worker).scalar_subquery()
+    name = func.coalesce(known, jobs.c.worker).label("name")
+    held = select(jobs.c.id, jobs.c.attempt, name).where(jobs.c.status == Status.RUNNING, which)
     # A job that somebody writes at the moment is alive, or taken back already.
-    rows = connection.execute(held.with_for_update(skip_locked=True)).all()
+    rows = connection.execute(held.with_for_update(of=jobs, skip_locked=True)).all()
     for row in rows:
         with suppress(LeaseLost):  # another worker was faster
-            died = Died(f"the worker {row.worker} {how}")
+            died = Died(f"the worker {row.name} {how}")
             leases.release(connection, Lease(row.id, row.attempt), died)
     return len(rows)

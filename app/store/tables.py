@@ -51,8 +51,11 @@ jobs = Table(
     # Attempts in a row that ended with a dead process, and the newest checkpoint at the last one.
     Column("lost_attempts", Integer, nullable=False),
     Column("lost_at_step", BigInteger),
-    Column("worker", String(128)),
+    Column("worker", String(128)),  # its id
     Column("lease_expires_at", BigInteger),
+    # Where it waits (queue.py): its key and what it requires, and its place there.
+    Column("lane", Text, nullable=False, server_default=""),
+    Column("queue_at", BigInteger, nullable=False, server_default="0"),
     Column("cancel_requested", Boolean, nullable=False),
     Column("pause_requested", Boolean, nullable=False, server_default=false()),
     # What the run said last.
@@ -73,7 +76,8 @@ jobs = Table(
     Index("ix_jobs_status_id", "status", "id"),
     # Each holds only what its question is about, so that the answer takes as long after a million
     # ended jobs as after ten.
-    _partial_index("ix_jobs_waiting", "id", where="status = 'queued'"),
+    _partial_index("ix_jobs_waiting", "lane", "queue_at", "id", where="status = 'queued'"),
+    _partial_index("ix_jobs_starts_of_key", "key_id", "started_at", where="started_at > 0"),
     _partial_index("ix_jobs_unpruned", "id", where="ended_at IS NOT NULL AND pruned_at IS NULL"),
     _partial_index("ix_jobs_open_of_key", "key_id", where="ended_at IS NULL"),
     _partial_index("ix_jobs_stored_of_key", "key_id", "stored_bytes", where="stored_bytes > 0"),
@@ -250,8 +254,22 @@ keys = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("name", String(128), primary_key=True),
+    Column("id", String(40), primary_key=True),  # of one process, from its start to its end
+    Column("name", String(128), nullable=False, index=True),
+    Column("host", String(255), nullable=False),
+    Column("version", String(64), nullable=False),
+    # What it offers to jobs.
+    Column("labels", JSON, nullable=False),
     Column("slots", Integer, nullable=False),
-    Column("heartbeat_at", BigInteger, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("memory_mb", BigInteger, nullable=False),
+    Column("device", String(16), nullable=False),
+    Column("device_name", String(128)),
+    Column("started_at", BigInteger, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False, index=True),
     Column("speed", JSON(none_as_null=True)),  # what its calibration measured
+    # Since when it takes no jobs, why, and whether it gives back those that it has.
+    Column("drained_at", BigInteger),
+    Column("drain_reason", Text),
+    Column("gives_back", Boolean, nullable=False, server_default=false()),
 )

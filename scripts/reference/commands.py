@@ -11,7 +11,6 @@ from typing import Any, get_args, get_type_hints
 import typer
 
 from app.cli import app, exit_codes
-from app.cli.commands import MORE
 from scripts.reference.markdown import code, link, page_of, table
 from scripts.reference.schema_words import number
 
@@ -56,14 +55,18 @@ def _summary(command: Command) -> str:
     return summary
 
 
-def _commands(group: Command, before: str = "traind") -> Iterator[tuple[str, str, Command]]:
-    """Panel, name and command, for each."""
+def _commands(
+    group: Command, before: str = "traind", panel: str = ""
+) -> Iterator[tuple[str, str, Command]]:
+    """Panel, name and command, for each; a group is one, too, if it does something by itself."""
     for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _commands(command, f"{before} {name}")
-        else:
-            top = before == "traind"
-            yield (command.rich_help_panel if top else MORE), f"{before} {name}", command
+        shown = panel or command.rich_help_panel
+        if not hasattr(command, "commands"):
+            yield shown, f"{before} {name}", command
+            continue
+        if command.invoke_without_command:
+            yield shown, f"{before} {name}", command
+        yield from _commands(command, f"{before} {name}", shown)
 
 
 def _described(name: str, command: Command) -> Iterator[str]:

@@ -12,6 +12,8 @@ from app.codes import (
     Scope,
     Severity,
     Status,
+    WaitReason,
+    WorkerStatus,
 )
 from app.mcp.meanings import meanings
 from scripts.reference import specification
@@ -27,6 +29,7 @@ LISTS: dict[str, type[StrEnum]] = {
     kind.__name__: kind
     for kind in (
         DatasetStatus, FailureCode, FindingCode, NoVerdict, Picture, Scope, Severity, Status,
+        WaitReason, WorkerStatus,
     )
 }  # fmt: skip
 """Closed lists of codes."""

@@ -64,10 +64,10 @@ def test_before_the_first_start_nothing_fails_and_nothing_is_made(
 
 def test_a_service_with_a_worker_is_well(doctor: Doctor, store: Database) -> None:
     with store.write() as connection:
-        workers.register(connection, "host/7", 1)
+        runs.register(connection, "wrk_7", name="gpu7")
     found = doctor()
     assert (found["code"], set(verdicts(found).values())) == (0, {"ok"})
-    assert found["workers"]["found"] == "1 alive: host/7"
+    assert found["workers"]["found"] == "1 alive: gpu7"
 
 
 def test_jobs_without_a_worker_fail(doctor: Doctor, store: Database) -> None:
@@ -85,7 +85,7 @@ def test_a_clock_that_was_set_back_fails(doctor: Doctor, store: Database, of: st
     with store.write() as connection:
         later = database.now(connection) + 3600 * workers.SECOND
         if of == "worker":
-            workers.register(connection, "host/7", 1)
+            runs.register(connection, "wrk_7", name="gpu7")
             connection.execute(update(tables.workers).values(heartbeat_at=later))
         else:
             jobs.submit(connection, JobSpec().model_dump(mode="json"))

@@ -84,18 +84,27 @@ def test_a_worker_alone_works_for_an_api_elsewhere(tmp_path: Path) -> None:
 
             def alive() -> list[str]:
                 with closing(database.connect(file)) as opened, opened.read() as connection:
-                    return workers.names(connection)
+                    return [each.id for each in workers.listed(connection)]
 
             until(lambda: database_is_migrated(file))
-            (name,) = until(alive)
+            (worker,) = until(alive)
+            assert healthy(tmp_path)
             (working,) = psutil.Process(process.pid).children()
-            assert name.endswith(f"/{working.pid}")
+            assert (tmp_path / "workers" / f"{worker}.lock").exists()
             process.send_signal(signal.SIGTERM)
             assert process.wait() == 0
             assert not working.is_running()
             assert alive() == []  # it has said that it ends
+            assert list((tmp_path / "workers").iterdir()) == []
+            assert not healthy(tmp_path)
         finally:
             process.kill()
+
+
+def healthy(home: Path) -> bool:
+    """What the container's health check says."""
+    command = [sys.executable, "-P", "-m", "worker", "--healthy"]
+    return subprocess.run(command, env=environment(home), check=False).returncode == 0
 
 
 def test_a_worker_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,9 +69,7 @@ SCOPES: dict[str, Scope | None] = {
     "GET /presets": READ,
     "GET /presets/schema": READ,
     "GET /readyz": None,
-    "DELETE /session": None,
-    "GET /session": None,
-    "POST /session": None,
+    **{f"{method} /session": None for method in ("DELETE", "GET", "POST")},
     "GET /v2": READ,
     "GET /v2/health/live": None,
     "GET /v2/health/ready": None,
@@ -81,6 +79,8 @@ SCOPES: dict[str, Scope | None] = {
     "GET /v2/models/{name}/versions/{version}": READ,
     "POST /v2/models/{name}/versions/{version}/infer": PREDICT,
     "GET /v2/models/{name}/versions/{version}/ready": READ,
+    **{f"GET /workers{of}": READ for of in ("", "/{ref}")},
+    **{f"POST /workers/{{ref}}/{asked}": ADMIN for asked in ("drain", "resume")},
 }
 """Every route of the API: a new one must be decided upon here, too."""
 

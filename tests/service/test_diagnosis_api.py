@@ -95,12 +95,12 @@ def test_the_diagnosis_grows_while_the_job_runs(api: Api) -> None:
 def test_a_new_attempt_begins_without_the_findings_of_the_lost_one(api: Api) -> None:
     job_id = api.submit(SPEC)
     with api.database.write() as connection:
-        while (lease := runs.claim(connection, "host/1")) and lease.job_id != job_id:
+        while (lease := runs.claim(connection, "wrk_1")) and lease.job_id != job_id:
             runs.cancel(connection, lease)
         assert lease is not None
         runs.record(connection, lease, diagnosis=diagnosis(TOO_HIGH), checkpoint=(1, b"c"))
         runs.requeue(connection, lease)
-        assert runs.claim(connection, "host/1") is not None
+        assert runs.claim(connection, "wrk_1") is not None
     found = get(api, f"/jobs/{job_id}/diagnosis")
     assert (found["verdict"], found["findings"], found["final"]) == ("unknown", [], False)
 

@@ -7,7 +7,7 @@ import pytest
 from app.cli.exit_codes import NOT_SUCCEEDED
 from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis, finding
-from tests.service.commands import traind
+from tests.service.commands import ended, traind
 from tests.service.conftest import Api
 from tests.service.test_diagnosis_api import diverge, start, succeed
 
@@ -50,15 +50,16 @@ def test_no_cure_is_offered_where_there_is_none(api: Api) -> None:
 
 def test_a_retry_applies_the_suggestion(api: Api) -> None:
     first = diverge(api, start(api))
-    again = traind(api, "retry", first, "--apply-suggestion").strip()
+    again = ended(api, "retry", first, "--apply-suggestion", code=0).stdout.strip()
     assert api.http.get(f"/jobs/{again}").json()["applied"]
-    plain = traind(api, "retry", first).strip()
+    plain = ended(api, "retry", first, code=0).stdout.strip()
     assert api.http.get(f"/jobs/{plain}").json()["applied"] is None
 
 
 def test_a_range_test_is_submitted_and_its_rate_told(api: Api) -> None:
     job = api.submit()
-    made = traind(api, "lr-range", job, "--highest", "2", "--no-watch").strip()
+    asked = ended(api, "lr-range", job, "--highest", "2", "--no-watch", code=0)
+    made = asked.stdout.strip()
     lease = api.start(made)
     spec = api.http.get(f"/jobs/{made}").json()["spec"]
     assert spec["lr_range"] == {"lowest": 1e-06, "highest": 2.0, "batches": 200}

@@ -12,6 +12,7 @@ import pytest
 from app.local import Service
 from app.settings import Settings
 from app.store import workers
+from tests import runs
 from tests.service.conftest import Api, problem_of
 from tests.waiting import HANG_SECONDS
 
@@ -43,10 +44,10 @@ def test_health_and_readiness(api: Api) -> None:
     ready = {"status": "ready", "database": "ok", "worker_alive": False}
     assert api.http.get("/readyz").json() == ready
     with api.database.write() as connection:
-        workers.register(connection, "host/1", 1)
+        runs.register(connection)
     assert api.http.get("/readyz").json() == ready | {"worker_alive": True}
     with api.database.write() as connection:
-        workers.leave(connection, "host/1")
+        workers.leave(connection, "wrk_1")
 
 
 def test_the_documentation_needs_no_other_host(api: Api) -> None:

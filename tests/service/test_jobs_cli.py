@@ -9,7 +9,7 @@ from app.cli.spec_fields import differences
 from app.store import tables
 from tests import runs
 from tests.diagnosed import HEALTHY, diagnosis
-from tests.service.commands import documents, refusal, rows, traind
+from tests.service.commands import documents, ended, refusal, rows, traind
 from tests.service.conftest import Api
 from tests.service.test_diagnosis_api import diverge, start, succeed
 
@@ -96,7 +96,7 @@ def test_an_ended_job_shows_why_and_what_came_of_it(api: Api) -> None:
     assert shown["failure"] == "m (diverged)"
     assert shown["advice"] == "a"
     assert "model" not in shown
-    again = traind(api, "retry", failed).strip()
+    again = ended(api, "retry", failed, code=0).stdout.strip()
     assert facts(api, again)["retry of"] == failed
     lease = start(api)
     succeed(api, lease, diagnosis(HEALTHY), 0.9)

@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.exit_codes import NOT_SUCCEEDED, USAGE
 from tests.diagnosed import HEALTHY, diagnosis
-from tests.service.commands import documents, refusal, traind
+from tests.service.commands import documents, ended, refusal, traind
 from tests.service.conftest import Api
 from tests.service.test_diagnosis_api import diverge, start, succeed
 
@@ -22,8 +22,9 @@ def submitted(api: Api, *arguments: str) -> dict[str, Any]:
 
 def test_nothing_said_is_the_reference_job(api: Api) -> None:
     assert submitted(api)["name"] == "reference"
-    printed = traind(api, "submit", "--no-watch").splitlines()
-    assert [line[:4] for line in printed] == ["job_"]
+    printed = ended(api, "submit", "--no-watch", code=0)
+    assert [line[:4] for line in printed.stdout.splitlines()] == ["job_"]
+    assert printed.stderr.startswith("No worker is alive yet")
 
 
 def test_a_recipe_with_fields_on_top(api: Api) -> None:

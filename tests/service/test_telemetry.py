@@ -98,7 +98,7 @@ def test_jobs_workers_and_the_training_rate_are_those_of_the_store(api: Api) -> 
     lease = api.start(api.submit())
     api.submit()
     with api.database.write() as connection:
-        workers.register(connection, "host/9", 1)
+        runs.register(connection, "wrk_9", name="gpu9")
         runs.record(connection, lease, progress={"samples_per_second": 1000.0})
     found = scraped(api)
     try:
@@ -110,10 +110,10 @@ def test_jobs_workers_and_the_training_rate_are_those_of_the_store(api: Api) -> 
         )
         assert of(found, "traind_training_images_per_second") == 1000
         assert of(found, "traind_workers_alive") == 1
-        assert 0 <= of(found, "traind_worker_heartbeat_age_seconds", worker="host/9") < 5
+        assert 0 <= of(found, "traind_worker_heartbeat_age_seconds", worker="gpu9") < 5
     finally:
         with api.database.write() as connection:
-            workers.leave(connection, "host/9")
+            workers.leave(connection, "wrk_9")
             connection.execute(
                 update(tables.jobs).where(tables.jobs.c.id == lease.job_id).values(status="failed")
             )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select, update
 
-from app.store import checkpoints, leases
+from app.store import checkpoints, queue
 from app.store.checkpoints import Checkpoint
 from app.store.database import Database
 from app.store.tables import checkpoints as table
@@ -28,12 +28,13 @@ def test_the_two_newest_are_kept(store: Database) -> None:
 def test_a_claim_brings_the_newest_checkpoint(store: Database) -> None:
     submit(store)
     with store.write() as connection:
-        first = leases.claim(connection, "host/1")
+        runs.register(connection)
+        first = queue.claim(connection, "wrk_1")
         assert first is not None
         assert first.checkpoint is None
         runs.record(connection, first.lease, checkpoint=(7, b"seven"))
         runs.requeue(connection, first.lease)
-        second = leases.claim(connection, "host/1")
+        second = queue.claim(connection, "wrk_1")
     assert second is not None
     assert second.checkpoint == b"seven"
 

@@ -87,10 +87,10 @@ def test_connections_are_set_up_as_measured(store: Database) -> None:
 
 def test_a_failed_transaction_changes_nothing(store: Database) -> None:
     with pytest.raises(RuntimeError), store.write() as connection:
-        connection.execute(text("INSERT INTO workers VALUES ('w', 1, 1, NULL)"))
+        connection.execute(text("INSERT INTO dataset_names VALUES ('w', 1)"))
         raise RuntimeError
     with store.read() as connection:
-        assert connection.execute(text("SELECT count(*) FROM workers")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM dataset_names")).scalar_one() == 0
 
 
 def test_the_migrations_make_the_schema_that_the_code_uses(store: Database) -> None:

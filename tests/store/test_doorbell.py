@@ -95,10 +95,10 @@ def test_a_commit_rings_once_it_can_be_seen_and_a_failed_transaction_never(
 
     def on_commit() -> None:
         with other.read() as connection:
-            seen.append(connection.execute(text("SELECT count(*) FROM workers")).scalar_one())
+            seen.append(connection.execute(text("SELECT count(*) FROM dataset_names")).scalar_one())
 
     store.on_commit = on_commit
-    insert = text("INSERT INTO workers VALUES ('w', 1, 1, NULL)")
+    insert = text("INSERT INTO dataset_names VALUES ('w', 1)")
     with pytest.raises(RuntimeError), store.write() as connection:
         connection.execute(insert)
         raise RuntimeError

@@ -80,7 +80,7 @@ def test_a_quota_counts_what_is_stored_now_and_nothing_that_was_dropped(store: D
     key = key_of(store, stored_bytes=100)
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC, key_id=key).id
-        lease = runs.claim(connection, "host/1")
+        lease = runs.claim(connection, "wrk_1")
         assert lease is not None
         for step in (1, 2, 3):
             checkpoints.keep(connection, job_id, step, b"c" * 30)

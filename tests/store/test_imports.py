@@ -39,7 +39,7 @@ def queued(connection: Connection, name: str = "cats", size: int = 1000) -> Data
     return datasets.get(connection, made.id)
 
 
-def claimed(connection: Connection, worker: str = "host/1") -> ImportLease:
+def claimed(connection: Connection, worker: str = "wrk_1") -> ImportLease:
     found = imports.claim(connection, worker)
     assert found is not None
     return found[0]
@@ -89,7 +89,7 @@ def test_an_import_that_succeeds_gives_facts_and_a_report(store: Database) -> No
         assert imports.any_waiting(connection)
         lease = claimed(connection)
         assert not imports.any_waiting(connection)
-        assert imports.claim(connection, "host/2") is None
+        assert imports.claim(connection, "wrk_2") is None
         with pytest.raises(DatasetNotReady, match="importing"):
             datasets.report(connection, made.id)
         imports.renew(connection, lease, {"done": 5, "total": 10, "what": "images"})
@@ -128,7 +128,7 @@ def test_whoever_comes_late_finds_the_lease_lost(store: Database, first: str, la
         else:
             ENDINGS[first](connection, lease)
         if first in ("put_back", "lose"):
-            claimed(connection, "host/2")
+            claimed(connection, "wrk_2")
         before = None if first == "deleted" else datasets.get(connection, made.id)
         with pytest.raises(LeaseLost):
             ENDINGS[late](connection, lease)
@@ -169,7 +169,7 @@ def test_the_imports_of_dead_workers_are_taken_back(store: Database, how: str) -
         recovery.requeue_expired(connection)
         assert datasets.get(connection, made.id).status is DatasetStatus.IMPORTING
         if how == "dead":
-            recovery.requeue_of(connection, "host/1")
+            recovery.requeue_of(connection, "wrk_1")
         else:
             past = tables.datasets.c.lease_expires_at - LEASE - 1
             connection.execute(update(tables.datasets).values(lease_expires_at=past))

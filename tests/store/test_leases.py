@@ -47,7 +47,7 @@ def submit(store: Database) -> str:
         return jobs.submit(connection, SPEC).id
 
 
-def claim(store: Database, worker: str = "host/1") -> Lease | None:
+def claim(store: Database, worker: str = "wrk_1") -> Lease | None:
     with store.write() as connection:
         return runs.claim(connection, worker)
 
@@ -89,7 +89,7 @@ def test_no_write_of_a_lost_lease_is_accepted(
     set_expiry(store, lease, -1)
     with store.write() as connection:
         assert recovery.requeue_expired(connection) == 1
-    newer = claim(store, "host/2")
+    newer = claim(store, "wrk_2")
     assert newer is not None
     assert newer.attempt == lease.attempt + 1
     if takeover == "ended":

@@ -24,7 +24,6 @@ from app.store import (
     migrations,
     tables,
     trained_models,
-    workers,
 )
 from app.store.conflicts import WriteConflict, retried
 from app.store.database import Connection, Database, OperationalError
@@ -118,9 +117,9 @@ def test_a_server_that_was_started_again_is_used_again(
         postgresql.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
         )
-        workers.register(connection, "host/1", 1)
+        runs.register(connection)
     with store.write() as connection:  # the pool has noticed
-        workers.register(connection, "host/1", 1)
+        runs.register(connection)
 
 
 def test_a_database_without_a_schema_is_missing_and_one_without_a_server_cannot_be_opened(
@@ -227,7 +226,7 @@ def test_a_commit_of_another_process_rings_and_changes_the_stamp(
         assert not rings(bell, 0.2)
     assert rings(bell)
     with pytest.raises(RuntimeError), opened.write() as connection:
-        workers.register(connection, "host/1", 1)
+        runs.register(connection)
         raise RuntimeError
     with opened.write():
         pass

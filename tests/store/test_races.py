@@ -122,10 +122,14 @@ def test_a_checkpoint_is_kept_before_the_end_of_its_lease_or_not_at_all(
 def test_two_claims_take_a_job_once(store: Database, waiting: int) -> None:
     submitted: set[str] = set()
 
+    with store.write() as connection:
+        for worker in ("wrk_1", "wrk_2"):
+            runs.register(connection, worker)
+
     def prepare() -> Pair:
         nonlocal submitted
         submitted = {submit(store) for _ in range(waiting)}
-        return runs.claim, partial(runs.claim, worker="host/2")
+        return runs.claim, partial(runs.claim, worker="wrk_2")
 
     for ended in interleavings(store, prepare):
         taken = [each.job_id for each in (ended.first, ended.second) if each is not None]

@@ -94,7 +94,7 @@ def test_the_first_schema_is_upgraded_with_what_it_holds(url: str) -> None:
         assert aliases.get(connection, "latest").model_id == "model_1"
         assert trained_models.file(connection, "model_1", "weights")[0] == b"weights"
     with store.write() as connection:
-        lease = runs.claim(connection, "host/1")
+        lease = runs.claim(connection, "wrk_1")
         assert lease is not None
         assert (lease.job_id, lease.attempt) == ("job_2", 2)
     store.close()

@@ -56,7 +56,7 @@ def test_no_update_is_lost_and_none_is_locked_out(
     store = database.connect(url(tmp_path))
     migrations.migrate(store)
     with store.write() as connection:
-        workers.register(connection, "counter/1", 0)
+        runs.register(connection, slots=0)
     times = repeated(1000)
     slowest = in_processes(add_many, [(tmp_path, times)] * 8)
     with store.read() as connection:
@@ -258,8 +258,8 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
     migrations.migrate(store)
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC).id
-        lease = runs.claim(connection, "host/1")
-        workers.register(connection, "host/1", 1)
+        lease = runs.claim(connection, "wrk_1")
+        runs.register(connection)
         assert workers.any_alive(connection)
     assert lease
     real = time.time_ns
@@ -269,7 +269,7 @@ def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
         taken = recovery.requeue_expired(connection)
     assert taken == 1
     with store.write() as connection:
-        newer = runs.claim(connection, "host/2")
+        newer = runs.claim(connection, "wrk_2")
     assert newer
     with pytest.raises(LeaseLost), store.write() as connection:
         runs.succeed(connection, lease, MODEL)

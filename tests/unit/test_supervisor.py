@@ -14,6 +14,7 @@ from app.store.database import Connection, Database
 from app.store.errors import StorageFull
 from app.store.leases import Lease
 from app.store.reported import Reported
+from tests import runs
 from tests.unit.scripted import ScriptedEngine, ScriptedRun, job, submit, work
 from worker import housekeeping, supervisor
 from worker.delivery_processes import DeliveryProcesses
@@ -125,7 +126,7 @@ def test_after_a_silence_of_its_own_a_worker_leaves_others_time_to_renew_their_l
 ) -> None:
     theirs, ours = submit(store, "theirs"), submit(store, "ours")
     with store.write() as connection:
-        assert leases.claim(connection, "elsewhere/1") is not None
+        assert runs.claim(connection, "wrk_elsewhere") is not None
         expired = update(tables.jobs).where(tables.jobs.c.id == theirs).values(lease_expires_at=1)
         connection.execute(expired)
     real = time.time

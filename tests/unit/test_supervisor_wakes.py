@@ -11,7 +11,7 @@ import pytest
 
 from app.codes import Status, StopReason
 from app.settings import Settings
-from app.store import database, doorbell, jobs, leases, outbox
+from app.store import database, doorbell, jobs, leases, outbox, queue, workers
 from app.store.database import Connection, Database
 from app.store.jobs import Job
 from app.store.outbox import Work
@@ -131,17 +131,17 @@ def test_a_look_that_failed_is_repeated_without_a_ring_and_then_the_worker_is_id
     settings: Settings, store: Database, caller: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", HOUR)
-    any_waiting = leases.any_waiting
+    has_work_for = queue.has_work_for
     broken: list[bool] = []
 
-    def break_when_submitted(connection: Connection) -> bool:
-        found = any_waiting(connection)
+    def break_when_submitted(connection: Connection, worker_id: str) -> bool:
+        found = has_work_for(connection, worker_id)
         if found and not broken:
             broken.append(True)
             raise RuntimeError("no such table")
         return found
 
-    monkeypatch.setattr(leases, "any_waiting", break_when_submitted)
+    monkeypatch.setattr(queue, "has_work_for", break_when_submitted)
     found = submit_when_idle(settings, store, caller, monkeypatch, is_idle)
     assert found.status is Status.SUCCEEDED
     assert broken
@@ -190,7 +190,7 @@ def test_a_worker_rings_when_it_puts_a_job_back_in_the_queue(
             rang.append(job(store, waiting).status)
 
     monkeypatch.setattr(leases, "release", hush_and_release)
-    monkeypatch.setattr(supervisor.workers, "leave", leave)
+    monkeypatch.setattr(workers, "leave", leave)
     engine = ScriptedEngine(waiting=ScriptedRun())
     work(settings, store, engine, lambda: job(store, waiting).status is Status.RUNNING, monkeypatch)
     assert rang == [Status.QUEUED]

@@ -117,6 +117,41 @@ class Client:
         for answer in self._connection.each(kind, "/jobs/summaries", limit, **filters):
             yield answer
 
+    def workers(self, limit: int | None = None) -> Iterator[answers.workers.Worker]:
+        """Workers with the jobs that they train, in the order of their starts."""
+        kind = answers.workers.Worker
+        for worker in self._connection.each(kind, "/workers", limit):
+            yield worker
+
+    def worker(self, ref: str) -> answers.workers.Worker:
+        """The worker that an id or a name names.
+
+        Raises:
+            Problem: there is none.
+        """
+        path = f"/workers/{quoted(ref)}"
+        return self._connection.read(answers.workers.Worker, "GET", path)
+
+    def drain_worker(
+        self, ref: str, reason: str = "", *, requeue: bool = False
+    ) -> answers.workers.Worker:
+        """Has a worker take no more jobs; `requeue` has it give back those that it has.
+
+        Raises:
+            Problem: there is none, or the key is not an administrator's.
+        """
+        path, sent = f"/workers/{quoted(ref)}/drain", {"reason": reason, "requeue": requeue}
+        return self._connection.read(answers.workers.Worker, "POST", path, json=sent)
+
+    def resume_worker(self, ref: str) -> answers.workers.Worker:
+        """Has a drained worker take jobs again.
+
+        Raises:
+            Problem: there is none, or the key is not an administrator's.
+        """
+        path = f"/workers/{quoted(ref)}/resume"
+        return self._connection.read(answers.workers.Worker, "POST", path)
+
     def presets(self) -> list[answers.jobs.Preset]:
         """Recipes to start a job from, each with the specification that it means."""
         pages = self._connection.each(answers.jobs.Preset, "/presets", None)

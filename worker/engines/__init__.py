@@ -5,6 +5,7 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 from app.codes import StopReason
+from worker.devices import Device
 from worker.messages import Order, Report
 
 
@@ -40,6 +41,10 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Begins to load what runs need, while the caller goes on."""
+
+    @property
+    def device(self) -> Device:
+        """What a run with `device: auto` would take; known once the engine is ready."""
 
     def is_ready(self) -> bool:
         """Whether a run would start at once.

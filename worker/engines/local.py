@@ -4,6 +4,7 @@ A new interpreter that imports torch needs seconds to its first step; a fork of 
 milliseconds. The server has no threads and no database, so a fork is safe and carries neither.
 """
 
+import logging
 import signal
 import socket
 import struct
@@ -14,8 +15,12 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from app.codes import StopReason
+from worker import devices
+from worker.devices import CPU, Device
 from worker.engines import CannotStart
 from worker.messages import Command, Order, Report, Stop, decode_report, encode
+
+log = logging.getLogger("traind.worker")
 
 PRELOAD = [
     "worker.training_process",  # torch, and scikit-learn and SciPy for the report
@@ -28,6 +33,8 @@ PRELOAD = [
 ]
 """What the server from which training processes are forked has loaded."""
 
+DEVICE_SECONDS = 60.0
+"""How long a training process may look for a GPU."""
 STALL_SECONDS = 10
 """How long the supervisor waits for the rest of a message before it ends the run."""
 
@@ -38,6 +45,7 @@ class LocalEngine:
     """Forks training processes from one server."""
 
     def __init__(self) -> None:
+        self.device = CPU
         self._ready = threading.Event()
         self._failure: str | None = None
 
@@ -72,12 +80,10 @@ class LocalEngine:
             raise CannotStart(reason) from error
 
     def _fork_once(self) -> None:
-        """The server answers once it has loaded everything: its first fork says so."""
+        """The server answers once it has loaded everything: its first fork says what it found."""
         try:
             forkserver.ensure_running()
-            first = _context.Process(target=_nothing)
-            first.start()
-            first.join()
+            self.device = _ask_for_device()
         except (OSError, EOFError) as error:
             self._failure = str(error) or "it ended while it loaded torch"
         else:
@@ -163,8 +169,22 @@ def _limit_waiting(connection: Connection) -> None:
             pair.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
 
 
-def _nothing() -> None:
-    """The first fork's work."""
+def _ask_for_device() -> Device:
+    """What a training process finds; nothing but the processor where it does not say."""
+    ours, theirs = _context.Pipe(duplex=False)
+    with ours:
+        with theirs:  # so that the pipe ends when the process does
+            asked = _context.Process(target=devices.tell, args=(theirs,), daemon=True)
+            asked.start()
+        if not ours.poll(DEVICE_SECONDS):  # a driver that hangs
+            asked.kill()
+        try:
+            device = Device(*ours.recv())
+        except EOFError:
+            log.warning("the training process did not say which device it finds; taken as none")
+            device = CPU
+        asked.join()
+        return device
 
 
 def _train(connection: Connection) -> None:

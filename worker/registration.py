@@ -1,0 +1,74 @@
+"""Who this worker is: its id, its lock file, and what it offers to jobs."""
+
+import logging
+import socket
+from importlib.metadata import version
+
+from ulid import ULID
+
+from app import worker_labels
+from app.settings import Settings
+from app.store import workers
+from app.store.database import Connection, Database
+from app.store.workers import Drain, Offer
+from worker import memory, predecessors, processors
+from worker.devices import CPU, Device
+from worker.lock_file import LockFile
+
+log = logging.getLogger("traind.worker")
+
+
+class Registration:
+    """One worker, from its start to its end. A worker that is started again is another one."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.id = f"wrk_{ULID()}"
+        self.name = settings.worker_name or socket.gethostname()
+        self.device: Device = CPU
+        self._settings = settings
+        self._database = database
+        self._lock: LockFile | None = None
+        self._drain: Drain | None = None
+
+    def enter(self) -> None:
+        """Holds the lock file, and takes the place of workers of this home that have died.
+
+        Raises:
+            OSError: the home cannot be written to.
+            DatabaseBusy, StorageFull, OperationalError: what the dead held waits for its leases.
+        """
+        self._lock = LockFile(self._settings.home, self.id)
+        self._drain = predecessors.bury(self._database, self._settings.home)
+
+    def beat(self, connection: Connection) -> bool:
+        """Says that the worker lives; the first time, and where it was forgotten, who it is.
+
+        Returns whether it was not known.
+        """
+        if workers.heartbeat(connection, self.id):
+            self._drain = None  # it is in the database, and may have changed there
+            return False
+        self.name = workers.register(connection, self.id, self._offer(), self._drain)
+        log.info("worker %s is %s", self.id, self.name)
+        return True
+
+    def leave(self) -> None:
+        """Says that the worker has ended, as planned."""
+        with self._database.write() as connection:
+            workers.leave(connection, self.id)
+        if self._lock is not None:
+            self._lock.close()
+
+    def _offer(self) -> Offer:
+        settings = self._settings
+        return Offer(
+            name=settings.worker_name or socket.gethostname()[:63],
+            host=socket.gethostname(),
+            version=version("traind"),
+            labels=worker_labels.parsed(settings.worker_labels),
+            slots=settings.slots,
+            threads=settings.worker_threads or processors.usable(),
+            memory_mb=settings.run_memory_mb or memory.share(settings.slots),
+            device=self.device.kind,
+            device_name=self.device.name,
+        )
