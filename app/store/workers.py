@@ -1,6 +1,6 @@
 """Which workers live, and how fast they are."""
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.store.database import now
 from app.store.tables import workers
@@ -46,6 +46,12 @@ def any_alive(connection: Connection, host: str = "") -> bool:
         workers.c.name.startswith(f"{host}/" if host else "", autoescape=True),
     )
     return connection.execute(recent.limit(1)).first() is not None
+
+
+def count_alive(connection: Connection) -> int:
+    """How many workers were heard lately."""
+    alive = workers.c.heartbeat_at > now(connection) - ALIVE
+    return connection.execute(select(func.count()).where(alive)).scalar_one()
 
 
 def heartbeat_ages(connection: Connection) -> dict[str, float]:

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.store.conflicts import WriteConflict
-from app.store.dialects.notifications import CHANNEL, Listener
+from app.store.dialects.notifications import CHANNELS, Listener
+from app.store.dialects.protocol import News
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, StorageFull, StoreError
 
 DRIVER = "postgresql+psycopg"
@@ -105,12 +106,14 @@ class PostgreSQL:
         """Waits for nobody: locks are taken row by row."""
         return connection.begin()
 
-    def committing(self, connection: Connection, sender: str) -> None:
+    def committing(self, connection: Connection, sender: str, news: News) -> None:
         """Has the server notify whoever listens, at the commit, unless nothing was written."""
+        if news is News.NONE:
+            return
         notify = text(
             "SELECT pg_notify(:channel, :sender) WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
         )
-        connection.execute(notify, {"channel": CHANNEL, "sender": sender})
+        connection.execute(notify, {"channel": CHANNELS[news], "sender": sender})
 
     def meaning(self, error: SQLAlchemyError) -> StoreError | None:
         """By SQLSTATE. A server that is gone keeps its OperationalError."""
@@ -168,9 +171,9 @@ class PostgreSQL:
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
         connection.execute(lock, {"name": name})
 
-    def witness(self, engine: Engine, own: str) -> Listener:
+    def witness(self, engine: Engine, own: str, *, watches: bool) -> Listener:
         """A connection that listens for notifications, in a thread."""
-        return Listener(engine, own)
+        return Listener(engine, own, watches=watches)
 
 
 def _connecting(busy_seconds: float) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""Workers that only hold jobs: claim, record, release, and a heartbeat every five seconds.
+
+Threads of a few processes play them; those of a process share the connections of one `Database`,
+45 at most, so that 1,000 workers fit into a server's 100 connections.
+"""
+
+import multiprocessing
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.store import database, leases, workers
+from app.store.conflicts import retried
+from app.store.database import Database
+from app.store.errors import DatabaseBusy
+from app.store.events import NewEvent
+from app.store.leases import HEARTBEAT_SECONDS, Lease
+from app.store.metrics import Point
+from app.store.outcomes import Succeeded
+from app.store.reported import Reported
+
+PROCESSES = 2
+REPORT = Reported(
+    progress={"epoch": 1, "epochs": 1, "step": 100, "steps": 100},
+    metrics={"train_loss": 0.5},
+    events=[NewEvent("log", "[1,   100] loss: 0.500", {"loss": 0.5})],
+    points=[Point("running_loss", 100, 1, 0.5)],
+)
+
+
+@dataclass
+class Counted:
+    """What the workers of one process did."""
+
+    claims: list[float] = field(default_factory=list)
+    """Seconds that each claim took, from asking for a connection to the commit."""
+    heartbeats: list[float] = field(default_factory=list)
+    busy: int = 0
+    """Writes that were refused as busy."""
+
+
+def measure(url: str, workers_count: int, seconds: float) -> Counted:
+    """Has so many workers at work for so long; needs enough waiting jobs."""
+    context = multiprocessing.get_context("spawn")
+    processes = min(PROCESSES, workers_count)
+    shares = [
+        workers_count // processes + (n < workers_count % processes) for n in range(processes)
+    ]
+    start = context.Barrier(processes)
+    with context.Pool(processes, _share, (start,)) as pool:
+        jobs = [(url, n, share, seconds) for n, share in enumerate(shares)]
+        found = pool.starmap(_play, jobs, chunksize=1)
+    total = Counted()
+    for each in found:
+        total.claims += each.claims
+        total.heartbeats += each.heartbeats
+        total.busy += each.busy
+    return total
+
+
+_start: Any = None
+
+
+def _share(start: Any) -> None:
+    global _start  # noqa: PLW0603 (a barrier only reaches a process when it starts)
+    _start = start
+
+
+def _play(url: str, number: int, count: int, seconds: float) -> Counted:
+    store = database.connect(url)
+    counted = Counted()
+    end = threading.Event()
+    names = [f"host-{number}/{each + 1}" for each in range(count)]
+    for name in names:
+        _heartbeat(store, name, [])
+    threads = [threading.Thread(target=_work, args=(store, name, counted, end)) for name in names]
+    _start.wait()
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    end.set()
+    for thread in threads:
+        thread.join()
+    store.close()
+    return counted
+
+
+@retried
+def _heartbeat(store: Database, name: str, held: list[Lease]) -> None:
+    with store.write() as connection:
+        workers.register(connection, name, 1)
+        leases.heartbeat(connection, held)
+
+
+@retried
+def _claim(store: Database, name: str) -> Lease:
+    with store.write() as connection:
+        claim = leases.claim(connection, name)
+    assert claim is not None, "more jobs have to wait than are done in that time"
+    return claim.lease
+
+
+@retried
+def _end(store: Database, lease: Lease) -> None:
+    with store.write() as connection:
+        leases.record(connection, lease, REPORT)
+    with store.write() as connection:
+        leases.release(connection, lease, Succeeded(None))
+
+
+def _work(store: Database, name: str, counted: Counted, end: threading.Event) -> None:
+    due = time.monotonic() + random.uniform(0, HEARTBEAT_SECONDS)
+    while not end.is_set():
+        try:
+            began = time.perf_counter()
+            lease = _claim(store, name)
+            taken = time.perf_counter() - began
+            if time.monotonic() > due:
+                due = time.monotonic() + HEARTBEAT_SECONDS
+                began = time.perf_counter()
+                _heartbeat(store, name, [lease])
+                counted.heartbeats.append(time.perf_counter() - began)
+            _end(store, lease)
+            counted.claims.append(taken)
+        except DatabaseBusy:
+            counted.busy += 1
