@@ -276,7 +276,7 @@ class Supervisor:
         return Order(
             spec=claim.spec,
             datasets_home=str(self._settings.home / "datasets"),
-            datasets_source=self._settings.datasets and str(self._settings.datasets),
+            datasets_source=str(source) if (source := self._settings.datasets) else None,
             backbones=str(self._settings.backbone_files),
             own_dataset=self._importer.order_of(claim.spec),
             checkpoint=claim.checkpoint,

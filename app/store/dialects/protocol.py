@@ -53,8 +53,9 @@ class Witness(Protocol):
     def bell(self, *, deaf_to_self: bool) -> Bell | None:
         """A bell that rings by itself, or None where committing processes have to ring."""
 
-    look_seconds: float
-    """The stamp changes at least so often, heard or not; 0 where each look at it is exact."""
+    @property
+    def look_seconds(self) -> float:
+        """The stamp changes at least so often, heard or not; 0 where each look at it is exact."""
 
     def among(self, workers: int) -> None:
         """So many workers hear of each commit: they should not all ask at once what it was."""
