@@ -56,6 +56,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of a
 	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.history
+	$(BIN)/python -m benchmarks.scale --write
 	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.training --write

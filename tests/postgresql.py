@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -72,6 +73,16 @@ class Server:
         """Runs a program of PostgreSQL's, such as pg_dump."""
         subprocess.run([self._server.bin_path / command, *arguments], check=True)
 
+    def cpu_seconds(self) -> float:
+        """Processor time of the server and everything that it started, those that ended too."""
+        server = psutil.Process(self._server.get_pid())
+        used = 0.0
+        for process in [server, *server.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used + server.cpu_times().children_user + server.cpu_times().children_system
+
     def kill(self) -> None:
         """SIGKILL to the server and everything that it started."""
         server = psutil.Process(self._server.get_pid())
@@ -91,6 +102,11 @@ class Server:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
+
+    def stop(self) -> tuple[Path, Path]:
+        """Stops it; returns its folder and that of its programs, to start it otherwise."""
+        self._server.stop()
+        return self._server.pgdata, self._server.bin_path
 
     def close(self) -> None:
         """Stops it and removes its folder."""

@@ -1,10 +1,13 @@
 """A job that a worker holds: its lease, its run, and what is yet to be written of it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 
 from app.codes import FailureCode, StopReason
 from app.store import outcomes
+from app.store.database import News
 from app.store.leases import Lease
 from app.store.outcomes import Outcome
 from worker import relay
@@ -19,6 +22,10 @@ GRACE_SECONDS = {
 }
 """How long a run may take to stop by itself before it is killed."""
 FOREVER = float("inf")
+FEW_WORKERS = 20
+RELAY_SECONDS = 0.001
+"""What each worker that lives beyond the first few adds to the time between two writes of a run:
+among 1,000 workers a run's words of a second make one write."""
 
 
 @dataclass
@@ -36,6 +43,8 @@ class Held:
     stopping: StopReason | None = None
     kill_at: float = FOREVER
     heard_at: float = field(default_factory=time.monotonic)
+    listens_at: float = 0.0
+    """Until then the run's words wait in its pipe."""
 
     @property
     def has_news(self) -> bool:
@@ -43,15 +52,32 @@ class Held:
         return bool(self.reports) or self.outcome is not None
 
     @property
+    def news(self) -> News:
+        """Who has to hear of what is to be written: workers, where the job has ended."""
+        return News.PROGRESS if self.outcome is None else News.WORK
+
+    @property
     def traceback(self) -> str:
         """Of the fault that ended the run, for the log; mostly empty."""
         last = self.reports[-1] if self.reports else None
         return last.traceback if isinstance(last, Failed) else ""
 
+    def rest(self, workers: int) -> None:
+        """Among many workers, each run is written down seldom."""
+        self.listens_at = time.monotonic() + RELAY_SECONDS * max(0, workers - FEW_WORKERS)
+
+    @property
+    def waitables(self) -> Sequence[Connection | int]:
+        """What ends the wait for this run: nothing while it is not listened to."""
+        is_listening = not self.has_news and time.monotonic() >= self.listens_at
+        return self.run.waitables if is_listening else []
+
     def listen(self) -> None:
         """Takes in what the run has said, or that it has died."""
         if self.has_news:  # the database has refused it: the run waits in its full pipe
             self.heard_at = time.monotonic()
+            return
+        if time.monotonic() < self.listens_at:
             return
         self.reports = self.run.reports()
         if self.reports:

@@ -5,7 +5,7 @@ import logging
 from app.codes import FailureCode
 from app.settings import Settings
 from app.store import leases, outcomes, queue
-from app.store.database import Database
+from app.store.database import Database, News
 from app.store.leases import Claim, Lease
 from worker import memory
 from worker.engines import CannotStart, Engine
@@ -49,7 +49,7 @@ class Starter:
         return None
 
     def _claim(self) -> Claim | None:
-        with self._database.write() as connection:
+        with self._database.write(News.PROGRESS) as connection:  # for others it is no work any more
             return queue.claim(connection, self._worker_id)
 
     def _order(self, claim: Claim) -> Order:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from app.codes import StopReason
 from app.settings import Settings
 from app.store import leases, outbox, queue, recovery, workers
-from app.store.database import REFUSALS, Database
+from app.store.database import REFUSALS, Database, News
 from app.store.errors import LeaseLost
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND
 from worker import follow_ups, relay
@@ -37,7 +37,7 @@ LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.025
 """How often it asks where there is no doorbell: a claim waits half of it."""
 STANDING_SECONDS = 0.2
-"""How often a worker asks what the owners of its jobs want."""
+"""How often a worker asks what the owners of its jobs want, unless it hears of it."""
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 """After this long without a heartbeat of its own, a worker does not trust expired leases."""
 REST_SECONDS = 1.0
@@ -64,6 +64,7 @@ class Supervisor:
         self._next_heartbeat = 0.0
         self._heartbeat_at = time.time()
         self._judges_at = 0.0
+        self._alive = 1
         self._stamp: int | None = None
         self._housekeeping = Housekeeping(settings, database)
         self._importer = Importer(settings, database, self._registration.id)
@@ -117,9 +118,8 @@ class Supervisor:
         self._stop_at = self._stop_at or time.monotonic()
 
     def _is_done(self) -> bool:
-        if self._stop_at is None:
-            return False
-        return not self._held or time.monotonic() > self._stop_at + LEAVE_SECONDS
+        stop_at = self._stop_at or float("inf")
+        return time.monotonic() > stop_at + (LEAVE_SECONDS if self._held else 0.0)
 
     def _shutdown(self) -> None:
         self._calibrator.stop()
@@ -150,8 +150,7 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Returns when a run has reported or died, it rings, or it is time to look around."""
-        listening = [held for held in self._held if not held.has_news]
-        waitables = [each for held in listening for each in held.run.waitables]
+        waitables = [each for held in self._held for each in held.waitables]
         waitables += self._importer.waitables
         if self._wakeup.wait(waitables, self._longest_wait):
             self._next_standing = 0.0  # the owner of a job may want something
@@ -177,15 +176,18 @@ class Supervisor:
             return
         if time.time() - self._heartbeat_at > SILENCE_SECONDS:
             self._judges_at = time.monotonic() + LEASE / SECOND
-        with self._database.write() as connection:
+        with self._database.write(News.NONE) as connection:
             is_new = self._registration.beat(connection)
             leases.heartbeat(connection, [held.lease for held in self._held])
-            if time.monotonic() >= self._judges_at:
-                recovery.requeue_expired(connection)
             if self._calibrator.speed is not None:
                 workers.keep_speed(connection, self._registration.id, self._calibrator.speed)
+            self._alive = workers.count_alive(connection)
         if is_new:
             self._stamp = None  # from now on it may take jobs
+        self._database.among(self._alive)
+        if time.monotonic() >= self._judges_at:
+            with self._database.write() as connection:
+                recovery.requeue_expired(connection)
         self._heartbeat_at = time.time()
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
@@ -198,7 +200,7 @@ class Supervisor:
             log.error("%s failed:\n%s", held.lease.job_id, traceback)
         status = None
         try:
-            with self._database.write() as connection:
+            with self._database.write(held.news) as connection:
                 if held.reports:
                     leases.record(connection, held.lease, relay.update(held.reports))
                 if held.outcome is not None:
@@ -208,6 +210,7 @@ class Supervisor:
             self._drop(held)
             return
         held.reports = []
+        held.rest(self._alive)
         if status is not None:
             log.info("%s is %s: %s", held.lease.job_id, status, type(held.outcome).__name__)
             self._drop(held)
@@ -221,7 +224,7 @@ class Supervisor:
         """Passes on what owners want, and kills what does not stop, hangs or is no longer ours."""
         at = time.monotonic()
         if self._held and at >= self._next_standing:
-            self._next_standing = at + STANDING_SECONDS
+            self._next_standing = at + max(STANDING_SECONDS, self._database.look_seconds)
             with self._database.read() as connection:
                 found = leases.standings(connection, [held.lease for held in self._held])
             for held in self._held:

@@ -13,11 +13,20 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 
 from app.store import dialects
-from app.store.dialects import Bell, Dialect, Witness
+from app.store.dialects import Bell, Dialect, News, Witness
 from app.store.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, StorageFull
 from app.store.sqlite_library import pysqlite
 
-__all__ = ["REFUSALS", "Connection", "Database", "OperationalError", "connect", "now", "pysqlite"]
+__all__ = [
+    "REFUSALS",
+    "Connection",
+    "Database",
+    "News",
+    "OperationalError",
+    "connect",
+    "now",
+    "pysqlite",
+]
 
 BUSY_SECONDS = 30.0
 """How long a write waits for others by default, all its attempts together."""
@@ -28,16 +37,18 @@ REFUSALS = (DatabaseBusy, StorageFull, OperationalError)
 class Database:
     """An open database. Shared by threads; never carried across a fork.
 
-    `on_commit` is called after each committed `write()`; it must not raise. `mirrors` says that
-    jobs which end through this connection are mirrored to MLflow (announcements.py).
+    `on_commit` is called after each committed `write()` that is news; it must not raise. `mirrors`
+    says that jobs which end through this connection are mirrored to MLflow (announcements.py),
+    `watches` that the progress of runs is news to this process.
     """
 
-    def __init__(self, engine: Engine, *, mirrors: bool = False) -> None:
+    def __init__(self, engine: Engine, *, mirrors: bool = False, watches: bool = True) -> None:
         self._engine = engine
         self._dialect: Dialect = dialects.of(engine)
         self._reader = engine.execution_options(**self._dialect.reads)
         self._writer = engine.execution_options(**self._dialect.writes, mirrors=mirrors)
         self._signature = secrets.token_hex(4)
+        self._watches = watches
         self._witness: Witness | None = None
         self.on_commit: Callable[[], object] = lambda: None
 
@@ -57,8 +68,8 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that is committed when the block ends.
+    def write(self, news: News = News.WORK) -> Iterator[Connection]:
+        """A transaction that is committed when the block ends; `news` says who has to hear of it.
 
         On SQLite it holds the write lock. On PostgreSQL others write at the same time: whoever
         decides by what a row says locks the row first (`with_for_update`, which SQLite needs not).
@@ -74,8 +85,9 @@ class Database:
             self._dialect.begun(connection),
         ):
             yield connection
-            self._dialect.committing(connection, self._signature)
-        self.on_commit()
+            self._dialect.committing(connection, self._signature, news)
+        if news is not News.NONE:
+            self.on_commit()
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -137,9 +149,20 @@ class Database:
         return None if self.path is not None else self._witnessing.bell(deaf_to_self=deaf_to_self)
 
     @property
+    def look_seconds(self) -> float:
+        """The stamp changes at least so often; 0 where each look at it is exact."""
+        return self._witnessing.look_seconds
+
+    def among(self, workers: int) -> None:
+        """Says that so many workers hear of each commit, so that they do not all ask at once."""
+        self._witnessing.among(workers)
+
+    @property
     def _witnessing(self) -> Witness:
         if self._witness is None:
-            self._witness = self._dialect.witness(self._engine, self._signature)
+            self._witness = self._dialect.witness(
+                self._engine, self._signature, watches=self._watches
+            )
         return self._witness
 
     def close(self) -> None:
@@ -155,11 +178,12 @@ def connect(
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
     mirrors: bool = False,
+    watches: bool = True,
 ) -> Database:
     """Opens a SQLite file, or the database at a SQLAlchemy address (`sqlite:////data/traind.db`).
 
     A path is not an address: in an address, `%`, `?` and `#` have a meaning. A write that others
-    keep waiting for more than `busy_seconds` is refused. `mirrors` is explained at `Database`.
+    keep waiting for more than `busy_seconds` is refused. `Database` explains `mirrors`, `watches`.
 
     Raises:
         DatabaseMissing: there is none, and `create` is False; nothing is made.
@@ -179,7 +203,7 @@ def connect(
     if is_empty and not create:
         engine.dispose()
         raise DatabaseMissing(dialect.shown(url))
-    return Database(engine, mirrors=mirrors)
+    return Database(engine, mirrors=mirrors, watches=watches)
 
 
 def _parse(where: str | Path) -> URL:

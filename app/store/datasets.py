@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
-from ulid import ULID
 
 from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
@@ -17,6 +16,7 @@ from app.store.errors import (
     DatasetNotReady,
     NotAwaited,
 )
+from app.store.ids import new_ulid
 from app.store.locks import hold_name, hold_rows
 from app.store.tables import dataset_names, dataset_reports, datasets, jobs
 
@@ -70,7 +70,7 @@ def create(
         raise DatasetNameTaken(name)
     if key_id is not None:
         keys.check_stored(connection, key_id)
-    dataset_id = f"{PREFIX}{ULID()}"
+    dataset_id = f"{PREFIX}{new_ulid(connection)}"
     connection.execute(
         insert(datasets).values(
             id=dataset_id,

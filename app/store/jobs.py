@@ -5,13 +5,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
-from ulid import ULID
 
 from app.codes import Status
 from app.store import announcements, datasets, diagnoses, events, keys, lanes
 from app.store.database import now
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
+from app.store.ids import new_ulid
 from app.store.locks import hold_rows
 from app.store.states import MOVES
 from app.store.tables import jobs, models
@@ -83,7 +83,7 @@ def submit(
     datasets.check_ready(connection, spec)
     if key_id is not None:
         keys.check_quota(connection, key_id)
-    job_id, at = f"job_{ULID()}", now(connection)
+    job_id, at = f"job_{new_ulid(connection)}", now(connection)
     connection.execute(
         insert(jobs).values(
             id=job_id,

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
-from ulid import ULID
 
 from app.store.database import now
+from app.store.ids import new_ulid
 from app.store.tables import outbox
 
 SECOND = 1_000_000
@@ -50,7 +50,7 @@ def add(connection: Connection, work: Work, job_id: str, data: dict[str, Any]) -
     """Writes down that something is to be done for a job."""
     connection.execute(
         insert(outbox).values(
-            id=str(ULID()),
+            id=new_ulid(connection),
             work=work,
             job_id=job_id,
             data=data,

@@ -18,13 +18,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from ulid import ULID
 
 from app.jobspec.training import Score
 from app.store import stored
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
 from app.store.errors import FileDamaged, ModelInUse, ModelNotFound, NoReport
+from app.store.ids import new_ulid
 from app.store.locks import hold_rows
 from app.store.tables import aliases, jobs, model_files, models, promotions
 
@@ -71,7 +71,7 @@ class Model:
 
 def publish(connection: Connection, job_id: str, model: TrainedModel) -> str:
     """Stores a model with its files and moves `latest` to it; returns its id."""
-    model_id = f"model_{ULID()}"
+    model_id = f"model_{new_ulid(connection)}"
     at = now(connection)
     job = connection.execute(select(jobs.c.name, jobs.c.spec).where(jobs.c.id == job_id)).one()
     connection.execute(

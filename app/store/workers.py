@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, fields
 from itertools import count
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
 
 from app.codes import DatasetStatus, Status, WorkerStatus
 from app.store.database import now
@@ -226,6 +226,11 @@ def _alive(connection: Connection) -> ColumnElement[bool]:
     """
     at = now(connection)
     return workers.c.heartbeat_at.between(at - ALIVE, at + ALIVE)
+
+
+def count_alive(connection: Connection) -> int:
+    """How many workers were heard lately."""
+    return connection.execute(select(func.count()).where(_alive(connection))).scalar_one()
 
 
 def _with_what_they_hold(

@@ -6,9 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -17,7 +15,6 @@ from sqlalchemy.engine import make_url
 from app.jobspec import JobSpec
 from app.store import (
     database,
-    doorbell,
     events,
     jobs,
     leases,
@@ -27,14 +24,12 @@ from app.store import (
 )
 from app.store.conflicts import WriteConflict, retried
 from app.store.database import Connection, Database, OperationalError
-from app.store.dialects import notifications
 from app.store.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, StorageFull
 from app.store.events import NewEvent
 from tests import runs
-from tests.postgresql import Server, started
+from tests.postgresql import Server
 from tests.store.test_leases import SPEC, held, job, submit
 from tests.store.test_retention import finish
-from tests.waiting import HANG_SECONDS, until
 
 pytestmark = pytest.mark.postgresql
 
@@ -198,43 +193,6 @@ def test_what_is_acknowledged_is_stored_whatever_the_default_of_the_server(store
             assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
 
 
-def rings(bell: Any, seconds: float = HANG_SECONDS) -> bool:
-    rang = bool(wait([bell.fileno()], seconds))
-    bell.hush()
-    return rang
-
-
-def test_a_commit_of_another_process_rings_and_changes_the_stamp(
-    store: Database, opened: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notifications, "LOOK_SECONDS", 3600.0)
-    bell, deaf = doorbell.hang(store), doorbell.hang(store, deaf_to_self=True)
-    assert bell is not None
-    assert deaf is not None
-    assert rings(bell)  # it listens from now on
-    assert rings(deaf)
-    before = store.stamp()
-    submit(opened)
-    assert rings(bell)
-    assert rings(deaf)
-    assert store.stamp() != before
-    submit(store)
-    assert rings(bell)
-    assert not rings(deaf, 0.2)
-    with opened.write() as connection:  # nobody hears of it before its commit
-        assert runs.claim(connection) is not None
-        assert not rings(bell, 0.2)
-    assert rings(bell)
-    with pytest.raises(RuntimeError), opened.write() as connection:
-        runs.register(connection)
-        raise RuntimeError
-    with opened.write():
-        pass
-    assert not rings(bell, 0.2)
-    bell.close()
-    deaf.close()
-
-
 def test_a_dump_is_a_backup(
     store: Database, url: str, migrated_url: str, postgresql: Server, tmp_path: Path
 ) -> None:
@@ -246,32 +204,6 @@ def test_a_dump_is_a_backup(
         migrations.migrate(restored)
         with restored.read() as connection:
             assert trained_models.file(connection, model, "weights")[0] == b"w"
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """One that may be killed."""
-    yield from started()
-
-
-def test_whoever_listens_goes_on_after_the_server_was_killed(own_server: Server) -> None:
-    with closing(database.connect(own_server.url(own_server.make()))) as opened:
-        migrations.migrate(opened)
-        bell = doorbell.hang(opened)
-        assert bell is not None
-        assert rings(bell)
-        own_server.kill()
-        assert rings(bell)
-        first = opened.stamp()
-        until(lambda: opened.stamp() != first)  # it counts as changed while nobody knows
-        with pytest.raises(OperationalError), opened.read():
-            pass
-        own_server.start()
-        until(lambda: not rings(bell, 1.0))
-        job_id = submit(opened)
-        assert rings(bell)
-        assert job(opened, job_id).status == "queued"
-        bell.close()
 
 
 def test_a_process_that_died_while_it_migrated_holds_up_nobody(

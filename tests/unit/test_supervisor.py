@@ -9,17 +9,17 @@ from sqlalchemy.exc import OperationalError
 
 from app.codes import Status, StopReason
 from app.settings import Settings
-from app.store import jobs, leases, outbox, retention, tables
+from app.store import events, jobs, leases, outbox, retention, tables, workers
 from app.store.database import Connection, Database
 from app.store.errors import StorageFull
 from app.store.leases import Lease
 from app.store.reported import Reported
 from tests import runs
 from tests.unit.scripted import ScriptedEngine, ScriptedRun, job, submit, work
-from worker import housekeeping, supervisor
+from worker import held, housekeeping, supervisor
 from worker.delivery_processes import DeliveryProcesses
 from worker.engines import CannotStart
-from worker.messages import Checkpoint, Measured
+from worker.messages import Checkpoint, Log, Measured, Report
 
 
 def test_a_checkpoint_that_cannot_be_written_waits_at_its_own_run(
@@ -106,6 +106,50 @@ def test_a_database_that_is_away_is_a_line_in_the_log(
     told = [each for each in caplog.records if "the server closed" in each.getMessage()]
     assert told
     assert all(each.exc_info is None and "\n" not in each.getMessage() for each in told)
+
+
+def test_among_many_workers_a_run_is_written_down_seldom(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of a while make one write; none is lost, and they keep their order."""
+    talkative = submit(store, "talkative")
+    written: list[int] = []
+    record = leases.record
+
+    def count(connection: Connection, lease: Lease, reported: Reported) -> None:
+        written.append(len(reported.events))
+        record(connection, lease, reported)
+
+    monkeypatch.setattr(leases, "record", count)
+    monkeypatch.setattr(workers, "count_alive", lambda _: held.FEW_WORKERS + 300)
+    words = [Log(str(number)) for number in range(40)]
+    engine = ScriptedEngine(talkative=ChattyRun(*words, Measured()))
+    work(
+        settings,
+        store,
+        engine,
+        lambda: job(store, talkative).status is Status.SUCCEEDED,
+        monkeypatch,
+    )
+    assert len(written) <= 3, written
+    with store.read() as connection:
+        said = [each.message for each in events.after(connection, talkative, 0, 99)]
+    assert [each for each in said if each.isdigit()] == [str(number) for number in range(40)]
+
+
+class ChattyRun(ScriptedRun):
+    """Says a word each 10 ms, and all that was not heard yet when it is listened to."""
+
+    def __init__(self, *script: Report) -> None:
+        super().__init__(*script)
+        self._began = time.monotonic()
+        self._heard = 0
+
+    def reports(self) -> list[Report]:
+        said = int((time.monotonic() - self._began) * 100)
+        new = self._script[self._heard : said]
+        self._heard += len(new)
+        return new
 
 
 def test_a_run_that_cannot_be_started_fails_its_job_and_the_next_one_runs(

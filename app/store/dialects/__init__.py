@@ -2,11 +2,11 @@
 
 from sqlalchemy import URL, Connection, Engine
 
-from app.store.dialects.protocol import Bell, Dialect, Witness
+from app.store.dialects.protocol import Bell, Dialect, News, Witness
 from app.store.dialects.sqlite import SQLite
 from app.store.errors import DatabaseUnavailable
 
-__all__ = ["Bell", "Dialect", "Witness", "for_url", "named", "of"]
+__all__ = ["Bell", "Dialect", "News", "Witness", "for_url", "named", "of"]
 
 _found: dict[str, Dialect] = {"sqlite": SQLite()}
 

@@ -2,10 +2,15 @@
 
 A thread holds one connection that listens. A notification may be missed: while the connection is
 being opened again, or behind a pooler that knows no LISTEN. So the stamp changes with time, too.
+
+Each commit that may be work is heard by every worker, and each asks the server what it was. Many
+workers therefore ask within some time after a commit, each at a moment of its own, and once for all
+commits until then.
 """
 
 import contextlib
 import os
+import random
 import select
 import threading
 import time
@@ -14,7 +19,14 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-CHANNEL = "traind"
+from app.store.dialects.protocol import News
+
+CHANNELS = {News.WORK: "traind", News.PROGRESS: "traind_progress"}
+FEW = 20
+"""Up to so many workers ask at once."""
+ASK_SECONDS, EACH_LOOK_SECONDS = 0.002, 0.005
+"""What each further worker adds to the time within which all ask after a commit, and to the time
+between two looks unheard: for 1,000 workers 2 and 5 s."""
 LOOK_SECONDS = 1.0
 """The stamp changes at least so often, heard or not."""
 DEAF_SECONDS = 0.25
@@ -58,11 +70,15 @@ class PipeBell:
 
 
 class Listener:
-    """The thread that listens. `own` is the signature of this process's commits."""
+    """The thread that listens. `own` is the signature of this process's commits; `watches` says
+    whether it hears of progress, too."""
 
-    def __init__(self, engine: Engine, own: str) -> None:
+    def __init__(self, engine: Engine, own: str, *, watches: bool) -> None:
         self._engine = engine
         self._own = own
+        self._channels = [*CHANNELS.values()] if watches else [CHANNELS[News.WORK]]
+        self._more = 0
+        self._phase = random.uniform(0.0, 3600.0)  # workers of one machine look at other moments
         self._lock = threading.Lock()
         self._bells: list[PipeBell] = []
         self._heard = 0
@@ -72,8 +88,17 @@ class Listener:
         self._thread.start()
 
     def stamp(self) -> int:
-        """Changes with each notification, and after `LOOK_SECONDS`."""
-        return self._heard << 32 | int(time.monotonic() / LOOK_SECONDS)
+        """Changes with each notification that was heard, and after `look_seconds`."""
+        return self._heard << 32 | int((time.monotonic() + self._phase) / self.look_seconds)
+
+    @property
+    def look_seconds(self) -> float:
+        """One second, or more among many workers."""
+        return max(LOOK_SECONDS, self._more * EACH_LOOK_SECONDS)
+
+    def among(self, workers: int) -> None:
+        """So many workers hear of each commit."""
+        self._more = max(0, workers - FEW)
 
     def bell(self, *, deaf_to_self: bool) -> PipeBell:
         """One more bell. Its first ring says that it hears from now on."""
@@ -120,7 +145,8 @@ class Listener:
         try:
             connection.rollback()
             connection.autocommit = True
-            connection.execute(f"LISTEN {CHANNEL}")
+            for channel in self._channels:
+                connection.execute(f"LISTEN {channel}")
         except _psycopg_error():
             connection.close()
             raise
@@ -129,20 +155,28 @@ class Listener:
 
     def _listen(self, connection: Any) -> bool:
         """Hears notifications until it is closed: True. Raises psycopg.Error where it breaks."""
+        senders: set[str] = set()
+        due = 0.0
         while True:
-            ready, _, _ = select.select([connection.fileno(), self._closed], [], [], LOOK_SECONDS)
+            wait = max(0.0, due - time.monotonic()) if senders else LOOK_SECONDS
+            ready, _, _ = select.select([connection.fileno(), self._closed], [], [], wait)
             if self._closed in ready:
                 return True
             if ready:
-                for notification in connection.notifies(timeout=0):
-                    self._hear(notification.payload)
+                is_first = not senders
+                senders |= {each.payload for each in connection.notifies(timeout=0)}
+                if is_first:
+                    due = time.monotonic() + random.uniform(0.0, self._more * ASK_SECONDS)
+            if senders and time.monotonic() >= due:
+                self._hear(senders)
+                senders = set()
 
-    def _hear(self, sender: str | None, *, listens: bool | None = None) -> None:
+    def _hear(self, senders: set[str] | None, *, listens: bool | None = None) -> None:
         self._heard += 1
         with self._lock:
             self._listens = self._listens if listens is None else listens
             for bell in self._bells:
-                if sender != self._own or not bell.deaf_to_self:
+                if senders != {self._own} or not bell.deaf_to_self:
                     bell.ring()
 
     def _rest(self, seconds: float) -> bool:

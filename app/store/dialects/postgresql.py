@@ -16,17 +16,22 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.store.conflicts import WriteConflict
-from app.store.dialects.notifications import CHANNEL, Listener
+from app.store.dialects.notifications import CHANNELS, Listener
+from app.store.dialects.protocol import News
 from app.store.errors import DatabaseBusy, DatabaseUnavailable, StorageFull, StoreError
 
 DRIVER = "postgresql+psycopg"
 POOL, OVERFLOW = 10, 35
 """Connections that are kept, and that are opened beyond them: 45 for the API's 40 threads."""
 CONNECT_SECONDS = 10
-SILENCE_MILLISECONDS = 20_000
-"""After this long without an answer to what was sent, a connection counts as broken."""
-IDLE_SECONDS = 60
-"""A transaction in which a process does nothing for so long is undone: its locks hold up others."""
+"""How long an attempt to connect may take, or less where less patience is asked for."""
+BROKEN_SECONDS = 10
+"""After this long without an acknowledgment by the network, a connection counts as broken, for the
+process and for the server: it then undoes a transaction, whose locks hold up others."""
+IDLE_SECONDS = 20
+"""A transaction in which a process does nothing for so long is undone: less than a lease."""
+STATEMENT_SECONDS, ANSWER_SECONDS = 5, 10
+"""How much longer than for a lock a statement may take, and the server may be silent."""
 MIGRATION_SECONDS = 60
 """How long a process waits while another one migrates."""
 MIGRATION_LOCK = 0x74726169  # "trai"
@@ -60,19 +65,28 @@ class PostgreSQL:
                 pool_timeout=busy_seconds,
                 json_serializer=_json,
                 connect_args={
-                    name: each for name, each in _CONNECT.items() if name not in url.query
+                    name: each
+                    for name, each in _connecting(busy_seconds).items()
+                    if name not in url.query
                 },
             )
+            from app.store.dialects.patience import Connector  # noqa: PLC0415 (as above)
         except ImportError as error:
             reason = "psycopg is not installed: pip install 'traind[postgres]'"
             raise DatabaseUnavailable(self.shown(url), reason) from error
         session = (
             f"SET lock_timeout = {busy_seconds * 1000:.0f}; "
+            f"SET statement_timeout = '{busy_seconds + STATEMENT_SECONDS:.1f}s'; "
             f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; "
+            # The server's own default is two hours, in which a dead process would hold its locks.
+            f"SET tcp_keepalives_idle = {BROKEN_SECONDS // 2}; "
+            f"SET tcp_keepalives_interval = {BROKEN_SECONDS // 5}; "
+            f"SET tcp_user_timeout = '{BROKEN_SECONDS}s'; "
             # Acknowledged means stored, whatever the server's default is.
             "SELECT set_config('synchronous_commit', 'on', false) "
             "WHERE current_setting('synchronous_commit') = 'off'"
         )
+        event.listen(engine, "do_connect", Connector(busy_seconds + ANSWER_SECONDS).connect)
         event.listen(engine, "connect", lambda connection, _: _prepare(connection, session))
         return engine
 
@@ -92,12 +106,14 @@ class PostgreSQL:
         """Waits for nobody: locks are taken row by row."""
         return connection.begin()
 
-    def committing(self, connection: Connection, sender: str) -> None:
+    def committing(self, connection: Connection, sender: str, news: News) -> None:
         """Has the server notify whoever listens, at the commit, unless nothing was written."""
+        if news is News.NONE:
+            return
         notify = text(
             "SELECT pg_notify(:channel, :sender) WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
         )
-        connection.execute(notify, {"channel": CHANNEL, "sender": sender})
+        connection.execute(notify, {"channel": CHANNELS[news], "sender": sender})
 
     def meaning(self, error: SQLAlchemyError) -> StoreError | None:
         """By SQLSTATE. A server that is gone keeps its OperationalError."""
@@ -110,9 +126,12 @@ class PostgreSQL:
             return DatabaseBusy()
         return StorageFull() if state in FULL else None
 
-    def rebuilding(self, connection: Connection) -> AbstractContextManager[object]:
-        """A write like others: tables are changed in place, with their references."""
-        return self.begun(connection)
+    @contextmanager
+    def rebuilding(self, connection: Connection) -> Iterator[None]:
+        """A write that may take its time: tables are changed in place, with their references."""
+        with _patient(connection), self.begun(connection):
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            yield
 
     def has_write_ahead_log(self, engine: Engine) -> bool:  # noqa: ARG002
         """Always."""
@@ -124,8 +143,12 @@ class PostgreSQL:
     @contextmanager
     def migrating(self, engine: Engine) -> Iterator[None]:
         """An advisory lock of a session: the server takes it back from a process that died."""
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with (
+            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            _patient(connection),
+        ):
             connection.execute(text(f"SET lock_timeout = '{MIGRATION_SECONDS}s'"))
+            connection.execute(text("SET statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
             try:
                 yield
@@ -148,20 +171,32 @@ class PostgreSQL:
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
         connection.execute(lock, {"name": name})
 
-    def witness(self, engine: Engine, own: str) -> Listener:
+    def witness(self, engine: Engine, own: str, *, watches: bool) -> Listener:
         """A connection that listens for notifications, in a thread."""
-        return Listener(engine, own)
+        return Listener(engine, own, watches=watches)
 
 
-_CONNECT = {
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": SILENCE_MILLISECONDS,
-    "application_name": "traind",
-}
-"""https://www.postgresql.org/docs/current/libpq-connect.html; those in the address go first."""
+def _connecting(busy_seconds: float) -> dict[str, Any]:
+    """https://www.postgresql.org/docs/current/libpq-connect.html; those in the address go first."""
+    return {
+        "connect_timeout": max(2, min(CONNECT_SECONDS, int(busy_seconds))),  # libpq: at least 2
+        "keepalives_idle": BROKEN_SECONDS // 2,
+        "keepalives_interval": BROKEN_SECONDS // 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 1000 * BROKEN_SECONDS,
+        "application_name": "traind",
+    }
+
+
+@contextmanager
+def _patient(connection: Connection) -> Iterator[None]:
+    """The server may be silent for as long as it takes."""
+    driver: Any = connection.connection.driver_connection
+    patience, driver.patience = driver.patience, float("inf")
+    try:
+        yield
+    finally:
+        driver.patience = patience
 
 
 def _prepare(connection: Any, session: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,15 @@ from app.store.errors import StoreError
 if TYPE_CHECKING:  # a service on SQLite loads nothing of PostgreSQL
     from sqlalchemy.dialects.postgresql import Insert as PostgreSQLInsert
     from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
+
+
+class News(Enum):
+    """Who has to hear of a commit. A thousand workers that hear of each other's every word would
+    do nothing else."""
+
+    NONE = "nobody: a heartbeat, for which nobody waits"
+    PROGRESS = "who watches jobs: the API"
+    WORK = "everyone: there may be something to do, or to stop"
 
 
 class Bell(Protocol):
@@ -42,6 +52,13 @@ class Witness(Protocol):
 
     def bell(self, *, deaf_to_self: bool) -> Bell | None:
         """A bell that rings by itself, or None where committing processes have to ring."""
+
+    @property
+    def look_seconds(self) -> float:
+        """The stamp changes at least so often, heard or not; 0 where each look at it is exact."""
+
+    def among(self, workers: int) -> None:
+        """So many workers hear of each commit: they should not all ask at once what it was."""
 
     def close(self) -> None:
         """Ends its connection."""
@@ -78,8 +95,9 @@ class Dialect(Protocol):
             DatabaseBusy: others held the lock for too long.
         """
 
-    def committing(self, connection: Connection, sender: str) -> None:
-        """Called last in a write. Whoever listens hears who `sender` is, if it commits."""
+    def committing(self, connection: Connection, sender: str, news: News) -> None:
+        """Called last in a write. Whoever listens to such news hears who `sender` is, if it
+        commits."""
 
     def meaning(self, error: SQLAlchemyError) -> StoreError | None:
         """The store's own error for one of the database; None where it has none."""
@@ -113,5 +131,8 @@ class Dialect(Protocol):
     def hold(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, no other one holds this name: the others wait."""
 
-    def witness(self, engine: Engine, own: str) -> Witness:
-        """Notices commits; `own` is how this process signs its own (`committing`)."""
+    def witness(self, engine: Engine, own: str, *, watches: bool) -> Witness:
+        """Notices commits; `own` is how this process signs its own (`committing`).
+
+        `watches` says whether progress is news to it, too.
+        """

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from app.store.dialects.protocol import News
 from app.store.errors import (
     DatabaseBusy,
     DatabaseMissing,
@@ -79,7 +80,7 @@ class SQLite:
         with transaction:
             yield
 
-    def committing(self, connection: Connection, sender: str) -> None:
+    def committing(self, connection: Connection, sender: str, news: News) -> None:
         """Nothing: the doorbell beside the file rings after the commit (doorbell.py)."""
 
     def meaning(self, error: SQLAlchemyError) -> StorageFull | None:
@@ -134,7 +135,7 @@ class SQLite:
     def hold(self, connection: Connection, name: str) -> None:
         """Nothing: a write holds the whole database."""
 
-    def witness(self, engine: Engine, own: str) -> "DataVersion":  # noqa: ARG002
+    def witness(self, engine: Engine, own: str, *, watches: bool) -> "DataVersion":  # noqa: ARG002
         """A connection that notices the commits of all others, this process's too."""
         return DataVersion(engine.url.database or "")
 
@@ -149,6 +150,11 @@ class DataVersion:
         """Changes with each commit of another connection. One thread uses it."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(version)
+
+    look_seconds = 0.0
+
+    def among(self, workers: int) -> None:
+        """Nothing: a file has few workers."""
 
     def bell(self, *, deaf_to_self: bool) -> None:
         """None: committing processes ring (doorbell.py)."""

@@ -1,0 +1,1 @@
+"""How the store bears many workers and a long history."""
