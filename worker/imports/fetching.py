@@ -33,14 +33,14 @@ def with_file(wanted: Import, say: Say) -> Iterator[Import]:
     def told(received: int) -> None:
         say(Progress(received, source.size, "bytes fetched"))
 
-    with ExitStack() as in_use:
-        in_use.enter_context(mark(target))
-        try:
-            file = in_use.enter_context(cache.fetched(source, target.parent, told))
-        except FileNotFoundError as error:
-            message = f"The file of {wanted.name} is missing in {source.objects}."
-            raise Refusal("object_missing", message, SEND_AGAIN) from error
-        except ObjectDamaged as error:
-            raise Refusal("object_damaged", str(error), SEND_AGAIN) from error
-        yield msgspec.structs.replace(wanted, source=str(file))
+    with mark(target):
+        with ExitStack() as in_use:
+            try:
+                file = in_use.enter_context(cache.fetched(source, target.parent, told))
+            except FileNotFoundError as error:
+                message = f"The file of {wanted.name} is missing in {source.objects}."
+                raise Refusal("object_missing", message, SEND_AGAIN) from error
+            except ObjectDamaged as error:
+                raise Refusal("object_damaged", str(error), SEND_AGAIN) from error
+            yield msgspec.structs.replace(wanted, source=str(file))
         cache.trim(Path(source.cache), target.parent, source.cache_bytes)
