@@ -39,15 +39,15 @@ extras = project['optional-dependencies']; \
 whole = lambda extra: sum([sum(map(whole, each[7:-1].split(',')), []) \
     if each.startswith('traind[') else [each] for each in extras[extra]], []); \
 [open(extra + '.txt', 'w').write('\n'.join(project['dependencies'] + whole(extra))) \
- for extra in ('api', 'cli', 'worker', 'postgres')]"
+ for extra in ('api', 'cli', 'worker', 'postgres', 's3')]"
 
 FROM build AS api-packages
 RUN --mount=type=cache,target=/pip-cache pip install \
-    --requirement api.txt --requirement cli.txt --requirement postgres.txt
+    --requirement api.txt --requirement cli.txt --requirement postgres.txt --requirement s3.txt
 
 FROM build AS worker-packages
 RUN --mount=type=cache,target=/pip-cache pip install \
-    --requirement worker.txt --requirement postgres.txt
+    --requirement worker.txt --requirement postgres.txt --requirement s3.txt
 
 # The source goes to a folder of its own, and in the images to a layer of its own.
 FROM build AS api-source

@@ -13,6 +13,7 @@ from app.server import Protocol, Server
 from app.settings import BadSettings, Settings
 from app.store import database, keys, migrations
 from app.store.errors import StoreError
+from app.store.objects import open_objects
 
 STARTING = (BadSettings, destinations.BadDestinations, address.AddressUnavailable, StoreError)
 """Errors whose message says why the API does not start."""
@@ -31,6 +32,7 @@ def main() -> None:
         if not sockets:
             address.check_free(settings.host, settings.port)
             _check_database(settings)
+            open_objects(settings.object_storage).check()
         logs.configure()
         destinations.read(settings.webhooks)
         if settings.api_processes > 1 and not sockets:

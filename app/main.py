@@ -16,6 +16,7 @@ from app.api import (
     datasets,
     description,
     diagnoses,
+    downloads,
     events,
     explain,
     health,
@@ -50,7 +51,8 @@ from app.serving.catalog import Catalog
 from app.serving.decoding import DecodingPool
 from app.settings import Settings
 from app.store import database, doorbell, migrations
-from app.store.objects import Objects
+from app.store.objects import open_objects
+from app.store.uploads import Uploads
 
 DESCRIPTION = """\
 Send a training job, watch it train, predict with the model.
@@ -88,7 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             decoding=decoding,
             watcher=watcher,
             guard=guard,
-            objects=Objects(settings.objects),
+            objects=open_objects(settings.object_storage),
+            uploads=Uploads(settings.uploads),
             settings=settings,
             backbones=settings.backbone_files,
             destinations=settings.webhooks,
@@ -127,6 +130,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         presets.router,
         datasets.router,
         uploads.router,
+        downloads.router,
         events.router,
         metrics.router,
         aliases.router,

@@ -11,8 +11,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import address, worker_labels
 
-_PASSWORD = re.compile(r"(?<=//)[^/@]*@")
-"""The user and the password of an address."""
+_PASSWORD = re.compile(r"(?<=//)[^/@]*@|\?.*")
+"""The user and the password of an address, and what it asks."""
+
+
+BUCKETS = ("s3", "gs", "az")
+"""How the address of a bucket begins."""
 
 
 class BadSettings(Exception):
@@ -44,6 +48,12 @@ class Settings(BaseSettings):
     database_url: str = ""
     """SQLAlchemy address of the database, such as postgresql+psycopg://user@host/name; by default a
     SQLite file in the home folder."""
+    objects: str = ""
+    """Address of a bucket for the uploaded files of datasets, such as s3://bucket/prefix
+    (docs/objects.md); by default they are in `objects` in the home."""
+    cache_bytes: int = Field(default=50 * 2**30, ge=0)
+    """Most bytes that files from the bucket, and the arrays made of them, take in a worker's home;
+    the least recently used go first, and what a run uses stays."""
     datasets: Path | None = None
     """A folder in torchvision's layout (MNIST/raw/..., the files plain or as .gz), looked in before
     any download."""
@@ -115,6 +125,16 @@ class Settings(BaseSettings):
         worker_labels.parsed(labels)
         return labels
 
+    @field_validator("objects")
+    @classmethod
+    def _is_of_a_bucket(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if address and (parts.scheme not in BUCKETS or not parts.hostname):
+            raise ValueError("must be s3://bucket/prefix, or begin with gs:// or az://")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be a bucket and a prefix only; AWS_* variables have the rest")
+        return address.rstrip("/")
+
     @field_validator("home", "datasets", "backbones", "webhooks")
     @classmethod
     def _expand_user(cls, folder: Path | None) -> Path | None:
@@ -148,9 +168,19 @@ class Settings(BaseSettings):
         return self.database_url or (self.home / "traind.db").absolute()
 
     @property
-    def objects(self) -> Path:
-        """Folder of the uploaded files; API and workers see the same one."""
-        return self.home / "objects"
+    def object_storage(self) -> str | Path:
+        """Address or folder of the uploaded files; API and workers see the same one."""
+        return self.objects or (self.home / "objects").absolute()
+
+    @property
+    def uploads(self) -> Path:
+        """Folder of the unfinished uploads of an API."""
+        return self.home / "objects" / "uploads"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the files that a worker has fetched from a bucket."""
+        return self.home / "cache"
 
     @property
     def rates(self) -> Path:

@@ -31,6 +31,7 @@ def main() -> None:
     from app.settings import BadSettings, Settings  # noqa: PLC0415
     from app.store import database, migrations, workers  # noqa: PLC0415
     from app.store.errors import StoreError  # noqa: PLC0415
+    from app.store.objects import open_objects  # noqa: PLC0415
     from worker import lock_file  # noqa: PLC0415
     from worker.engines import CannotStart  # noqa: PLC0415
     from worker.engines.local import LocalEngine  # noqa: PLC0415
@@ -55,6 +56,7 @@ def main() -> None:
         if settings.mlflow_uri and find_spec("mlflow") is None:
             sys.exit("TRAIND_MLFLOW_URI needs mlflow-skinny: pip install 'traind[mlflow]'.")
         migrations.migrate(opened)
+        open_objects(settings.object_storage).check()
     except (BadSettings, destinations.BadDestinations, StoreError) as error:
         sys.exit(str(error))
     _shorten_temporary_folder()

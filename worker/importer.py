@@ -4,8 +4,10 @@ The process makes the arrays and tells what it found; only the worker writes to 
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,15 +18,17 @@ from app.store.database import Connection, Database
 from app.store.datasets import Dataset
 from app.store.errors import DatasetNotFound, LeaseLost
 from app.store.imports import ImportLease
-from app.store.objects import Objects
+from app.store.object_folder import ObjectFolder
 from worker import memory
 from worker.import_process import ImportProcess
-from worker.imports.messages import COMMAND, Base, Import, Imported, Refused
+from worker.imports.messages import COMMAND, Base, Delayed, Import, Imported, Refused, Stored
 
 log = logging.getLogger("traind.worker")
 
 MOST_MB = 2048
 """Most memory of an import, in MB: what it holds at once does not grow with the file."""
+REST_SECONDS = 10.0
+"""How long imports rest after one that could not fetch its file."""
 
 
 class Importer:
@@ -44,6 +48,7 @@ class Importer:
         self._lease: ImportLease | None = None
         self._process: ImportProcess | None = None
         self._stamp: int | None = None
+        self._rests_until = 0.0
 
     @property
     def waitables(self) -> list[Any]:
@@ -58,7 +63,7 @@ class Importer:
             DatabaseBusy, StorageFull: nothing was written; the next turn tries it again.
         """
         if self._process is None or self._lease is None:
-            if not stopping:
+            if not stopping and time.monotonic() >= self._rests_until:
                 self._look()
             return
         self._process.listen()
@@ -130,6 +135,10 @@ class Importer:
             case Refused(code=code, message=message, advice=advice):
                 imports.refuse(connection, lease, code, message, advice)
                 log.info("%s is refused: %s", lease.dataset_id, message)
+            case Delayed(message=message):
+                imports.put_back(connection, lease)
+                self._rests_until = time.monotonic() + REST_SECONDS
+                log.error("the import of %s waits: %s", lease.dataset_id, message)
             case None if stopping:
                 imports.put_back(connection, lease)
             case None if (how := process.death(self._settings.no_progress_seconds)) is not None:
@@ -144,9 +153,8 @@ class Importer:
 
 def order(connection: Connection, settings: Settings, dataset: Dataset) -> Import:
     """What has to be imported of a version, and where to."""
-    objects = Objects(settings.objects)
     return Import(
-        source=str(objects.path(dataset.content_sha256 or "").absolute()),
+        source=_source(settings, dataset),
         target=str((settings.home / "datasets" / dataset.id).absolute()),
         name=dataset.name,
         file_name=dataset.file_name,
@@ -155,6 +163,15 @@ def order(connection: Connection, settings: Settings, dataset: Dataset) -> Impor
         memory_mb=settings.run_memory_mb or min(MOST_MB, memory.share(settings.slots)),
         base=_base(connection, settings, dataset.options.get("base")),
     )
+
+
+def _source(settings: Settings, dataset: Dataset) -> str | Stored:
+    """The path of an uploaded file, or how it is fetched."""
+    where, digest = settings.object_storage, dataset.content_sha256 or ""
+    if isinstance(where, Path):
+        return str(ObjectFolder(where).path(digest))
+    cache = str(settings.cache.absolute())
+    return Stored(where, digest, dataset.content_bytes, cache, settings.cache_bytes)
 
 
 def _base(connection: Connection, settings: Settings, ref: str | None) -> Base | None:

@@ -1,14 +1,18 @@
 """Removes the files of datasets that no row names any more: a deletion or a crash leaves them."""
 
+import logging
 import re
 import shutil
 import time
 from pathlib import Path
 
 from app.settings import Settings
-from app.store import datasets
+from app.store import datasets, object_names
 from app.store.database import Database
-from app.store.objects import Objects
+from app.store.objects import Objects, ObjectsUnavailable, open_objects
+from app.store.uploads import Uploads
+
+log = logging.getLogger("traind.worker")
 
 UPLOAD_SECONDS = 7 * 86400.0
 """How long an unfinished upload is kept after its last byte."""
@@ -20,18 +24,46 @@ OWN = re.compile(r"(ds_\w+)(\..*)?")
 
 def sweep(settings: Settings, database: Database) -> list[str]:
     """Removes uploads that were abandoned, and objects and arrays without a version; says which."""
-    objects = Objects(settings.objects)
+    uploads = Uploads(settings.uploads)
     removed = []
-    for upload in objects.uploads(before=time.time() - UPLOAD_SECONDS):
-        objects.abandon(upload)
+    for upload in uploads.abandoned(before=time.time() - UPLOAD_SECONDS):
+        uploads.abandon(upload)
         removed.append(upload)
-    for digest in objects.digests(before=time.time() - OBJECT_SECONDS):
+    try:
+        removed += _sweep_objects(open_objects(settings.object_storage), database)
+    except ObjectsUnavailable as unavailable:
+        log.warning("%s What no dataset has any more is removed from it later.", unavailable)
+    removed += _sweep_cache(settings.cache, database)
+    return removed + _sweep_arrays(settings.home / "datasets", database)
+
+
+def _sweep_objects(objects: Objects, database: Database) -> list[str]:
+    found = list(objects.digests(before=time.time() - OBJECT_SECONDS))
+    with database.read() as connection:
+        named = object_names.named(connection)
+    removed = []
+    for digest in found:
+        if digest in named:
+            continue
         with database.write() as connection:  # nobody names it anew meanwhile
-            datasets.hold_object(connection, digest)
-            if not datasets.is_kept(connection, digest):
+            object_names.hold(connection, digest)
+            if not object_names.is_named(connection, digest):
                 objects.discard(digest)
                 removed.append(digest)
-    return removed + _sweep_arrays(settings.home / "datasets", database)
+    return removed
+
+
+def _sweep_cache(cache: Path, database: Database) -> list[str]:
+    """Removes what was fetched of files that no version has any more."""
+    found = list(cache.glob("*"))
+    with database.read() as connection:  # after the folder was read, as below
+        named = object_names.named(connection)
+    removed = []
+    for path in found:
+        if path.name.partition(".")[0] not in named:
+            path.unlink(missing_ok=True)
+            removed.append(path.name)
+    return removed
 
 
 def _sweep_arrays(home: Path, database: Database) -> list[str]:

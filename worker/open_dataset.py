@@ -7,6 +7,7 @@ again from its file: an import gives the same arrays each time.
 import contextlib
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol
@@ -16,10 +17,20 @@ import msgspec
 from app import jobspec, lifeline
 from worker import datasets
 from worker.datasets import DatasetUnavailable
-from worker.imports.messages import COMMAND, Import, Refused, decode, encode_order
+from worker.imports.messages import (
+    COMMAND,
+    Delayed,
+    Import,
+    Refused,
+    Stored,
+    decode,
+    encode_order,
+)
+from worker.in_use import mark
 from worker.training.dataset import Dataset, NotDecoded, load
 
 ROOM = "The worker needs room for it on its disk."
+LATER = "Try the job again once the object storage answers; on a worker, `traind doctor` asks it."
 
 
 class Place(Protocol):
@@ -44,12 +55,28 @@ def open_dataset(
     Raises:
         DatasetUnavailable: it cannot be had.
     """
-    home, facts = Path(order.datasets_home), wanted.facts
-    folder = home / (facts.id or wanted.name)
+    folder = Path(order.datasets_home) / (wanted.facts.id or wanted.name)
+    source = order.own_dataset.source if order.own_dataset else None
+    if not isinstance(source, Stored):  # nobody makes room among such arrays
+        return _open(wanted, order, folder, heartbeat)
+    in_use = mark(folder)
+    try:
+        dataset = _open(wanted, order, folder, heartbeat)
+    except BaseException:
+        in_use.close()
+        raise
+    weakref.finalize(dataset, in_use.close)
+    return dataset
+
+
+def _open(
+    wanted: jobspec.Dataset, order: Place, folder: Path, heartbeat: Callable[[], None]
+) -> Dataset:
+    facts = wanted.facts
     with contextlib.suppress(NotDecoded):
         return load(folder, facts)
     if facts.id is None:
-        _decode_built_in(wanted.name, home, order.datasets_source)
+        _decode_built_in(wanted.name, folder.parent, order.datasets_source)
     else:
         _import_again(f"{wanted.name}@{facts.version}", order, heartbeat)
     try:
@@ -70,7 +97,7 @@ def _decode_built_in(name: str, home: Path, source: str | None) -> None:
 
 def _import_again(name: str, order: Place, heartbeat: Callable[[], None]) -> None:
     source = order.own_dataset
-    if source is None or not Path(source.source).is_file():
+    if source is None or (isinstance(source.source, str) and not source.file.is_file()):
         raise DatasetUnavailable(
             f"The arrays of {name} are missing on this worker, and its file, too.",
             "Put TRAIND_HOME/objects back from a backup, or send the file as the next version.",
@@ -108,6 +135,8 @@ def _hear(line: bytes, heartbeat: Callable[[], None]) -> None:
         said = decode(line)
         if isinstance(said, Refused):
             raise DatasetUnavailable(said.message, said.advice)
+        if isinstance(said, Delayed):
+            raise DatasetUnavailable(said.message, LATER)
         heartbeat()
 
 

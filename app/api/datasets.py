@@ -1,6 +1,7 @@
 """Datasets of one's own: make, list, look at, what was found in them, import again, delete."""
 
 from asyncio import get_running_loop
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Response
@@ -17,10 +18,10 @@ from app.api.idempotency import TheOnce
 from app.api.parameters import MAX_WAIT_SECONDS, After, DatasetRef, PageSize
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.state import TheDatabase, TheKey, TheObjects, TheWatcher
+from app.api.state import TheDatabase, TheKey, TheObjects, TheUploads, TheWatcher
 from app.codes import DatasetStatus
 from app.jobspec import Text
-from app.store import datasets, imports
+from app.store import datasets, imports, object_names
 from app.store.database import Connection, Database
 from app.store.datasets import PREFIX
 from app.store.errors import (
@@ -33,6 +34,7 @@ from app.store.errors import (
     QuotaExceeded,
 )
 from app.store.keys import Scope
+from app.store.objects import ObjectsUnavailable
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=Route)
 
@@ -181,16 +183,19 @@ def retry(ref: DatasetRef, database: TheDatabase) -> DatasetVersion:
     responses=documented(DatasetNotFound, DatasetInUse),
 )
 @needs(Scope.ADMIN)
-def delete(ref: DatasetRef, database: TheDatabase, objects: TheObjects) -> None:
+def delete(
+    ref: DatasetRef, database: TheDatabase, objects: TheObjects, uploads: TheUploads
+) -> None:
     """Deletes a version and its bytes. Models that were trained on it stay."""
     with database.write() as connection:
         dataset = datasets.remove(connection, ref)
-    objects.abandon(dataset.id)
+    uploads.abandon(dataset.id)
     if dataset.content_sha256 is not None:
         with database.write() as connection:  # nobody names it anew meanwhile
-            datasets.hold_object(connection, dataset.content_sha256)
-            if not datasets.is_kept(connection, dataset.content_sha256):
-                objects.discard(dataset.content_sha256)
+            object_names.hold(connection, dataset.content_sha256)
+            if not object_names.is_named(connection, dataset.content_sha256):
+                with suppress(ObjectsUnavailable):  # a worker sweeps it away later
+                    objects.discard(dataset.content_sha256)
 
 
 def _get(database: Database, ref: str) -> datasets.Dataset:

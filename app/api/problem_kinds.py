@@ -42,6 +42,7 @@ from app.store.errors import (
     UploadBusy,
     UploadMisplaced,
 )
+from app.store.objects import ObjectsUnavailable
 from app.store.workers import WorkerNotFound
 
 
@@ -134,6 +135,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     StorageFull: Kind(507, "storage_full", "The disk is full"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),
+    ObjectsUnavailable: Kind(503, "objects_unavailable", "The object storage does not answer"),
     Exception: Kind(500, "internal", "A fault of traind itself"),
 }
 """Every error that a request may end with, beside those of HTTP itself."""

@@ -19,6 +19,7 @@ from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.jobspec import JobSpec
 from app.store.errors import UploadMisplaced
+from app.store.objects import ObjectsUnavailable
 
 log = logging.getLogger("traind.api")
 
@@ -109,6 +110,9 @@ def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[di
             return detail, [{"pointer": pointer, "detail": detail}]
         case _ if kind.code == "database_unavailable":
             return "The database does not answer; try again in a few seconds.", []
+        case ObjectsUnavailable():
+            log.error("%s", error)  # what is wrong there is a matter of the operator
+            return "The object storage does not answer; try again in a few seconds.", []
         case BadDestinations():
             log.error("%s", error)  # it names a path of the operator's: no matter for clients
             return "The operator's webhooks cannot be read; the log of the API says why.", []

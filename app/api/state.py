@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.store.database import Database
 from app.store.keys import Key
 from app.store.objects import Objects
+from app.store.uploads import Uploads
 
 
 class State(TypedDict):
@@ -24,6 +25,7 @@ class State(TypedDict):
     watcher: Watcher
     guard: Guard
     objects: Objects
+    uploads: Uploads
     settings: Settings
     backbones: Path
     """Folder of the weights of backbones."""
@@ -46,6 +48,10 @@ async def _catalog(request: Request) -> Catalog:
 
 async def _objects(request: Request) -> Objects:
     return cast(Objects, request.state.objects)
+
+
+async def _uploads(request: Request) -> Uploads:
+    return cast(Uploads, request.state.uploads)
 
 
 async def _backbones(request: Request) -> Path:
@@ -76,6 +82,7 @@ async def _request_id(request: Request) -> str | None:
 TheDatabase = Annotated[Database, Depends(_database)]
 TheCatalog = Annotated[Catalog, Depends(_catalog)]
 TheObjects = Annotated[Objects, Depends(_objects)]
+TheUploads = Annotated[Uploads, Depends(_uploads)]
 TheSettings = Annotated[Settings, Depends(_settings)]
 TheBackbones = Annotated[Path, Depends(_backbones)]
 TheDestinations = Annotated[Path | None, Depends(_destinations)]

@@ -1,18 +1,16 @@
-"""The file of a dataset: sent in one request or in several, streamed to the disk, and fetched."""
+"""The file of a dataset: sent in one request or in several, streamed to the disk."""
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import AsyncIterator
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, BinaryIO, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Send
-from starlette.types import Scope as Connection
 
 from app.answers.datasets import DatasetVersion, Received
 from app.api import answering
@@ -20,26 +18,27 @@ from app.api.parameters import BYTES, DatasetRef
 from app.api.problem_kinds import InvalidBody, documented
 from app.api.problems import UPLOAD_OFFSET
 from app.api.routes import Route, needs
-from app.api.state import TheDatabase, TheObjects
-from app.store import datasets, keys
+from app.api.state import TheDatabase, TheObjects, TheUploads
+from app.store import datasets, keys, object_names
 from app.store.conflicts import retried
 from app.store.database import Database
 from app.store.errors import (
     DatasetNotFound,
     DigestMismatch,
     NotAwaited,
-    ObjectMissing,
     QuotaExceeded,
     UploadBusy,
     UploadMisplaced,
 )
 from app.store.keys import Scope
-from app.store.objects import Objects
+from app.store.objects import Objects, ObjectsUnavailable
+from app.store.uploads import Uploads
 
 router = APIRouter(prefix="/datasets/{ref}/content", tags=["datasets"], route_class=Route)
 
 PIECE = 2**20
 """Bytes that are written together: each write is handed to a thread."""
+NAMING_ATTEMPTS = 3
 RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):", re.IGNORECASE)
 
@@ -74,6 +73,7 @@ class Part(NamedTuple):
             DigestMismatch,
             QuotaExceeded,
             InvalidBody,
+            ObjectsUnavailable,
         ),
     },
 )
@@ -84,6 +84,7 @@ async def send(
     request: Request,
     database: TheDatabase,
     objects: TheObjects,
+    uploads: TheUploads,
     content_range: Annotated[
         str | None, Header(description="`bytes 0-1048575/48213377`: this is a part of the file.")
     ] = None,
@@ -100,8 +101,8 @@ async def send(
     part = _part(request, content_range)
     limit: int = request.state.upload_limit
     _check_size(part.total or 0, limit)
-    dataset = await run_in_threadpool(_awaited, database, objects, ref, part.total)
-    with objects.receiving(dataset.id, part.start) as file:
+    dataset = await run_in_threadpool(_awaited, database, uploads, ref, part.total)
+    with uploads.receiving(dataset.id, part.start) as file:
         received = await _write(_pieces(request), file, part, limit, _wanted(content_digest))
         if not received:
             raise InvalidBody("The file is empty, or was lost on its way.")
@@ -109,17 +110,12 @@ async def send(
             return JSONResponse({"received": received}, 200, {UPLOAD_OFFSET: str(received)})
         wanted = _wanted(repr_digest)
         whole = await run_in_threadpool(
-            retried(_finish), database, objects, dataset, received, wanted
+            partial(_finish, dataset=dataset, size=received, wanted=wanted),
+            database,
+            objects,
+            uploads,
         )
     return Response(whole.model_dump_json(), 202, media_type="application/json")
-
-
-class WholeFile(FileResponse):
-    """A file without the ranges of Starlette's, whose errors would be plain text."""
-
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        headers = [each for each in scope["headers"] if each[0] != b"range"]
-        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
@@ -169,7 +165,13 @@ def _append(file: BinaryIO, piece: bytes, digest: Any) -> None:
 
 
 def _finish(
-    database: Database, objects: Objects, dataset: datasets.Dataset, size: int, wanted: bytes | None
+    database: Database,
+    objects: Objects,
+    uploads: Uploads,
+    *,
+    dataset: datasets.Dataset,
+    size: int,
+    wanted: bytes | None,
 ) -> DatasetVersion:
     """Makes an object of the whole file, and queues its import.
 
@@ -177,29 +179,46 @@ def _finish(
         DigestMismatch: it has another digest; nothing of it is kept.
         QuotaExceeded: the key may store no more; nothing of it is kept.
         NotAwaited, DatasetNotFound: it was deleted, or came twice.
+        ObjectsUnavailable: the storage does not take it; what has arrived stays.
     """
-    digest = objects.digest(dataset.id)
+    digest = uploads.digest(dataset.id)
     if wanted is not None and bytes.fromhex(digest) != wanted:
-        objects.abandon(dataset.id)
+        uploads.abandon(dataset.id)
         raise DigestMismatch("Repr-Digest")
-    try:
-        with database.write() as connection:
-            datasets.check_awaited(connection, dataset.id)
-            if dataset.key_id is not None:
-                keys.check_stored(connection, dataset.key_id, size)
-            datasets.hold_object(connection, digest)
-            # Within the lock: who deletes the last version of these bytes waits.
-            objects.keep(dataset.id, digest)
-            datasets.uploaded(connection, dataset.id, digest, size)
-            whole = answering.dataset(datasets.get(connection, dataset.id))
-    except (QuotaExceeded, DatasetNotFound):
-        objects.abandon(dataset.id)
-        raise
-    objects.abandon(dataset.id)
-    return whole
+    for _ in range(NAMING_ATTEMPTS):
+        # Into a bucket it may take minutes: in no transaction.
+        objects.put(uploads.path(dataset.id), digest)
+        try:
+            whole = retried(_name)(database, objects, dataset, digest, size)
+        except (QuotaExceeded, DatasetNotFound):
+            uploads.abandon(dataset.id)
+            raise
+        if whole is not None:
+            uploads.abandon(dataset.id)
+            return whole
+    raise ObjectsUnavailable(objects.address, f"{digest} is removed whenever it has been put there")
 
 
-def _awaited(database: Database, objects: Objects, ref: str, size: int | None) -> datasets.Dataset:
+def _name(
+    database: Database, objects: Objects, dataset: datasets.Dataset, digest: str, size: int
+) -> DatasetVersion | None:
+    """Writes the row that names an object, or returns None: another request has removed it.
+
+    The errors are those of `_finish`.
+    """
+    with database.write() as connection:
+        datasets.check_awaited(connection, dataset.id)
+        if dataset.key_id is not None:
+            keys.check_stored(connection, dataset.key_id, size)
+        object_names.hold(connection, digest)
+        # Within the lock: who deletes the last version of these bytes does it before or after.
+        if not objects.has(digest):
+            return None
+        datasets.uploaded(connection, dataset.id, digest, size)
+        return answering.dataset(datasets.get(connection, dataset.id))
+
+
+def _awaited(database: Database, uploads: Uploads, ref: str, size: int | None) -> datasets.Dataset:
     """The dataset, if its key has room for a file of this size beside its unfinished ones.
 
     Raises:
@@ -212,7 +231,7 @@ def _awaited(database: Database, objects: Objects, ref: str, size: int | None) -
         if dataset.key_id is None:
             return dataset
         others = set(datasets.awaited_of(connection, dataset.key_id)) - {dataset.id}
-        unfinished = sum(objects.received(each) for each in others)
+        unfinished = sum(uploads.received(each) for each in others)
         limits = keys.check_stored(connection, dataset.key_id, (size or 0) + unfinished)
     if size is None and limits.stored_bytes is not None:
         raise HTTPException(411, "Say how large the file is (Content-Length): its key has a quota.")
@@ -255,40 +274,3 @@ def _wanted(header: str) -> bytes | None:
     """The SHA-256 of a digest header; None where it states none, or only others."""
     found = DIGEST.search(header)
     return b64decode(found[1]) if found else None
-
-
-@router.get(
-    "",
-    summary="Fetch the file of a dataset, or ask how far its upload is",
-    response_class=Response,
-    responses={
-        200: {"description": "The very bytes that were sent"} | BYTES,
-        204: {"description": "It is not whole; `Upload-Offset` says how many bytes have arrived"},
-        **documented(DatasetNotFound, ObjectMissing),
-    },
-)
-@needs(Scope.READ)
-def fetch(ref: DatasetRef, database: TheDatabase, objects: TheObjects) -> Response:
-    """The file as it was sent; `HEAD` says its length and `Repr-Digest` without the bytes."""
-    with database.read() as connection:
-        dataset = datasets.get(connection, ref)
-    digest = dataset.content_sha256
-    if digest is None:
-        received = objects.received(dataset.id)
-        headers = {UPLOAD_OFFSET: str(received), "Upload-Complete": "?0"}
-        return Response(status_code=204, headers=headers | {"Cache-Control": "no-store"})
-    path = objects.path(digest)
-    if not path.is_file():
-        raise ObjectMissing(dataset.id)
-    encoded = b64encode(bytes.fromhex(digest)).decode()
-    name = quote(dataset.file_name or dataset.id, safe="")
-    return WholeFile(
-        path,
-        media_type="application/octet-stream",
-        headers={
-            "Accept-Ranges": "none",
-            "ETag": f'"{digest}"',
-            "Repr-Digest": f"sha-256=:{encoded}:",
-            "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-        },
-    )

@@ -72,7 +72,7 @@ def backup(
     from app.settings import Settings
     from app.store import database
     from app.store.backup import back_up, copy_objects
-    from app.store.objects import Objects
+    from app.store.objects import open_objects
 
     settings = Settings.from_environment()
     opened = database.connect(settings.database, create=False)
@@ -82,7 +82,7 @@ def backup(
         opened.close()
     size = file.stat().st_size
     beside = file.absolute().with_name(f"{file.name}.objects")
-    count = copy_objects(Objects(settings.objects), file, beside)
+    count = copy_objects(open_objects(settings.object_storage), file, beside)
     if as_json:
         print_json({"file": str(file), "bytes": size, "dataset_files": count})
         return

@@ -58,7 +58,7 @@ STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check versions, disk, database, workers, queue, clock, datasets, webhooks, MLflow and port.
+    """Check versions, disk, database, workers, queue, clock, data, webhooks, MLflow and port.
 
     A line for each says ok, warn or fail, and what to do. Exit code 1 if something fails.
     """
@@ -80,6 +80,8 @@ def checks(settings: "Settings") -> Iterator[Check]:
     yield _room(settings.home)
     yield from _database(settings)
     yield _datasets(settings.datasets)
+    if settings.objects:
+        yield _objects(settings.objects)
     yield _webhooks(settings.webhooks)
     if settings.mlflow_uri:
         yield _mlflow(settings.mlflow_uri)
@@ -213,6 +215,17 @@ def _datasets(folder: Path | None) -> Check:
         told = f"{folder} holds none of {', '.join(f'{name}/raw' for name in FOLDERS)}"
         return Check("datasets", Verdict.WARN, told, "put one there, or let jobs download it")
     return Check("datasets", Verdict.OK, f"{', '.join(there)} at {folder}")
+
+
+def _objects(address: str) -> Check:
+    from app.store.objects import ObjectsUnavailable, open_objects
+
+    try:
+        open_objects(address).check()
+    except ObjectsUnavailable as error:
+        told = str(error).removesuffix(".")
+        return Check("objects", Verdict.FAIL, told, "uploads and imports wait; docs/objects.md")
+    return Check("objects", Verdict.OK, f"{address} answers")
 
 
 def _webhooks(file: Path | None) -> Check:

@@ -19,17 +19,27 @@ def restore(
             "--without-files", help="Go on where files of datasets are missing in FILE.objects."
         ),
     ] = False,
+    drop_others: Annotated[
+        bool,
+        typer.Option(
+            "--drop-others",
+            help="Go on where TRAIND_OBJECTS has files that the backup does not name: the service "
+            "will remove them.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup in place where there is no database: checked first, and whole or not at all."""
     from app.settings import Settings
     from app.store import restore as restoring
-    from app.store.objects import Objects
+    from app.store.objects import open_objects
 
     settings = Settings.from_environment()
     database = restoring.place(settings.database)
-    objects = Objects(settings.objects)
-    missing = restoring.restore(file.absolute(), database, objects, may_lack=without_files)
+    objects = open_objects(settings.object_storage)
+    missing = restoring.restore(
+        file.absolute(), database, objects, may_lack=without_files, may_drop=drop_others
+    )
     if as_json:
         print_json({"database": str(database), "missing_files": missing})
         return

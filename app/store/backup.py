@@ -1,12 +1,13 @@
 """A copy of the database as it is at one moment, and of the uploaded files that it names."""
 
 import os
-import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from app.store.database import Database, pysqlite
 from app.store.errors import BackupRefused
-from app.store.objects import Objects
+from app.store.object_folder import ObjectFolder
+from app.store.objects import Objects, fetch
 
 
 def back_up(database: Database, to: Path) -> None:
@@ -19,8 +20,8 @@ def back_up(database: Database, to: Path) -> None:
     """
     if database.path is None:
         raise BackupRefused(
-            "a database server has its own tool, such as pg_dump; copy TRAIND_HOME/objects "
-            "after it, which holds the files of datasets"
+            "a database server has its own tool, such as pg_dump; copy TRAIND_HOME/objects, or "
+            "the bucket of TRAIND_OBJECTS, after it: the files of datasets are there"
         )
     if to.exists():
         raise BackupRefused(f"{to} exists; choose a new file")
@@ -54,6 +55,10 @@ def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
     The folder `to` is what TRAIND_HOME/objects must be beside that copy. A file is named by its
     digest and never changes: what lies there from an earlier backup is not copied again. A file
     whose dataset was deleted since the copy was made is left out.
+
+    Raises:
+        ObjectDamaged: a file is not what was uploaded.
+        ObjectsUnavailable: the storage does not answer. What was copied stays for the next time.
     """
     opened = pysqlite.connect(copy, isolation_level=None)
     try:
@@ -61,16 +66,13 @@ def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
         digests = [digest for (digest,) in opened.execute(named)]
     finally:
         opened.close()
-    copies = Objects(to)
+    copies = ObjectFolder(to)
     for digest in digests:
-        source, target = objects.path(digest), copies.path(digest)
-        if source.exists() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f"{digest}.partial")
-            shutil.copyfile(source, partial)
-            sync(partial)
-            partial.rename(target)
-            sync(target.parent)
+        target = copies.path(digest)
+        if not target.exists():
+            with suppress(FileNotFoundError):
+                fetch(objects, digest, target)
+                sync(target.parent)
     return len(digests)
 
 

@@ -17,7 +17,7 @@ from app.store.errors import (
     NotAwaited,
 )
 from app.store.ids import new_ulid
-from app.store.locks import hold_name, hold_rows
+from app.store.locks import hold_rows
 from app.store.tables import dataset_names, dataset_reports, datasets, jobs
 
 PREFIX = "ds_"
@@ -236,17 +236,6 @@ def _held(connection: Connection, ref: str) -> Dataset:
     """The version, which nobody else changes or deletes meanwhile."""
     hold_rows(connection, datasets.c.id, [get(connection, ref).id])
     return get(connection, ref)
-
-
-def hold_object(connection: Connection, digest: str) -> None:
-    """Until the transaction ends, nobody else names this object or discards it."""
-    hold_name(connection, f"object {digest}")
-
-
-def is_kept(connection: Connection, digest: str) -> bool:
-    """Whether a version has this object as its file; hold the object before."""
-    naming = select(datasets.c.id).where(datasets.c.content_sha256 == digest).limit(1)
-    return connection.execute(naming).first() is not None
 
 
 def ids(connection: Connection) -> set[str]:

@@ -167,8 +167,8 @@ class ObjectMissing(StoreError):
 
     def __init__(self, dataset_id: str) -> None:
         super().__init__(
-            f"The file of {dataset_id} is missing in TRAIND_HOME/objects. Put it back from a "
-            "backup, or send it as the name's next version."
+            f"The file of {dataset_id} is missing in TRAIND_HOME/objects, or in the bucket of "
+            "TRAIND_OBJECTS. Put it back from a backup, or send it as the name's next version."
         )
 
 

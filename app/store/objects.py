@@ -1,123 +1,167 @@
-"""Uploaded files: each whole one is kept once, under its SHA-256; unfinished ones lie apart.
+"""Uploaded files: each whole one is kept once, under its SHA-256, in a folder or in a bucket.
 
-The row that names an object is written after the object is whole. Nothing that a client sends is
-part of a path.
+The row that names an object is written after the object is whole.
 """
 
-import fcntl
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from hashlib import file_digest
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
-from app.store.errors import StorageFull, UploadBusy, UploadMisplaced
+from app.store.errors import StoreError
+from app.store.object_folder import ObjectFolder
 
-FULL = {28, 122}
-"""ENOSPC and EDQUOT: the disk, or a user's share of it, is full (errno(3))."""
+PATIENCE_SECONDS = 30.0
+"""How long a storage may give no byte before an answer of the API is broken off."""
+LONGEST_PAUSE_SECONDS = 5.0
+"""Longest pause between two requests to a storage that does not answer."""
+DAMAGED_ATTEMPTS = 3
+"""How often an object is fetched whose bytes arrive with another digest."""
 
 
-class Objects:
-    """The objects in a folder, which is made when the first one is uploaded."""
+class ObjectsUnavailable(StoreError):
+    """The object storage does not answer, or refuses what it is asked."""
 
-    def __init__(self, folder: Path) -> None:
-        self._objects = folder / "sha256"
-        self._uploads = folder / "uploads"
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"The object storage {address} cannot be used: {reason}.")
 
-    def path(self, digest: str) -> Path:
-        """Where an object lies, if it is there; `digest` is its SHA-256 in hexadecimal."""
-        return self._objects / digest[:2] / digest
 
-    def received(self, upload_id: str) -> int:
-        """How many bytes of an upload have arrived."""
-        try:
-            return (self._uploads / upload_id).stat().st_size
-        except FileNotFoundError:
-            return 0
+class ObjectDamaged(StoreError):
+    """The bytes of an object have another digest."""
 
-    @contextmanager
-    def receiving(self, upload_id: str, offset: int) -> Iterator[BinaryIO]:
-        """The unfinished file, to be written from `offset` on: what was behind it is cut off.
+    def __init__(self, address: str, digest: str) -> None:
+        super().__init__(
+            f"The object sha256/{digest[:2]}/{digest} in {address} is damaged: its bytes have "
+            "another digest."
+        )
 
-        Raises:
-            UploadBusy: another request writes it at the moment.
-            UploadMisplaced: less than `offset` bytes have arrived.
-            StorageFull: the disk has no room.
-        """
-        self._uploads.mkdir(parents=True, exist_ok=True)
-        with (self._uploads / upload_id).open("ab", buffering=0) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UploadBusy(upload_id) from error
-            received = os.fstat(file.fileno()).st_size
-            if received < offset:
-                raise UploadMisplaced(received, offset)
-            file.truncate(offset)
-            try:
-                yield file
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                raise StorageFull from error
 
-    def digest(self, upload_id: str) -> str:
-        """SHA-256, in hexadecimal, of the bytes of an upload that have arrived.
+class Objects(Protocol):
+    """A place of objects. A digest is a SHA-256 in hexadecimal.
 
-        Raises:
-            FileNotFoundError: nothing of it has arrived.
-        """
-        with (self._uploads / upload_id).open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+    Each method may raise `ObjectsUnavailable`, where the place is no folder.
+    """
 
-    def keep(self, upload_id: str, digest: str) -> None:
-        """Makes an object of an upload that is whole and has this digest, on disk for sure.
+    address: str
+    """What it is called, without any password."""
 
-        The upload stays until it is abandoned: where the row that names the object is not written
-        after all, its client need not send it again.
+    def check(self) -> None:
+        """Asks whether it can be used, by one small request."""
+
+    def path(self, digest: str) -> Path | None:
+        """Where an object would lie on this machine; None for a storage elsewhere."""
+
+    def has(self, digest: str) -> bool:
+        """Whether the object is there; this takes no longer than a few seconds."""
+
+    def put(self, file: Path, digest: str) -> None:
+        """Makes an object of a whole file that has this digest. It appears as a whole."""
+
+    def stream(self, digest: str, start: int = 0) -> Iterator[bytes]:
+        """The bytes of an object from `start` on, in pieces, as they come: see `pieces`.
 
         Raises:
-            FileNotFoundError: nothing of it has arrived.
+            FileNotFoundError: there is none.
         """
-        upload = self._uploads / upload_id
-        with upload.open("rb") as file:
-            os.fsync(file.fileno())
-        there = self.path(digest)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # the same bytes came before
-            there.hardlink_to(upload)
-        _sync(there.parent)
 
-    def abandon(self, upload_id: str) -> None:
-        """Removes what has arrived of an upload."""
-        (self._uploads / upload_id).unlink(missing_ok=True)
+    def digests(self, before: float, after: str = "") -> Iterator[str]:
+        """Digests, in order, of the objects that nobody has touched since then (seconds since 1970,
+        UTC), from behind the digest `after`.
+        """
 
     def discard(self, digest: str) -> None:
-        """Removes an object that no row names any more."""
-        self.path(digest).unlink(missing_ok=True)
-
-    def uploads(self, before: float) -> list[str]:
-        """Ids of the uploads that nobody has touched since then (seconds since 1970, UTC)."""
-        return _untouched(self._uploads.glob("*"), before)
-
-    def digests(self, before: float) -> list[str]:
-        """Digests of the objects that nobody has touched since then (seconds since 1970, UTC)."""
-        return _untouched(self._objects.glob("*/*"), before)
+        """Removes an object that no row names any more; this takes no longer than a few seconds."""
 
 
-def _untouched(paths: Iterable[Path], before: float) -> list[str]:
-    found = []
-    for path in paths:
-        with suppress(FileNotFoundError):  # removed meanwhile
-            if path.stat().st_ctime < before:
-                found.append(path.name)
-    return found
+def open_objects(where: str | Path) -> Objects:
+    """The objects in a folder, or at an address such as s3://bucket/prefix.
 
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    Raises:
+        ObjectsUnavailable: what reads such addresses is not installed, or the address is none.
+    """
+    if isinstance(where, Path):
+        return ObjectFolder(where)
     try:
-        os.fsync(descriptor)
+        from app.store.bucket import Bucket  # noqa: PLC0415 (only where it is installed)
+    except ImportError as error:
+        reason = "obstore is not installed: pip install 'traind[s3]'"
+        raise ObjectsUnavailable(where, reason) from error
+    return Bucket(where)
+
+
+def pieces(
+    objects: Objects,
+    digest: str,
+    patience: float = PATIENCE_SECONDS,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[bytes]:
+    """The bytes of an object. An answer that breaks off is taken up again where it stopped.
+
+    The last piece is held back until the digest is known to be right: who has all bytes has the
+    right ones.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        ObjectDamaged: the bytes have another digest.
+        ObjectsUnavailable: no byte has come for `patience` seconds.
+    """
+    hashed, start, held, failures = sha256(), 0, b"", 0
+    heard_at = time.monotonic()
+    while True:
+        try:
+            for piece in objects.stream(digest, start):
+                hashed.update(piece)
+                start += len(piece)
+                if held:
+                    yield held
+                held, failures, heard_at = piece, 0, time.monotonic()
+            break
+        except ObjectsUnavailable:
+            if time.monotonic() - heard_at > patience:
+                raise
+            pause(min(0.1 * 2**failures, LONGEST_PAUSE_SECONDS))
+            failures += 1
+    if hashed.hexdigest() != digest:
+        raise ObjectDamaged(objects.address, digest)
+    yield held
+
+
+def fetch(
+    objects: Objects,
+    digest: str,
+    target: Path,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    pause: Callable[[float], None] = time.sleep,
+    on_bytes: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Makes a file of an object's bytes, which appears whole and with the right digest.
+
+    `on_bytes` is told how many have come; an exception that it raises ends the fetching.
+
+    Raises:
+        FileNotFoundError, ObjectsUnavailable: see `pieces`.
+        ObjectDamaged: the bytes had another digest each time.
+        OSError: the disk is full.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        for attempt in range(1, DAMAGED_ATTEMPTS + 1):
+            try:
+                with partial.open("wb") as file:
+                    for piece in pieces(objects, digest, patience, pause):
+                        file.write(piece)
+                        on_bytes(file.tell())
+                    file.flush()
+                    os.fsync(file.fileno())
+            except ObjectDamaged:
+                if attempt == DAMAGED_ATTEMPTS:
+                    raise
+            else:
+                break
+        partial.rename(target)
     finally:
-        os.close(descriptor)
+        partial.unlink(missing_ok=True)

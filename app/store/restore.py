@@ -1,8 +1,8 @@
 """Puts a backup in place: the copy of the database, and the uploaded files that it names."""
 
 import shutil
+import time
 from contextlib import closing
-from hashlib import file_digest
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -12,7 +12,8 @@ from app.store.backup import sync
 from app.store.database import pysqlite
 from app.store.errors import StoreError
 from app.store.migrations import FIRST, SCHEMA
-from app.store.objects import Objects
+from app.store.object_folder import ObjectFolder
+from app.store.objects import ObjectDamaged, Objects, fetch, pieces
 
 BESIDE = ("", "-wal", "-shm", "-journal")
 """Endings of the files of a SQLite database: an old log would be played into the restored one."""
@@ -45,24 +46,35 @@ def place(where: str | Path) -> Path:
     return Path(url.database).absolute()
 
 
-def restore(backup: Path, database: Path, objects: Objects, *, may_lack: bool = False) -> list[str]:
+def restore(
+    backup: Path,
+    database: Path,
+    objects: Objects,
+    *,
+    may_lack: bool = False,
+    may_drop: bool = False,
+) -> list[str]:
     """Puts a checked copy in the place of the database; returns the digests that were not found.
 
     First the uploaded files, from the folder beside the backup, and the database last and at once:
     a home has either none or a whole one. A service may start as soon as this returns. With
     `may_lack`, files that the backup does not have are left out, and datasets without them cannot
-    be decoded again.
+    be decoded again. A service removes objects that its database does not name: with `may_drop`,
+    there may be such ones in the bucket.
 
     Raises:
         RestoreRefused: there is a database already, the backup is damaged, another traind made it,
-            or a file is missing. Nothing is changed.
+            a file is missing, or another service seems to use the bucket. Nothing is changed.
+        ObjectsUnavailable: the bucket cannot be used. Nothing is changed, or files were added.
         OSError: the disk is full, or may not be written to. Nothing is changed.
     """
     _check_free(database)
     digests = _checked(backup)
-    copies = Objects(backup.with_name(f"{backup.name}.objects"))
-    needed = [digest for digest in digests if not objects.path(digest).exists()]
-    missing = [digest for digest in needed if not copies.path(digest).exists()]
+    if not may_drop:
+        _check_own(objects, digests)
+    copies = ObjectFolder(backup.with_name(f"{backup.name}.objects"))
+    needed = [digest for digest in digests if not objects.has(digest)]
+    missing = [digest for digest in needed if not copies.has(digest)]
     if missing and not may_lack:
         raise RestoreRefused(
             f"{len(missing)} of the {len(digests)} files of datasets are not in "
@@ -71,11 +83,11 @@ def restore(backup: Path, database: Path, objects: Objects, *, may_lack: bool = 
         )
     database.parent.mkdir(parents=True, exist_ok=True)
     partial = database.with_name(f"{database.name}.restored")
-    made: list[Path] = []
+    made: list[str] = []
     try:
         for digest in needed:
             if digest not in missing:
-                _copy_object(copies.path(digest), objects.path(digest), digest, made)
+                _copy_object(copies, objects, digest, made)
         _copy(backup, partial)
         _checked(partial)
         try:
@@ -86,8 +98,8 @@ def restore(backup: Path, database: Path, objects: Objects, *, may_lack: bool = 
         made.clear()
         sync(database.parent)
     except BaseException:
-        for path in made:
-            path.unlink(missing_ok=True)
+        for digest in made:
+            objects.discard(digest)
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -135,18 +147,33 @@ def _checked(backup: Path) -> list[str]:
         raise RestoreRefused(f"{backup} is no backup of traind: {error}") from error
 
 
-def _copy_object(source: Path, target: Path, digest: str, made: list[Path]) -> None:
+def _check_own(objects: Objects, digests: list[str]) -> None:
+    """Refuses a bucket with objects that a service on the restored database would remove."""
+    if objects.path("") is not None:  # a home without a database has none of another service
+        return
+    others = len(set(objects.digests(before=time.time())) - set(digests))
+    if others:
+        raise RestoreRefused(
+            f"{objects.address} has {others} files that the backup does not name, and a "
+            "service removes what its database does not name: set TRAIND_OBJECTS to another "
+            "prefix, or, if no other service uses this one, go on with --drop-others"
+        )
+
+
+def _copy_object(copies: ObjectFolder, objects: Objects, digest: str, made: list[str]) -> None:
     """An uploaded file in its place; one whose bytes have changed is refused."""
-    with source.open("rb") as file:
-        if file_digest(file, "sha256").hexdigest() != digest:
-            raise RestoreRefused(f"{source} is damaged: its bytes have another digest")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{digest}.partial")
-    made.append(partial)
-    _copy(source, partial)
-    partial.rename(target)
-    made[-1] = target
-    sync(target.parent)
+    source, target = copies.path(digest), objects.path(digest)
+    made.append(digest)
+    try:
+        if target is not None:
+            fetch(copies, digest, target)
+            sync(target.parent)
+            return
+        for _ in pieces(copies, digest):
+            pass
+    except ObjectDamaged as damaged:
+        raise RestoreRefused(f"{source} is damaged: its bytes have another digest") from damaged
+    objects.put(source, digest)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -102,7 +102,8 @@ def test_the_process_loads_neither_torch_nor_the_trainer() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     loaded = set(json.loads(run.stdout))
     assert {"app", "fastapi", "onnxruntime"} <= loaded
-    assert not loaded & {"torch", "torchvision", "worker", "sklearn", "onnx", "alembic"}
+    others = {"torch", "torchvision", "worker", "sklearn", "onnx", "alembic", "obstore"}
+    assert not loaded & others
 
 
 def test_an_open_stream_ends_when_the_service_stops(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from app.codes import DatasetStatus
 from app.jobspec import JobSpec
-from app.store import datasets, imports, jobs, keys, recovery, tables
+from app.store import datasets, imports, jobs, keys, object_names, recovery, tables
 from app.store.database import Connection, Database
 from app.store.datasets import Dataset
 from app.store.errors import (
@@ -78,9 +78,9 @@ def test_a_file_comes_once(store: Database) -> None:
             datasets.uploaded(connection, made.id, "ef" * 32, 1)
         with pytest.raises(NotAwaited):
             datasets.retry(connection, made.id)
-        assert datasets.is_kept(connection, "cd" * 32)
+        assert object_names.is_named(connection, "cd" * 32)
         datasets.remove(connection, made.id)
-        assert not datasets.is_kept(connection, "cd" * 32)
+        assert not object_names.is_named(connection, "cd" * 32)
 
 
 def test_an_import_that_succeeds_gives_facts_and_a_report(store: Database) -> None:

@@ -10,8 +10,9 @@ import pytest
 from app.jobspec import JobSpec
 from app.store import backup, database, datasets, jobs, migrations, restore
 from app.store.database import Database
-from app.store.objects import Objects
+from app.store.object_folder import ObjectFolder
 from app.store.restore import RestoreRefused
+from app.store.uploads import Uploads
 
 pytestmark = pytest.mark.sqlite
 
@@ -19,15 +20,15 @@ pytestmark = pytest.mark.sqlite
 @pytest.fixture
 def copy(store: Database, tmp_path: Path) -> Path:
     """A backup of a job and two uploaded files."""
-    objects = Objects(tmp_path / "objects")
+    objects, uploads = ObjectFolder(tmp_path / "objects"), Uploads(tmp_path / "uploads")
     with store.write() as connection:
         jobs.submit(connection, spec("saved"))
         for content in (b"first", b"second"):
             made = datasets.create(connection, "cats", "image", {})
-            with objects.receiving(made.id, 0) as file:
+            with uploads.receiving(made.id, 0) as file:
                 file.write(content)
-            digest = objects.digest(made.id)
-            objects.keep(made.id, digest)
+            digest = uploads.digest(made.id)
+            objects.put(uploads.path(made.id), digest)
             datasets.uploaded(connection, made.id, digest, len(content))
     to = tmp_path / "a %20b.db"
     backup.back_up(store, to)
@@ -56,13 +57,13 @@ def refused(copy: Path, home: Path, *, may_lack: bool = False) -> str:
     """Why it is refused; the home is as it was."""
     before = files(home)
     with pytest.raises(RestoreRefused) as caught:
-        restore.restore(copy, home / "traind.db", Objects(home / "objects"), may_lack=may_lack)
+        restore.restore(copy, home / "traind.db", ObjectFolder(home / "objects"), may_lack=may_lack)
     assert files(home) == before
     return str(caught.value)
 
 
 def test_database_and_files_are_as_they_were(copy: Path, home: Path) -> None:
-    objects = Objects(home / "objects")
+    objects = ObjectFolder(home / "objects")
     assert restore.restore(copy, home / "traind.db", objects) == []
     opened = database.connect(home / "traind.db", create=False)
     with closing(opened):
@@ -142,7 +143,7 @@ def test_a_missing_file_is_told_and_may_be_done_without(copy: Path, home: Path) 
     lost, _ = [path for path in beside(copy).rglob("*") if path.is_file()]
     lost.unlink()
     assert "1 of the 2 files of datasets are not in" in refused(copy, home)
-    objects = Objects(home / "objects")
+    objects = ObjectFolder(home / "objects")
     assert restore.restore(copy, home / "traind.db", objects, may_lack=True) == [lost.name]
     assert len(files(home / "objects")) == 1
 
@@ -151,7 +152,7 @@ def test_a_file_that_is_in_place_already_need_not_lie_beside(
     copy: Path, home: Path, tmp_path: Path
 ) -> None:
     beside(copy).rename(tmp_path / "elsewhere")
-    objects = Objects(tmp_path / "elsewhere")
+    objects = ObjectFolder(tmp_path / "elsewhere")
     assert restore.restore(copy, home / "traind.db", objects) == []
 
 
@@ -163,7 +164,7 @@ def test_what_fails_half_way_leaves_nothing(
 
     monkeypatch.setattr(Path, "hardlink_to", full)
     with pytest.raises(OSError, match="No space"):
-        restore.restore(copy, home / "traind.db", Objects(home / "objects"))
+        restore.restore(copy, home / "traind.db", ObjectFolder(home / "objects"))
     assert files(home) == set()
 
 
@@ -178,7 +179,7 @@ def test_a_database_that_appears_meanwhile_stays(
 
     monkeypatch.setattr(Path, "hardlink_to", late)
     with pytest.raises(RestoreRefused, match="exists"):
-        restore.restore(copy, home / "traind.db", Objects(home / "objects"))
+        restore.restore(copy, home / "traind.db", ObjectFolder(home / "objects"))
     assert files(home) == {"traind.db"}
     assert (home / "traind.db").read_text() == "started meanwhile"
 

@@ -33,6 +33,8 @@ match wanted["options"]["do"]:
         say(type="imported", facts=facts, report={"long": "x" * 300_000, "order": wanted})
     case "refuse":
         say(type="refused", code="too_few", message="One class.", advice="Bring two.")
+    case "delayed":
+        say(type="delayed", message="The bucket is away.")
     case "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     case "error":
@@ -105,6 +107,18 @@ def test_what_an_import_finds_is_written(
 def test_a_refusal_is_written(importer: Importer, store: Database) -> None:
     found = worked(importer, store, queued(store, "refuse"), DatasetStatus.REFUSED)
     assert found.refusal == {"code": "too_few", "message": "One class.", "advice": "Bring two."}
+
+
+def test_an_import_that_cannot_fetch_its_file_waits_and_costs_no_attempt(
+    importer: Importer, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset_id = queued(store, "delayed")
+    for _ in range(MAX_LOST_ATTEMPTS + 1):
+        worked(importer, store, dataset_id, DatasetStatus.IMPORTING)
+        worked(importer, store, dataset_id, DatasetStatus.QUEUED)
+        importer.turn(stopping=False)
+        assert importer.waitables == []  # it rests, and does not ask again at once
+        monkeypatch.setattr(importer, "_rests_until", 0.0)
 
 
 @pytest.mark.parametrize(

@@ -5,31 +5,33 @@ import pytest
 from app.settings import Settings
 from app.store import datasets
 from app.store.database import Database
-from app.store.objects import Objects
+from app.store.object_folder import ObjectFolder
+from app.store.uploads import Uploads
 from worker import leftovers
 
 
-def put(objects: Objects, upload: str, content: bytes) -> str:
-    with objects.receiving(upload, 0) as file:
+def put(uploads: Uploads, upload: str, content: bytes) -> str:
+    with uploads.receiving(upload, 0) as file:
         file.write(content)
-    return objects.digest(upload)
+    return uploads.digest(upload)
 
 
 def test_only_what_no_version_names_is_removed(
     settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    objects = Objects(settings.objects)
+    objects = ObjectFolder(settings.home.absolute() / "objects")
+    uploads = Uploads(settings.uploads)
     with store.write() as connection:
         kept = datasets.create(connection, "cats", "image", {})
         gone = datasets.create(connection, "cats", "image", {})
-        lost = put(objects, gone.id, b"lost")
-        there = put(objects, kept.id, b"there")
+        lost = put(uploads, gone.id, b"lost")
+        there = put(uploads, kept.id, b"there")
         for version, digest in ((kept, there), (gone, lost)):
-            objects.keep(version.id, digest)
-            objects.abandon(version.id)
+            objects.put(uploads.path(version.id), digest)
+            uploads.abandon(version.id)
             datasets.uploaded(connection, version.id, digest, 5)
         datasets.remove(connection, gone.id)
-        put(objects, datasets.create(connection, "dogs", "image", {}).id, b"on its way")
+        put(uploads, datasets.create(connection, "dogs", "image", {}).id, b"on its way")
     arrays = settings.home / "datasets"
     for name in (kept.id, gone.id, f"{kept.id}.partial-1", f"{gone.id}.partial-1", "mnist"):
         (arrays / name).mkdir(parents=True)

@@ -7,7 +7,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "library", ["torch", "duckdb", "imagehash", "PIL", "httpx", "standardwebhooks", "mlflow"]
+    "library",
+    ["torch", "duckdb", "imagehash", "PIL", "httpx", "standardwebhooks", "mlflow", "obstore"],
 )
 def test_the_supervisor_does_not_load(library: str) -> None:
     ask = (

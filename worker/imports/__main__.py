@@ -16,11 +16,13 @@ import msgspec
 from PIL import Image
 
 from app.lifeline import Line
+from app.store.objects import ObjectsUnavailable
 from worker import memory
 from worker.imports.adding import open_base
 from worker.imports.archives import FAULTS_OF_THE_MACHINE
+from worker.imports.fetching import with_file
 from worker.imports.importing import imported
-from worker.imports.messages import Import, LastWord, Progress, Refused, encode
+from worker.imports.messages import Delayed, Import, LastWord, Progress, Refused, encode
 from worker.imports.refusals import Refusal
 
 NICENESS = 10
@@ -44,9 +46,12 @@ def main() -> int:
     last: LastWord
     try:
         base = open_base(wanted.base, say)  # before the limit: it may start other processes
-        if wanted.memory_mb is not None:
-            memory.limit(max(wanted.memory_mb, LEAST_MEMORY_MB))
-        last = imported(wanted, say, base)
+        with with_file(wanted, say) as wanted:
+            if wanted.memory_mb is not None:
+                memory.limit(max(wanted.memory_mb, LEAST_MEMORY_MB))
+            last = imported(wanted, say, base)
+    except ObjectsUnavailable as unavailable:
+        last = Delayed(str(unavailable))
     except Refusal as refusal:
         last = Refused(refusal.code, refusal.message, refusal.advice)
     except MemoryError:

@@ -56,7 +56,7 @@ def add(wanted: Import, base: Dataset, made: Path, scratch: Path, told: Teller) 
     if not isinstance(described, Description):
         raise TypeError("pictures are added to pictures")
     options = ImportOptions.stored(wanted.options)
-    with opened(Path(wanted.source), options, scratch, wanted.memory_mb) as source:
+    with opened(wanted.file, options, scratch, wanted.memory_mb) as source:
         image = _image_options(options.image, described)
         prepared = prepare(source, image, scratch, told)
     damaged = [each for each in prepared.left_out if each.is_damaged]

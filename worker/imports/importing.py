@@ -54,7 +54,7 @@ def imported(wanted: Import, say: Say, base: Dataset | None = None) -> Imported:
 def pictures(wanted: Import, made: Path, scratch: Path, told: Teller) -> Imported:
     """Brings pictures to one shape, divides them, and writes their arrays."""
     options = ImportOptions.stored(wanted.options)
-    with opened(Path(wanted.source), options, scratch, wanted.memory_mb) as source:
+    with opened(wanted.file, options, scratch, wanted.memory_mb) as source:
         prepared = prepare(source, options.image, scratch, told)
     damaged = [each for each in prepared.left_out if each.is_damaged]
     first = next(iter(damaged), None)

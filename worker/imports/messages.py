@@ -1,12 +1,28 @@
 """What a worker and an import say to each other: one JSON document in, JSON lines out."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 COMMAND = [sys.executable, "-P", "-m", "worker.imports"]
 """Starts the process of an import."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An uploaded file in a bucket: fetched by its digest, and kept for the next time."""
+
+    objects: str
+    """Address of the bucket, such as s3://bucket/prefix; credentials come from the environment."""
+    digest: str
+    """SHA-256 of the file, in hexadecimal."""
+    size: int
+    """Bytes of the file."""
+    cache: str
+    """Folder in which fetched files are kept."""
+    cache_bytes: int
+    """Most bytes that they and the arrays of datasets take; what is in use stays, though."""
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -25,8 +41,8 @@ class Base(msgspec.Struct, frozen=True):
 class Import(msgspec.Struct, frozen=True):
     """What to import, on standard input."""
 
-    source: str
-    """The uploaded file."""
+    source: str | Stored
+    """The uploaded file: its path, or where it is to be fetched from."""
     target: str
     """The folder of arrays to be made, whole or not at all."""
     name: str
@@ -41,6 +57,17 @@ class Import(msgspec.Struct, frozen=True):
     """Most memory that the import may take, in MB, beyond what it starts with."""
     base: Base | None = None
     """What the examples are added to; mostly they are a dataset by themselves."""
+
+    @property
+    def file(self) -> Path:
+        """The uploaded file, which is here.
+
+        Raises:
+            TypeError: it is yet to be fetched.
+        """
+        if isinstance(self.source, Stored):
+            raise TypeError(f"{self.source.digest} has not been fetched")
+        return Path(self.source)
 
 
 class Progress(msgspec.Struct, frozen=True, tag_field="type", tag="progress"):
@@ -70,7 +97,13 @@ class Refused(msgspec.Struct, frozen=True, tag_field="type", tag="refused"):
     advice: str
 
 
-LastWord = Imported | Refused
+class Delayed(msgspec.Struct, frozen=True, tag_field="type", tag="delayed"):
+    """The last word: the file could not be fetched for long; later it may be."""
+
+    message: str
+
+
+LastWord = Imported | Refused | Delayed
 
 
 def encode_order(order: Import) -> bytes:
@@ -84,7 +117,7 @@ def decode(line: bytes) -> Progress | LastWord:
     Raises:
         msgspec.DecodeError: it is none.
     """
-    return msgspec.json.decode(line, type=Progress | Imported | Refused)
+    return msgspec.json.decode(line, type=Progress | LastWord)
 
 
 def encode(message: Progress | LastWord) -> bytes:

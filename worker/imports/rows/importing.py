@@ -28,7 +28,7 @@ MOST_REVEALING = 20
 def imported(wanted: Import, made: Path, scratch: Path, told: Teller) -> Imported:
     """Codes the rows of a table as numbers, divides them, and writes their arrays."""
     options = ImportOptions.stored(wanted.options)
-    table = files.read(Path(wanted.source), options.table, scratch, wanted.memory_mb)
+    table = files.read(wanted.file, options.table, scratch, wanted.memory_mb)
     with table.connection, refusing("The table", files.TOO_LARGE):
         first = next(iter(table.left_out), None)
         parts.check_readable(table.rows, table.damaged, first, ROWS)

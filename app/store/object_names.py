@@ -1,0 +1,23 @@
+"""Which versions of datasets name an object as their file."""
+
+from sqlalchemy import Connection, select
+
+from app.store.locks import hold_name
+from app.store.tables import datasets
+
+
+def hold(connection: Connection, digest: str) -> None:
+    """Until the transaction ends, nobody else names this object or discards it."""
+    hold_name(connection, f"object {digest}")
+
+
+def is_named(connection: Connection, digest: str) -> bool:
+    """Whether a version has this object as its file; hold the object before."""
+    naming = select(datasets.c.id).where(datasets.c.content_sha256 == digest).limit(1)
+    return connection.execute(naming).first() is not None
+
+
+def named(connection: Connection) -> set[str]:
+    """The digests of all objects that are named."""
+    digest = datasets.c.content_sha256
+    return set(connection.execute(select(digest).where(digest.is_not(None)).distinct()).scalars())
