@@ -15,6 +15,7 @@ from worker.messages import (
     Failed,
     Finished,
     Log,
+    Lost,
     Measured,
     Report,
     Resumed,
@@ -71,6 +72,8 @@ def outcome(report: Report) -> Outcome | None:
             return outcomes.Failed(code, message, advice)
         case Stopped(reason):
             return outcomes.Stopped(reason)
+        case Lost(how):
+            return outcomes.Died(how)
     return None
 
 

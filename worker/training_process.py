@@ -1,13 +1,8 @@
-"""The entry of a training process: an order in, reports out, no database.
-
-Its supervisor holds the other end of the pipe. When that end closes the supervisor is dead, its
-lease will run out, and nothing that this process still does can count: it ends at once.
-"""
+"""The entry of a training process: an order in, reports out, no database."""
 
 import contextlib
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -15,10 +10,11 @@ from pathlib import Path
 
 import torch
 
-from app.codes import FailureCode, StopReason
+from app.codes import FailureCode
 from app.jobspec import JobSpec
 from worker import memory
-from worker.messages import Failed, Heartbeat, Order, Report, Stop, Stopped, decode_command, encode
+from worker.listener import Listener
+from worker.messages import Failed, Heartbeat, Report, Stopped, encode
 from worker.open_dataset import DatasetUnavailable, open_dataset
 from worker.training import backbone
 from worker.training.environment import DeviceUnavailable
@@ -47,31 +43,6 @@ def main(connection: Connection) -> None:
     with contextlib.suppress(BrokenPipeError):
         report(_last_word(listener, report))
     os._exit(0)  # a normal exit takes 0.6 s
-
-
-class Listener:
-    """Reads what the supervisor says while the run goes on."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        order = decode_command(connection.recv_bytes())
-        if not isinstance(order, Order):
-            raise TypeError(f"the first command is a {type(order).__name__}, not an order")
-        self.order = order
-        self._reason: StopReason | None = None
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def stop_requested(self) -> StopReason | None:
-        """Why the run is to stop, or None."""
-        return self._reason
-
-    def _listen(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                command = decode_command(self._connection.recv_bytes())
-                if isinstance(command, Stop):
-                    self._reason = command.reason
-        os._exit(1)
 
 
 def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import threading
+from collections.abc import Callable, Sequence
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 
@@ -33,15 +34,22 @@ _context = get_context("forkserver")
 
 
 class LocalEngine:
-    """Forks training processes from one server."""
+    """Forks training processes from one server, which has loaded `preload`.
 
-    def __init__(self) -> None:
+    `main` is what they do with their end of the pipe.
+    """
+
+    def __init__(
+        self, preload: Sequence[str] = PRELOAD, main: Callable[[Connection], None] | None = None
+    ) -> None:
+        self._preload = list(preload)
+        self._main = main or _train
         self._ready = threading.Event()
         self._failure: str | None = None
 
     def warm_up(self) -> None:
         """Starts the server from which runs are forked; it loads torch while the caller goes on."""
-        _context.set_forkserver_preload(PRELOAD)
+        _context.set_forkserver_preload(self._preload)
         threading.Thread(target=self._fork_once, daemon=True).start()
 
     def is_ready(self) -> bool:
@@ -61,7 +69,7 @@ class LocalEngine:
             CannotStart: the system refuses the process or its pipe, or the order cannot be encoded.
         """
         try:
-            return LocalRun(encode(order))
+            return LocalRun(encode(order), self._main)
         except UnicodeEncodeError as error:
             unreadable = f"the folder {error.object!r} has a name that is not valid UTF-8"
             raise CannotStart(unreadable) from error
@@ -85,11 +93,11 @@ class LocalEngine:
 class LocalRun:
     """A training process and the pipe to it."""
 
-    def __init__(self, order: bytes) -> None:
+    def __init__(self, order: bytes, main: Callable[[Connection], None]) -> None:
         self.connection, theirs = _context.Pipe()
         try:
             _limit_waiting(self.connection)
-            self._process = _context.Process(target=_train, args=(theirs,), name="traind-run")
+            self._process = _context.Process(target=main, args=(theirs,), name="traind-run")
             self._process.start()
         except BaseException:
             self.connection.close()

@@ -1,0 +1,8 @@
+"""Runs on a Ray cluster.
+
+`engine` is what the supervisor has: for each run it forks a `driver`, a process that connects to
+the cluster and passes on what is said. `node` is the other end, on the machine that trains; there
+the same training process runs as at home. `cluster` finds or starts the cluster.
+
+Only `engine` is loaded by the supervisor, and it does not load Ray.
+"""

@@ -1,0 +1,129 @@
+"""The process of one run on Ray, on the supervisor's machine: passes on what both sides say.
+
+Its supervisor sees a run like any other: a process and a pipe. When this process ends, however it
+ends, Ray ends what it has started on the cluster.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from app.codes import FailureCode
+from worker.engines.ray.node import Attempt
+from worker.listener import Listener
+from worker.messages import Failed, Heartbeat, Log, Lost, Order, Report, encode
+
+POLL_SECONDS = 0.05
+"""How often it looks whether the run is to stop."""
+PATIENCE_SECONDS = 10.0
+"""After this long without a place on the cluster, the job's owner is told what it waits for."""
+BEAT_SECONDS = 5.0
+"""How often a run that waits for a place says that it is alive."""
+IN_FLIGHT = 16
+"""Messages on their way; then the run waits until the supervisor has read some."""
+MB = 10**6
+
+
+def main(address: str, connection: Connection) -> None:
+    """Has the cluster train what the first message orders; never returns."""
+    listener = Listener(connection)
+    with contextlib.suppress(BrokenPipeError):
+        for message in _messages(address, listener):
+            connection.send_bytes(message)
+    os._exit(0)
+
+
+def _messages(address: str, listener: Listener) -> Iterator[bytes]:
+    """What the run says, to its last word. Whatever goes wrong is put in words."""
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        for number in (signal.SIGTERM, signal.SIGINT):  # Ray has put its own there
+            signal.signal(number, signal.SIG_IGN)
+        yield from _stream(listener)
+    except RayTaskError as error:  # raised by our code on the node, before the training process
+        advice = "See to the cluster's nodes, then retry."
+        message = f"The run could not be started on the Ray cluster: {error.cause}."
+        yield encode(Failed(FailureCode.NOT_STARTED, message, advice))
+    except RayActorError as error:
+        yield encode(Lost(f"the run was lost on the Ray cluster: {_first_line(error)}"))
+    except (RayError, ConnectionError, RuntimeError) as error:
+        yield encode(Lost(f"the Ray cluster failed: {_first_line(error)}"))
+
+
+def _stream(listener: Listener) -> Iterator[bytes]:
+    order = listener.order
+    options = _resources(order, ray.cluster_resources())
+    attempt = ray.remote(Attempt).options(max_concurrency=2, **options).remote(version("traind"))
+    stream = attempt.train.options(
+        num_returns="streaming", _generator_backpressure_num_objects=IN_FLIGHT
+    ).remote(encode(order))
+    told, waiting = None, _waiting(options["num_cpus"])
+    while True:
+        reason = listener.stop_requested()
+        if reason is not told:
+            attempt.stop.remote(reason)
+            told = reason
+        ready, _ = ray.wait([stream], timeout=POLL_SECONDS)
+        if ready:
+            try:
+                yield ray.get(next(stream))
+            except StopIteration:
+                return
+            waiting = iter(())
+        elif report := next(waiting, None):
+            yield encode(report)
+
+
+def _resources(order: Order, cluster: dict[str, float]) -> dict[str, Any]:
+    """What Ray is to reserve on one node.
+
+    A job for a GPU starts on a cluster that has none, too: the run then says that there is none.
+    """
+    wanted = order.spec["resources"]
+    has_gpu = cluster.get("GPU", 0) >= 1
+    return {
+        "num_cpus": wanted["threads"],
+        "num_gpus": int(has_gpu and wanted["device"] != "cpu"),
+        "memory": order.memory_mb * MB if order.memory_mb else None,
+    }
+
+
+def _waiting(processors: int) -> Iterator[Report | None]:
+    """What is to be said while the run has no place on the cluster; asked again and again."""
+    beat_at = time.monotonic() + BEAT_SECONDS
+    tell_at = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        now = time.monotonic()
+        if now >= tell_at:
+            tell_at = float("inf")
+            yield Log(_wanting(processors))
+        elif now >= beat_at:
+            beat_at = now + BEAT_SECONDS
+            yield Heartbeat()
+        else:
+            yield None
+
+
+def _wanting(processors: int) -> str:
+    nodes = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+    largest = int(max(nodes, default=0.0))
+    if largest < processors:
+        return (
+            f"waits for a node of the Ray cluster with {processors} CPUs (resources.threads); "
+            f"the largest has {largest}"
+        )
+    return f"waits for {processors} free CPU(s) on the Ray cluster, and for a GPU if it takes one"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
