@@ -58,6 +58,8 @@ def update(reports: list[Report]) -> Reported:
                 said.events += [_found(finding) for finding in new]
             case Log(message):
                 said.events.append(NewEvent("log", message))
+    # Workers that Ray has started again measure what they had measured: the newest counts.
+    said.points = list({(point.name, point.step): point for point in said.points}.values())
     return said
 
 

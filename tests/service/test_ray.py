@@ -27,6 +27,18 @@ STEADY = DIGITS | {
 """Some seconds of training, with checkpoints all along."""
 
 
+TOGETHER = {
+    "dataset": {"name": "digits"},
+    "training": {
+        "epochs": 60,
+        "batch_size": 32,
+        "checkpoint_seconds": 0.5,
+        "optimizer": {"lr": 0.02},
+    },
+    "resources": {"workers": 2},
+}
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("home")
@@ -40,10 +52,10 @@ def at_home(digits: Dataset) -> str:
     return run(JobSpec.model_validate(STEADY), digits)[0].weights_sha256
 
 
-def attempts(service: Service) -> list[psutil.Process]:
+def attempts(service: Service, actor: str = "Attempt.train") -> list[psutil.Process]:
     """The actors that train on the cluster; their training processes are below them."""
     worker = psutil.Process(service.processes["worker"].pid)
-    return [each for each in worker.children(recursive=True) if "Attempt.train" in title(each)]
+    return [each for each in worker.children(recursive=True) if actor in title(each)]
 
 
 def title(process: psutil.Process) -> str:
@@ -86,6 +98,21 @@ def test_a_cancelled_run_leaves_nothing_on_the_cluster(service: Service, client:
     gone, alive = psutil.wait_procs(processes, HANG_SECONDS)
     assert not alive
     assert gone
+
+
+def test_two_workers_train_as_one_though_ray_has_to_start_them_again(
+    service: Service, client: Client, digits: Dataset
+) -> None:
+    job = client.submit(TOGETHER)
+    until(lambda: (client.job(job["id"])["progress"] or {}).get("epoch", 0) > 3)
+    attempts(service, "RayTrainWorker")[1].kill()
+    job = ended(client, job)
+    assert job["status"] == "succeeded", job["failure"]
+    assert job["attempt"] == 1
+    assert any("resumed, bit-exact" in line for line in lines(client, job))
+    alone = run(JobSpec.model_validate(TOGETHER | {"resources": {}}), digits)[0].metrics
+    assert job["metrics"]["test_loss"] == pytest.approx(alone["test_loss"], abs=1e-3)
+    assert job["metrics"]["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)
 
 
 @pytest.mark.parametrize("whom", ["training process", "actor", "driver"])

@@ -8,23 +8,27 @@ import contextlib
 import logging
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from app.codes import FailureCode
-from worker.engines.ray.node import Attempt
+from app.codes import FailureCode, StopReason
+from worker.engines.ray.node import LAST_WORDS, Attempt
 from worker.listener import Listener
-from worker.messages import Failed, Heartbeat, Log, Lost, Order, Report, encode
+from worker.messages import Failed, Heartbeat, Log, Lost, Order, Report, decode_report, encode
+
+if TYPE_CHECKING:
+    from worker.engines.ray.team import Team
 
 POLL_SECONDS = 0.05
 """How often it looks whether the run is to stop."""
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 """After this long without a place on the cluster, the job's owner is told what it waits for."""
 BEAT_SECONDS = 5.0
 """How often a run that waits for a place says that it is alive."""
@@ -60,27 +64,54 @@ def _messages(address: str, listener: Listener) -> Iterator[bytes]:
 
 
 def _stream(listener: Listener) -> Iterator[bytes]:
-    order = listener.order
-    options = _resources(order, ray.cluster_resources())
-    attempt = ray.remote(Attempt).options(max_concurrency=2, **options).remote(version("traind"))
-    stream = attempt.train.options(
-        num_returns="streaming", _generator_backpressure_num_objects=IN_FLIGHT
-    ).remote(encode(order))
-    told, waiting = None, _waiting(options["num_cpus"])
-    while True:
-        reason = listener.stop_requested()
-        if reason is not told:
-            attempt.stop.remote(reason)
-            told = reason
-        ready, _ = ray.wait([stream], timeout=POLL_SECONDS)
-        if ready:
-            try:
-                yield ray.get(next(stream))
-            except StopIteration:
-                return
-            waiting = iter(())
-        elif report := next(waiting, None):
-            yield encode(report)
+    order, told = listener.order, None
+    resources = _resources(order, ray.cluster_resources())
+    waiting = _waiting(order.spec["resources"]["workers"], resources["num_cpus"])
+    with tempfile.TemporaryDirectory(prefix="traind-ray-", ignore_cleanup_errors=True) as folder:
+        run = _run(order, resources, folder)
+        while True:
+            reason = listener.stop_requested()
+            if reason is not None and reason is not told:
+                run.stop(reason)
+                told = reason
+            messages = run.poll(POLL_SECONDS)
+            for message in messages:
+                yield message
+                if isinstance(decode_report(message), LAST_WORDS | Lost):
+                    return
+            if messages:
+                waiting = iter(())
+            elif report := next(waiting, None):
+                yield encode(report)
+
+
+def _run(order: Order, resources: dict[str, Any], folder: str) -> "Single | Team":
+    """One worker, or several; a range test makes the same steps with one."""
+    if order.spec["resources"]["workers"] == 1 or order.spec["lr_range"] is not None:
+        return Single(order, resources)
+    from worker.engines.ray.team import Team  # noqa: PLC0415 (it loads torch)
+
+    return Team(order, resources, folder)
+
+
+class Single:
+    """A run with one worker, seen from its driver."""
+
+    def __init__(self, order: Order, resources: dict[str, Any]) -> None:
+        actor = ray.remote(Attempt).options(max_concurrency=2, **resources)
+        self._attempt = actor.remote(version("traind"))
+        self._stream = self._attempt.train.options(
+            num_returns="streaming", _generator_backpressure_num_objects=IN_FLIGHT
+        ).remote(encode(order))
+
+    def poll(self, seconds: float) -> list[bytes]:
+        """What it has said; waits so long for it."""
+        ready, _ = ray.wait([self._stream], timeout=seconds)
+        return [ray.get(next(self._stream))] if ready else []
+
+    def stop(self, reason: StopReason) -> None:
+        """Asks the run to stop at its next step boundary."""
+        self._attempt.stop.remote(reason)
 
 
 def _resources(order: Order, cluster: dict[str, float]) -> dict[str, Any]:
@@ -97,7 +128,7 @@ def _resources(order: Order, cluster: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _waiting(processors: int) -> Iterator[Report | None]:
+def _waiting(workers: int, processors: int) -> Iterator[Report | None]:
     """What is to be said while the run has no place on the cluster; asked again and again."""
     beat_at = time.monotonic() + BEAT_SECONDS
     tell_at = time.monotonic() + PATIENCE_SECONDS
@@ -105,7 +136,7 @@ def _waiting(processors: int) -> Iterator[Report | None]:
         now = time.monotonic()
         if now >= tell_at:
             tell_at = float("inf")
-            yield Log(_wanting(processors))
+            yield Log(_wanting(workers, processors))
         elif now >= beat_at:
             beat_at = now + BEAT_SECONDS
             yield Heartbeat()
@@ -113,7 +144,7 @@ def _waiting(processors: int) -> Iterator[Report | None]:
             yield None
 
 
-def _wanting(processors: int) -> str:
+def _wanting(workers: int, processors: int) -> str:
     nodes = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
     largest = int(max(nodes, default=0.0))
     if largest < processors:
@@ -121,7 +152,10 @@ def _wanting(processors: int) -> str:
             f"waits for a node of the Ray cluster with {processors} CPUs (resources.threads); "
             f"the largest has {largest}"
         )
-    return f"waits for {processors} free CPU(s) on the Ray cluster, and for a GPU if it takes one"
+    return (
+        f"waits for {workers * processors} CPU(s) on the Ray cluster, which has {int(sum(nodes))} "
+        "in all, and for GPUs if it takes any"
+    )
 
 
 def _first_line(error: BaseException) -> str:

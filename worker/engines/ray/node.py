@@ -60,7 +60,7 @@ class Attempt:
         wanted = decode_command(order)
         if not isinstance(wanted, Order):
             raise TypeError(f"{type(wanted).__name__} is not an order")
-        run = self._run = LocalEngine().start(_at_this_node(wanted))
+        run = self._run = LocalEngine().start(at_this_node(wanted))
         if self._reason is not None:  # it came before there was a process
             run.stop(self._reason)
         while (how := run.death()) is None:
@@ -78,7 +78,7 @@ class Attempt:
             self._run.stop(reason)
 
 
-def _at_this_node(order: Order) -> Order:
+def at_this_node(order: Order) -> Order:
     """The order with folders and memory of this machine."""
     home = order.datasets_home
     if not os.access(home, os.W_OK):  # this node shares no file system with the supervisor
