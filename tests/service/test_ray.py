@@ -117,8 +117,10 @@ def test_two_workers_train_as_one_though_ray_has_to_start_them_again(
 
 @pytest.mark.parametrize("whom", ["training process", "actor", "driver"])
 def test_a_run_that_loses_a_process_is_resumed(
-    service: Service, client: Client, at_home: str, whom: str
+    service: Service, client: Client, at_home: str, whom: str, request: pytest.FixtureRequest
 ) -> None:
+    if whom != "training process" and not request.config.option.torture:
+        pytest.skip("long: --torture does it")
     job = client.submit(STEADY)
     started(client, job)
     until(lambda: client.job(job["id"])["progress"]["epoch"] > 3)

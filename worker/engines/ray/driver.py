@@ -34,6 +34,9 @@ BEAT_SECONDS = 5.0
 """How often a run that waits for a place says that it is alive."""
 IN_FLIGHT = 16
 """Messages on their way; then the run waits until the supervisor has read some."""
+PLACING_SECONDS, PLACING_PAUSE = 60.0, 1.0
+"""How long a run that dies before its first word is placed anew: Ray's health checks take half a
+minute to find that a node is gone, and until then it may be chosen again."""
 MB = 10**6
 
 
@@ -98,16 +101,33 @@ class Single:
     """A run with one worker, seen from its driver."""
 
     def __init__(self, order: Order, resources: dict[str, Any]) -> None:
-        actor = ray.remote(Attempt).options(max_concurrency=2, **resources)
-        self._attempt = actor.remote(version("traind"))
+        self._order = encode(order)
+        self._actor = ray.remote(Attempt).options(max_concurrency=2, **resources)
+        self._places_until = time.monotonic() + PLACING_SECONDS
+        self._has_spoken = False
+        self._start()
+
+    def _start(self) -> None:
+        self._attempt = self._actor.remote()
         self._stream = self._attempt.train.options(
             num_returns="streaming", _generator_backpressure_num_objects=IN_FLIGHT
-        ).remote(encode(order))
+        ).remote(self._order, version("traind"))
 
     def poll(self, seconds: float) -> list[bytes]:
         """What it has said; waits so long for it."""
         ready, _ = ray.wait([self._stream], timeout=seconds)
-        return [ray.get(next(self._stream))] if ready else []
+        if not ready:
+            return []
+        try:
+            message: bytes = ray.get(next(self._stream))
+        except RayActorError:  # maybe Ray has placed it on a node that is not known to be dead yet
+            if self._has_spoken or time.monotonic() > self._places_until:
+                raise
+            time.sleep(PLACING_PAUSE)
+            self._start()
+            return []
+        self._has_spoken = True
+        return [message]
 
     def stop(self, reason: StopReason) -> None:
         """Asks the run to stop at its next step boundary."""

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import msgspec
 
@@ -56,7 +57,14 @@ class RayEngine:
         """
         if self._drivers is None:
             raise CannotStart("the Ray cluster has not answered")
-        return self._drivers.start(msgspec.structs.replace(order, memory_mb=self._memory_mb))
+        source = order.datasets_source
+        sent = msgspec.structs.replace(
+            order,
+            datasets_home=str(Path(order.datasets_home).absolute()),
+            datasets_source=str(Path(source).absolute()) if source else None,
+            memory_mb=self._memory_mb,
+        )
+        return self._drivers.start(sent)
 
     def _connect(self) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent to Ray's makers

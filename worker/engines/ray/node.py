@@ -38,23 +38,18 @@ class Attempt:
     death is seen and told, and it ends when this process does.
     """
 
-    def __init__(self, traind: str) -> None:
-        """`traind` is the supervisor's version.
-
-        Raises:
-            CannotStart: this node has another one.
-        """
-        if (here := version("traind")) != traind:
-            raise CannotStart(f"the worker is traind {traind}, this node has {here}")
+    def __init__(self) -> None:
         self._run: LocalRun | None = None
         self._reason: StopReason | None = None
 
-    def train(self, order: bytes) -> Iterator[bytes]:
-        """What the run reports, to its last word, encoded.
+    def train(self, order: bytes, traind: str) -> Iterator[bytes]:
+        """What the run reports, to its last word, encoded. `traind` is the supervisor's version.
 
         Raises:
-            CannotStart: this machine refuses the process.
+            CannotStart: this node has another version, or its system refuses the process.
         """
+        if (here := version("traind")) != traind:
+            raise CannotStart(f"the worker is traind {traind}, a node has {here}")
         yield encode(Heartbeat())  # it has a place
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in a worker
         wanted = decode_command(order)
@@ -81,7 +76,7 @@ class Attempt:
 def at_this_node(order: Order) -> Order:
     """The order with folders and memory of this machine."""
     home = order.datasets_home
-    if not os.access(home, os.W_OK):  # this node shares no file system with the supervisor
+    if not os.access(Path(home).parent, os.W_OK):  # no file system is shared with the supervisor
         home = str(_own_folder())
     source = order.datasets_source
     if source is not None and not Path(source).is_dir():
