@@ -90,8 +90,13 @@ class Settings(BaseSettings):
     models."""
     keep_checkpoints: int = Field(default=100, ge=1)
     """How many ended jobs keep a checkpoint, from which they can be tried again."""
-    engine: Literal["local"] = "local"
-    """Where a run executes: `local` is a process on the worker's machine."""
+    engine: Literal["local", "ray"] = "local"
+    """Where a run executes: `local` is a process on the worker's machine, `ray` a Ray cluster
+    (docs/ray.md); for API and workers alike."""
+    ray_address: str = ""
+    """HOST:PORT of the Ray cluster's head, or `auto` for the one that this machine belongs to; by
+    default RAY_ADDRESS, and without it a Ray of this machine that starts and ends with the
+    worker."""
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
     """Largest request body that the API reads, in bytes, after gzip is unpacked; uploads have a
     limit of their own."""

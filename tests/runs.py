@@ -19,6 +19,7 @@ OFFER = Offer(
     version="0",
     labels={},
     slots=1,
+    engine="local",
     threads=64,
     memory_mb=4000,
     device="cpu",

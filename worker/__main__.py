@@ -33,7 +33,7 @@ def main() -> None:
     from app.store.errors import StoreError  # noqa: PLC0415
     from app.store.objects import open_objects  # noqa: PLC0415
     from worker import lock_file  # noqa: PLC0415
-    from worker.engines import CannotStart  # noqa: PLC0415
+    from worker.engines import CannotStart, Engine  # noqa: PLC0415
     from worker.engines.local import LocalEngine  # noqa: PLC0415
     from worker.supervisor import DATABASE_SECONDS, Supervisor  # noqa: PLC0415
 
@@ -53,6 +53,8 @@ def main() -> None:
                 sys.exit(0 if workers.any_alive(connection, here) else 1)
         logs.configure()
         destinations.read(settings.webhooks)
+        if settings.engine == "ray" and find_spec("ray") is None:
+            sys.exit("TRAIND_ENGINE=ray needs Ray: pip install 'traind[ray]'.")
         if settings.mlflow_uri and find_spec("mlflow") is None:
             sys.exit("TRAIND_MLFLOW_URI needs mlflow-skinny: pip install 'traind[mlflow]'.")
         migrations.migrate(opened)
@@ -60,8 +62,14 @@ def main() -> None:
     except (BadSettings, destinations.BadDestinations, StoreError) as error:
         sys.exit(str(error))
     _shorten_temporary_folder()
+    engine: Engine = LocalEngine()
+    if settings.engine == "ray":
+        from worker.engines.ray.engine import RayEngine  # noqa: PLC0415
+
+        address = settings.ray_address or os.environ.get("RAY_ADDRESS", "")
+        engine = RayEngine(address, settings.run_memory_mb)
     try:
-        Supervisor(settings, opened, LocalEngine()).run()
+        Supervisor(settings, opened, engine).run()
     except CannotStart as error:
         sys.exit(f"The worker cannot start training processes: {error}.")
 

@@ -139,6 +139,12 @@ class Stopped(msgspec.Struct, tag=True, frozen=True):
     reason: StopReason
 
 
+class Lost(msgspec.Struct, tag=True, frozen=True):
+    """The run has died on another machine; `how` says it in words."""
+
+    how: str
+
+
 Report = (
     Started
     | Resumed
@@ -153,6 +159,7 @@ Report = (
     | Measured
     | Failed
     | Stopped
+    | Lost
 )
 """What a training process may say."""
 Command = Order | Stop

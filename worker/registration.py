@@ -12,7 +12,7 @@ from app.store import workers
 from app.store.database import Connection, Database
 from app.store.workers import Drain, Offer
 from worker import memory, predecessors, processors
-from worker.devices import CPU, Device
+from worker.capacity import CPU, Capacity
 from worker.lock_file import LockFile
 
 log = logging.getLogger("traind.worker")
@@ -24,7 +24,7 @@ class Registration:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.id = f"wrk_{ULID()}"
         self.name = settings.worker_name or socket.gethostname()
-        self.device: Device = CPU
+        self.capacity: Capacity = CPU
         self._settings = settings
         self._database = database
         self._lock: LockFile | None = None
@@ -60,15 +60,16 @@ class Registration:
             self._lock.close()
 
     def _offer(self) -> Offer:
-        settings = self._settings
+        settings, runs = self._settings, self.capacity
         return Offer(
             name=settings.worker_name or socket.gethostname()[:63],
             host=socket.gethostname(),
             version=version("traind"),
             labels=worker_labels.parsed(settings.worker_labels),
             slots=settings.slots,
-            threads=settings.worker_threads or processors.usable(),
-            memory_mb=settings.run_memory_mb or memory.share(settings.slots),
-            device=self.device.kind,
-            device_name=self.device.name,
+            engine=settings.engine,
+            threads=settings.worker_threads or runs.threads or processors.usable(),
+            memory_mb=settings.run_memory_mb or runs.memory_mb or memory.share(settings.slots),
+            device=runs.device,
+            device_name=runs.device_name,
         )

@@ -15,6 +15,7 @@ from worker.messages import (
     Failed,
     Finished,
     Log,
+    Lost,
     Measured,
     Report,
     Resumed,
@@ -57,6 +58,8 @@ def update(reports: list[Report]) -> Reported:
                 said.events += [_found(finding) for finding in new]
             case Log(message):
                 said.events.append(NewEvent("log", message))
+    # Workers that Ray has started again measure what they had measured: the newest counts.
+    said.points = list({(point.name, point.step): point for point in said.points}.values())
     return said
 
 
@@ -71,6 +74,8 @@ def outcome(report: Report) -> Outcome | None:
             return outcomes.Failed(code, message, advice)
         case Stopped(reason):
             return outcomes.Stopped(reason)
+        case Lost(how):
+            return outcomes.Died(how)
     return None
 
 

@@ -111,7 +111,7 @@ class Supervisor:
         # A stop comes first: the signal may have ended what the engine was loading.
         while self._stop_at is None and not self._engine.is_ready():
             self._wakeup.wait([], POLL_SECONDS)
-        self._registration.device = self._engine.device
+        self._registration.capacity = self._engine.capacity
         log.info("%s is ready, %d slot(s)", self._registration.id, self._settings.slots)
 
     def _on_signal(self, *_: object) -> None:

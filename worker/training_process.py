@@ -1,28 +1,26 @@
-"""The entry of a training process: an order in, reports out, no database.
-
-Its supervisor holds the other end of the pipe. When that end closes the supervisor is dead, its
-lease will run out, and nothing that this process still does can count: it ends at once.
-"""
+"""The entry of a training process: an order in, reports out, no database."""
 
 import contextlib
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from worker import memory
-from worker.messages import Failed, Heartbeat, Order, Report, Stop, Stopped, decode_command, encode
+from worker.listener import Listener
+from worker.messages import Failed, Heartbeat, Order, Report, Stopped, encode
 from worker.open_dataset import DatasetUnavailable, open_dataset
 from worker.training import backbone
 from worker.training.environment import DeviceUnavailable
 from worker.training.interruptions import Diverged, Stopping
+from worker.training.parallel import WorkerLost, Workers
 from worker.training.run import Run
 
 NICENESS = 10
@@ -45,43 +43,33 @@ def main(connection: Connection) -> None:
         connection.send_bytes(encode(message))
 
     with contextlib.suppress(BrokenPipeError):
-        report(_last_word(listener, report))
+        report(last_word(listener, report))
     os._exit(0)  # a normal exit takes 0.6 s
 
 
-class Listener:
-    """Reads what the supervisor says while the run goes on."""
+class Orders(Protocol):
+    """What a run is told."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        order = decode_command(connection.recv_bytes())
-        if not isinstance(order, Order):
-            raise TypeError(f"the first command is a {type(order).__name__}, not an order")
-        self.order = order
-        self._reason: StopReason | None = None
-        threading.Thread(target=self._listen, daemon=True).start()
+    order: Order
 
     def stop_requested(self) -> StopReason | None:
         """Why the run is to stop, or None."""
-        return self._reason
-
-    def _listen(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                command = decode_command(self._connection.recv_bytes())
-                if isinstance(command, Stop):
-                    self._reason = command.reason
-        os._exit(1)
 
 
-def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
-    """Runs the order; returns how it ended. Whatever goes wrong is put in words."""
+def last_word(
+    listener: Orders, report: Callable[[Report], None], workers: Workers | None = None
+) -> Report:
+    """Runs the order, maybe with other workers; returns how it ended, in words if it went wrong.
+
+    Raises:
+        WorkerLost: another worker does not answer.
+    """
     try:
         spec = JobSpec.stored(listener.order.spec)
         dataset = open_dataset(spec.dataset, listener.order, lambda: _live(listener, report))
         name = spec.model.backbone
         weights = backbone.load(name, Path(listener.order.backbones)) if name else None
-        run = Run(spec, dataset, report, listener.stop_requested, weights)
+        run = Run(spec, dataset, report, listener.stop_requested, weights, workers=workers)
         return run.run(listener.order.checkpoint)
     except Stopping as stopping:
         return Stopped(stopping.reason)
@@ -95,6 +83,8 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
     except DeviceUnavailable as unavailable:
         advice = "Set resources.device to auto or cpu, or start a worker on a machine with a GPU."
         return Failed(FailureCode.DEVICE_UNAVAILABLE, str(unavailable), advice)
+    except WorkerLost:
+        raise
     except Exception as error:  # the boundary of the process: its owner must hear of it
         if _is_out_of_memory(error):
             most = f"its {listener.order.memory_mb} MB of" if listener.order.memory_mb else "the"
@@ -106,7 +96,7 @@ def _last_word(listener: Listener, report: Callable[[Report], None]) -> Report:
         return Failed(FailureCode.INTERNAL, message, advice, traceback.format_exc())
 
 
-def _live(listener: Listener, report: Callable[[Report], None]) -> None:
+def _live(listener: Orders, report: Callable[[Report], None]) -> None:
     """Says that the work before the first step goes on; ends it if asked to."""
     if reason := listener.stop_requested():
         raise Stopping(reason)

@@ -14,6 +14,7 @@ WORKER = {
     "version": "0.15.0",
     "labels": {"zone": "b"},
     "slots": 2,
+    "engine": "local",
     "threads": 16,
     "memory_mb": 50000,
     "device": "cuda",
@@ -63,6 +64,8 @@ class Worker(BaseModel):
     """What jobs may require of it."""
     slots: int
     """How many jobs it trains at once."""
+    engine: str
+    """Where they execute: `local` for its machine, `ray` for a cluster."""
     threads: int
     """Most threads of one of its jobs."""
     memory_mb: int

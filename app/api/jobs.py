@@ -27,13 +27,14 @@ from app.api.parameters import (
 from app.api.problem_kinds import documented
 from app.api.retry_schemas import Retry
 from app.api.routes import Route, needs
-from app.api.spec_body import SPEC_BODY, TheSpec, check_backbone, check_webhooks
+from app.api.spec_body import SPEC_BODY, TheSpec, check_backbone, check_webhooks, check_workers
 from app.api.state import (
     TheBackbones,
     TheDatabase,
     TheDestinations,
     TheKey,
     TheRequestId,
+    TheSettings,
     TheWatcher,
 )
 from app.codes import ENDED
@@ -225,6 +226,7 @@ def retry(
     once: TheOnce,
     backbones: TheBackbones,
     destinations: TheDestinations,
+    settings: TheSettings,
     wanted: Annotated[Retry, Body(openapi_examples=examples.RETRIES)] = Retry(),  # noqa: B008
 ) -> Job:
     """Submits the job's specification again, the same or corrected, as a job that names the first.
@@ -244,6 +246,7 @@ def retry(
         )
         check_backbone(JobSpec.stored(again.spec), backbones, "patch")
         check_webhooks(JobSpec.stored(again.spec), destinations, "patch")
+        check_workers(JobSpec.stored(again.spec), settings, "patch")
         return again.id
 
     try:

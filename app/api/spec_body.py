@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from app import destinations
 from app.api import examples
-from app.api.state import TheBackbones, TheDatabase, TheDestinations
+from app.api.state import TheBackbones, TheDatabase, TheDestinations, TheSettings
 from app.jobspec import JobSpec, backbones
+from app.settings import Settings
 from app.store import datasets
 from app.store.database import Database
 
@@ -29,13 +30,18 @@ SPEC_BODY: dict[str, Any] = {
 
 
 async def _submitted(
-    request: Request, database: TheDatabase, folder: TheBackbones, file: TheDestinations
+    request: Request,
+    database: TheDatabase,
+    folder: TheBackbones,
+    file: TheDestinations,
+    settings: TheSettings,
 ) -> JobSpec:
     """FastAPI would validate the body without the datasets and the backbones that there are."""
     body = await request.json() if await request.body() else {}
     spec = await run_in_threadpool(_validated, body, database)
     check_backbone(spec, folder)
     check_webhooks(spec, file)
+    check_workers(spec, settings)
     return spec
 
 
@@ -67,6 +73,19 @@ def check_webhooks(spec: JobSpec, file: Path | None, place: str = "body") -> Non
         where = (place, "webhooks", spec.webhooks.index(unknown.name))
         error = {"type": "unknown_destination", "loc": where, "msg": str(unknown)}
         raise RequestValidationError([{**error, "input": unknown.name}]) from unknown
+
+
+def check_workers(spec: JobSpec, settings: Settings, place: str = "body") -> None:
+    """Checks that the service's engine has as many workers as a new job wants; `place` as above.
+
+    Raises:
+        RequestValidationError: it has one.
+    """
+    workers = spec.resources.workers
+    if workers > 1 and settings.engine == "local":
+        error = {"type": "needs_ray", "loc": (place, "resources", "workers"), "input": workers}
+        message = "more than 1 needs a service with TRAIND_ENGINE=ray (docs/ray.md); leave it at 1"
+        raise RequestValidationError([{**error, "msg": message}])
 
 
 def _validated(body: Any, database: Database) -> JobSpec:

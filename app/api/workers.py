@@ -108,6 +108,7 @@ def _answer(stored: workers.Worker) -> Worker:
         version=stored.version,
         labels=stored.labels,
         slots=stored.slots,
+        engine=stored.engine,
         threads=stored.threads,
         memory_mb=stored.memory_mb,
         device=stored.device,

@@ -269,6 +269,19 @@ class JobSpec(Section):
             raise refusal(
                 "training.batch_size", "batch normalization needs two images in a batch or more"
             )
+        workers = self.resources.workers
+        if training.batch_size % workers:
+            raise refusal(
+                "resources.workers",
+                f"each takes an equal share of a mini-batch, and {training.batch_size} images "
+                f"(training.batch_size) cannot be shared by {workers}",
+            )
+        if self.model.batch_norm and workers > 1 and training.batch_size < 2 * workers:
+            raise refusal(
+                "resources.workers", "batch normalization needs two images for each worker or more"
+            )
+        if training.gradient == "chain_rule" and workers > 1:
+            raise refusal("training.gradient", "chain_rule is for one worker; use auto")
         if training.gradient == "chain_rule" and not self.has_chain_rule:
             raise refusal(
                 "training.gradient",

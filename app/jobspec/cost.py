@@ -26,6 +26,7 @@ def step(spec: JobSpec) -> Counts:
     """The operations of one training step."""
     training, layers = spec.training, list(operations(spec.trained))
     by_hand = spec.has_chain_rule and training.gradient != "autograd"
+    by_hand &= spec.resources.workers == 1
     mode = "chain_rule" if by_hand else "autograd"
     batch = min(training.batch_size, spec.dataset.training_images)
     dense, convolved, values, mapped = _forward(spec.trained)

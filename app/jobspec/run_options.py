@@ -21,14 +21,9 @@ class Resources(Section):
     """Memory, in MB, that the run needs beyond what every run starts with: only a worker that gives
     each run so much takes the job."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Data-parallel processes. More than 1 is not supported yet."""
-
-    @field_validator("workers")
-    @classmethod
-    def _one_worker(cls, workers: int) -> int:
-        if workers > 1:
-            raise PydanticCustomError("not_supported_yet", "more than 1 is not supported yet")
-        return workers
+    """Data-parallel processes, each with `threads` and, where there is one, a GPU of its own: more
+    than 1 where the service runs on Ray. Each takes an equal share of every mini-batch; batch size
+    and learning rate are those of one worker."""
 
 
 class Autopilot(Section):

@@ -18,6 +18,8 @@ class Offer(Protocol):
     def memory_mb(self) -> int: ...
     @property
     def device(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Requirements:
     """Memory, in MB, that the worker gives each run, at least."""
     device: str = "cpu"
     """`cuda`, or `cpu`, which every worker has."""
+    several: bool = False
+    """Whether its run has several processes, which Ray starts."""
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> Self:
@@ -42,6 +46,7 @@ class Requirements:
             threads=resources.get("threads", 1),
             memory_mb=resources.get("memory_mb") or 0,
             device="cuda" if resources.get("device") == "cuda" else "cpu",
+            several=resources.get("workers", 1) > 1,
         )
 
     @property
@@ -65,6 +70,8 @@ class Requirements:
             lacking.append(f"{self.memory_mb} MB of memory for a run")
         if self.device == "cuda" and offer.device != "cuda":
             lacking.append("a GPU")
+        if self.several and offer.engine != "ray":
+            lacking.append("a Ray cluster (resources.workers)")
         return lacking
 
 

@@ -265,6 +265,7 @@ workers = Table(
     Column("memory_mb", BigInteger, nullable=False),
     Column("device", String(16), nullable=False),
     Column("device_name", String(128)),
+    Column("engine", String(16), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("heartbeat_at", BigInteger, nullable=False, index=True),
     Column("speed", JSON(none_as_null=True)),  # what its calibration measured

@@ -39,6 +39,8 @@ class Offer:
     labels: dict[str, str]
     slots: int
     """How many jobs it runs at once."""
+    engine: str
+    """Where they execute: `local` or `ray`."""
     threads: int
     """Most threads of one job."""
     memory_mb: int

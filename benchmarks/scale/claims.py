@@ -29,6 +29,7 @@ OFFER = Offer(
     version="0",
     labels={},
     slots=1,
+    engine="local",
     threads=1,
     memory_mb=1000,
     device="cpu",

@@ -21,7 +21,7 @@ from app.store.database import Database
 from benchmarks.scale.databases import SPEC, queue_many, server
 from tests.postgresql import Server
 from worker.calibrator import Calibrator
-from worker.devices import CPU
+from worker.capacity import CPU
 from worker.messages import Order, Report, Step, Stopped
 from worker.supervisor import DATABASE_SECONDS, Supervisor
 
@@ -75,7 +75,7 @@ class Endless:
 class StandIn:
     """An engine that is always ready."""
 
-    device = CPU
+    capacity = CPU
 
     def warm_up(self) -> None: ...
 

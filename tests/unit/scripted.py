@@ -13,7 +13,7 @@ from app.store import jobs
 from app.store.database import Database
 from app.store.jobs import Job
 from worker import supervisor
-from worker.devices import CPU
+from worker.capacity import CPU
 from worker.messages import Order, Report, Stopped
 from worker.supervisor import Supervisor
 
@@ -51,7 +51,7 @@ class ScriptedEngine:
         self._runs = runs
         self.not_ready = 0
         self.asked: Callable[[], object] = lambda: None
-        self.device = CPU
+        self.capacity = CPU
 
     def warm_up(self) -> None: ...
 

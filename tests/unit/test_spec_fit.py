@@ -5,13 +5,28 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.jobspec import JobSpec
+from app.jobspec import JobSpec, blocks
 from tests.unit.test_jobspec import spec
 
 NO_VALIDATION = {"dataset": {"validation_fraction": 0}}
 
 
 DOES_NOT_FIT = [
+    (
+        spec("training.batch_size", 64) | spec("resources.workers", 3),
+        "resources.workers",
+        "shared by 3",
+    ),
+    (
+        spec("model.batch_norm", True) | spec("resources.workers", 4),
+        "resources.workers",
+        "two images for each",
+    ),
+    (
+        spec("training.gradient", "chain_rule") | spec("resources.workers", 2),
+        "training.gradient",
+        "one worker",
+    ),
     (spec("model.hidden", [8192, 8192]), "model.hidden", "the limit is"),
     ({"training": {"epochs": 10_000, "batch_size": 1}}, "training.epochs", "the limit is"),
     (
@@ -132,3 +147,14 @@ def test_a_frozen_backbone_trains_its_output_layer_only() -> None:
 
 def test_batch_norm_of_a_convolution_needs_no_hidden_layer() -> None:
     JobSpec.model_validate({"model": {"kind": "cnn", "hidden": [], "batch_norm": True}})
+
+
+def test_several_workers_take_steps_one_by_one() -> None:
+    wanted = {"training": {"batch_size": 8}, "resources": {"workers": 2}}
+    several, one = (
+        JobSpec.model_validate(wanted),
+        JobSpec.model_validate(wanted | {"resources": {}}),
+    )
+    assert blocks.length(one) > 1
+    assert blocks.length(several) == 1
+    assert several.steps == one.steps

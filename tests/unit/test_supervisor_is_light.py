@@ -8,12 +8,21 @@ import pytest
 
 @pytest.mark.parametrize(
     "library",
-    ["torch", "duckdb", "imagehash", "PIL", "httpx", "standardwebhooks", "mlflow", "obstore"],
+    [
+        "torch",
+        "duckdb",
+        "imagehash",
+        "PIL",
+        "httpx",
+        "standardwebhooks",
+        "mlflow",
+        "obstore",
+        "ray",
+    ],
 )
 def test_the_supervisor_does_not_load(library: str) -> None:
-    ask = (
-        f"import sys, worker.supervisor, worker.imports.messages; print({library!r} in sys.modules)"
-    )
+    modules = "worker.supervisor, worker.imports.messages, worker.engines.ray.engine"
+    ask = f"import sys, {modules}; print({library!r} in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True, check=True
     )

@@ -12,7 +12,7 @@ from app.jobspec import JobSpec
 from tests.unit.training.runs import of
 from worker.messages import Failed, Order, Report, Started, Stopped
 from worker.training.dataset import Dataset
-from worker.training_process import _last_word
+from worker.training_process import last_word
 
 
 @dataclass
@@ -25,10 +25,10 @@ class Listener:
         return "cancel"
 
 
-def last_word(digits_home: Path, spec: dict[str, Any]) -> tuple[Report, list[Report]]:
+def word(digits_home: Path, spec: dict[str, Any]) -> tuple[Report, list[Report]]:
     said: list[Report] = []
     listener: Any = Listener(Order(spec, str(digits_home), None))
-    return _last_word(listener, said.append), said
+    return last_word(listener, said.append), said
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def home(tmp_path: Path, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> Pa
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_device_that_is_not_there_is_a_failure_of_its_own(home: Path) -> None:
     fields = {"dataset": {"name": "digits"}, "resources": {"device": "cuda"}}
-    failed, _ = last_word(home, JobSpec.model_validate(fields).model_dump(mode="json"))
+    failed, _ = word(home, JobSpec.model_validate(fields).model_dump(mode="json"))
     assert isinstance(failed, Failed)
     assert failed.code == FailureCode.DEVICE_UNAVAILABLE
     assert "cuda" in failed.message
@@ -52,6 +52,6 @@ def test_a_spec_that_would_no_longer_be_accepted_runs(home: Path) -> None:
     del spec["dataset"]["facts"]
     spec["model"] |= {"hidden": [], "batch_norm": True}
     spec["training"]["epochs"] = 10**9
-    stopped, said = last_word(home, spec)
+    stopped, said = word(home, spec)
     assert stopped == Stopped("cancel")
     assert of(Started, said)

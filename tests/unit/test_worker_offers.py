@@ -52,15 +52,16 @@ def test_what_every_worker_has_is_no_requirement() -> None:
 def test_each_thing_that_is_lacking_is_named() -> None:
     spec = {
         "requires": {"zone": "b", "gpu": "a100"},
-        "resources": {"threads": 8, "memory_mb": 9000, "device": "cuda"},
+        "resources": {"threads": 8, "memory_mb": 9000, "device": "cuda", "workers": 2},
     }
     required = Requirements.of_spec(JobSpec.model_validate(spec).model_dump(mode="json"))
     assert requirements.from_text(required.text) == required
     assert required.unmet(replace(OFFER, threads=4)) == [
         "gpu=a100", "zone=b", "8 threads", "9000 MB of memory for a run", "a GPU",
+        "a Ray cluster (resources.workers)",
     ]  # fmt: skip
     labels = {"zone": "b", "gpu": "a100"}
-    right = replace(OFFER, labels=labels, threads=8, memory_mb=9000, device="cuda")
+    right = replace(OFFER, labels=labels, threads=8, memory_mb=9000, device="cuda", engine="ray")
     assert required.unmet(right) == []
 
 

@@ -5,7 +5,7 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 from app.codes import StopReason
-from worker.devices import Device
+from worker.capacity import Capacity
 from worker.messages import Order, Report
 
 
@@ -43,8 +43,8 @@ class Engine(Protocol):
         """Begins to load what runs need, while the caller goes on."""
 
     @property
-    def device(self) -> Device:
-        """What a run with `device: auto` would take; known once the engine is ready."""
+    def capacity(self) -> Capacity:
+        """What a run may have; known once the engine is ready."""
 
     def is_ready(self) -> bool:
         """Whether a run would start at once.

@@ -9,14 +9,15 @@ import signal
 import socket
 import struct
 import threading
+from collections.abc import Callable, Sequence
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 
 import msgspec
 
 from app.codes import StopReason
-from worker import devices
-from worker.devices import CPU, Device
+from worker import capacity
+from worker.capacity import CPU, Capacity
 from worker.engines import CannotStart
 from worker.messages import Command, Order, Report, Stop, decode_report, encode
 
@@ -42,16 +43,27 @@ _context = get_context("forkserver")
 
 
 class LocalEngine:
-    """Forks training processes from one server."""
+    """Forks training processes from one server, which has loaded `preload`.
 
-    def __init__(self) -> None:
-        self.device = CPU
+    `main` is what they do with their end of the pipe, `tell` what the first one says on it.
+    """
+
+    def __init__(
+        self,
+        preload: Sequence[str] = PRELOAD,
+        main: Callable[[Connection], None] | None = None,
+        tell: Callable[[Connection], None] = capacity.tell,
+    ) -> None:
+        self._preload = list(preload)
+        self._main = main or _train
+        self._tell = tell
+        self.capacity = CPU
         self._ready = threading.Event()
         self._failure: str | None = None
 
     def warm_up(self) -> None:
         """Starts the server from which runs are forked; it loads torch while the caller goes on."""
-        _context.set_forkserver_preload(PRELOAD)
+        _context.set_forkserver_preload(self._preload)
         threading.Thread(target=self._fork_once, daemon=True).start()
 
     def is_ready(self) -> bool:
@@ -71,7 +83,7 @@ class LocalEngine:
             CannotStart: the system refuses the process or its pipe, or the order cannot be encoded.
         """
         try:
-            return LocalRun(encode(order))
+            return LocalRun(encode(order), self._main)
         except UnicodeEncodeError as error:
             unreadable = f"the folder {error.object!r} has a name that is not valid UTF-8"
             raise CannotStart(unreadable) from error
@@ -83,7 +95,7 @@ class LocalEngine:
         """The server answers once it has loaded everything: its first fork says what it found."""
         try:
             forkserver.ensure_running()
-            self.device = _ask_for_device()
+            self.capacity = _ask(self._tell)
         except (OSError, EOFError) as error:
             self._failure = str(error) or "it ended while it loaded torch"
         else:
@@ -93,11 +105,11 @@ class LocalEngine:
 class LocalRun:
     """A training process and the pipe to it."""
 
-    def __init__(self, order: bytes) -> None:
+    def __init__(self, order: bytes, main: Callable[[Connection], None]) -> None:
         self.connection, theirs = _context.Pipe()
         try:
             _limit_waiting(self.connection)
-            self._process = _context.Process(target=_train, args=(theirs,), name="traind-run")
+            self._process = _context.Process(target=main, args=(theirs,), name="traind-run")
             self._process.start()
         except BaseException:
             self.connection.close()
@@ -169,22 +181,22 @@ def _limit_waiting(connection: Connection) -> None:
             pair.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
 
 
-def _ask_for_device() -> Device:
+def _ask(tell: Callable[[Connection], None]) -> Capacity:
     """What a training process finds; nothing but the processor where it does not say."""
     ours, theirs = _context.Pipe(duplex=False)
     with ours:
         with theirs:  # so that the pipe ends when the process does
-            asked = _context.Process(target=devices.tell, args=(theirs,), daemon=True)
+            asked = _context.Process(target=tell, args=(theirs,), daemon=True)
             asked.start()
         if not ours.poll(DEVICE_SECONDS):  # a driver that hangs
             asked.kill()
         try:
-            device = Device(*ours.recv())
+            found = Capacity(*ours.recv())
         except EOFError:
             log.warning("the training process did not say which device it finds; taken as none")
-            device = CPU
+            found = CPU
         asked.join()
-        return device
+        return found
 
 
 def _train(connection: Connection) -> None:

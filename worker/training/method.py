@@ -11,13 +11,19 @@ from app.jobspec import blocks as block_length
 from worker.training import backpropagation, blocks, loop, networks
 from worker.training.dense import fully_connected
 from worker.training.loop import Batch, Criterion, Step
+from worker.training.parallel import Workers
 from worker.training.state import State
 
 
 def steps(
-    spec: JobSpec, state: State, criterion: Criterion, batches: Iterable[Batch]
+    spec: JobSpec,
+    state: State,
+    criterion: Criterion,
+    batches: Iterable[Batch],
+    workers: Workers | None = None,
 ) -> Generator[Step, None, None]:
-    """Trains the state's network on each batch in turn, from its position on.
+    """Trains the state's network on each batch in turn, from its position on; together with other
+    workers where there are any.
 
     Closed within a block, it leaves the network as it is after the newest step.
     """
@@ -33,6 +39,8 @@ def steps(
             )
         return backpropagation.train(layers, criterion, state.optimizer, batches, precision)
     net = networks.Bfloat16(state.net) if low else state.net
+    if workers is not None:
+        return workers.train(net, criterion, state, batches, spec.training.seed)
     return loop.train(net, criterion, state.optimizer, batches)
 
 
@@ -40,7 +48,8 @@ def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd
     """How the gradients are computed; on a CPU the chain rule is faster where it applies."""
     wanted = spec.training.gradient
     if wanted == "auto":
-        return "chain_rule" if spec.has_chain_rule and device.type == "cpu" else "autograd"
+        is_alone = spec.has_chain_rule and spec.resources.workers == 1
+        return "chain_rule" if is_alone and device.type == "cpu" else "autograd"
     return wanted
 
 

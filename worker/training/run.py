@@ -38,6 +38,7 @@ from worker.training.interruptions import Diverged, Stopping
 from worker.training.loop import Batch, Step
 from worker.training.measurements import Measurements
 from worker.training.observer import Observer
+from worker.training.parallel import Workers
 from worker.training.range_test import range_test
 from worker.training.running_metrics import RunningMetrics
 from worker.training.splits import split
@@ -59,8 +60,10 @@ class Run:
         report: Callable[[Report], None],
         stop_requested: Callable[[], StopReason | None],
         backbone: Backbone | None = None,
+        *,
+        workers: Workers | None = None,
     ) -> None:
-        self._spec = spec
+        self._spec, self._workers = spec, workers
         scale = "unit" if backbone else spec.dataset.normalization  # a backbone has its own
         description = dataset.description.normalized(scale)
         self._dataset = replace(dataset, description=description)
@@ -207,7 +210,7 @@ class Run:
         """The loop over the rest of the epoch."""
         at = self._state.position
         batches = self._batches(at.epoch, at.batch)
-        return method.steps(self._spec, self._state, self._criterion, batches)
+        return method.steps(self._spec, self._state, self._criterion, batches, self._workers)
 
     def _batches(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from the batch `first` on."""

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("memory_mb", sa.BigInteger(), nullable=False),
         sa.Column("device", sa.String(length=16), nullable=False),
         sa.Column("device_name", sa.String(length=128), nullable=True),
+        sa.Column("engine", sa.String(length=16), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("heartbeat_at", sa.BigInteger(), nullable=False),
         sa.Column("speed", sa.JSON(), nullable=True),

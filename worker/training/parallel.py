@@ -1,0 +1,162 @@
+"""Data-parallel training: each of N workers takes its share of the very same mini-batches.
+
+The mini-batch, the learning rate and their order are those of one worker. The loss of a share
+counts by its weight in the mini-batch, so that the sum of the workers' gradients is the gradient
+of the whole mini-batch's mean loss, and every worker makes the same step. After each step all of
+them know the outputs for the whole mini-batch: what is measured and decided from them is the same
+on every worker.
+
+Two things are not those of one worker. Dropout draws for each share by itself; batch normalization
+takes mean and variance of a share, and its running statistics are averaged.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from app.codes import StopReason
+from worker.training import loop, losses
+from worker.training.interruptions import Diverged
+from worker.training.loop import Batch, Criterion, Step
+from worker.training.state import State
+
+REASONS = [None, *StopReason]
+"""A reason to stop as a number, for the other workers."""
+LEAST = 2
+"""Images of a share; a last mini-batch with fewer is taken whole by each worker."""
+
+
+class WorkerLost(Exception):
+    """Another worker cannot be reached any more; the message is the library's."""
+
+
+class Workers:
+    """The workers of a run, seen from one of them. The first one hears the supervisor."""
+
+    def __init__(self, asked: Callable[[], StopReason | None]) -> None:
+        """`asked` gives the supervisor's reason to stop; that of the first worker counts."""
+        self.rank, self.number = dist.get_rank(), dist.get_world_size()
+        self._asked = asked
+        self._agreed: StopReason | None = None
+
+    def stop_requested(self) -> StopReason | None:
+        """Why all workers are to stop, as of the last step, or None."""
+        return self._agreed
+
+    def train(
+        self,
+        net: nn.Module,
+        criterion: Criterion,
+        state: State,
+        batches: Iterable[Batch],
+        seed: int,
+    ) -> Generator[Step, None, None]:
+        """The textbook's loop on this worker's share of each batch; the steps are those of all.
+
+        Raises:
+            Diverged: the loss is not finite.
+            WorkerLost: another worker does not answer.
+        """
+        share = Share(self.rank, self.number, criterion)
+        own = share.of_each(batches, lambda: self._reseed(seed, state.position.step))
+        with _summed_gradients(net, state.optimizer, self.number):
+            for step in loop.train(net, share.loss, state.optimizer, own):
+                yield self._whole(step, share, state)
+
+    def _reseed(self, seed: int, step: int) -> None:
+        """Lets each worker draw dropout of its own, which a resumed run draws again."""
+        words = np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)
+        torch.manual_seed(int(words[0]))
+
+    def _whole(self, step: Step, share: "Share", state: State) -> Step:
+        """The step of the whole mini-batch; a reason to stop travels with it."""
+        labels, classes = share.labels, step.outputs.shape[1]
+        told = step.outputs.new_zeros(len(labels) * classes + 2, dtype=torch.float32)
+        outputs = told[:-2].view(len(labels), classes)
+        outputs[share.rows] = step.outputs.float() / share.copies
+        told[-2] = step.loss
+        if self.rank == 0:
+            told[-1] = REASONS.index(self._asked())
+        _all_reduce(told)
+        loss, reason = told[-2:].tolist()
+        if not math.isfinite(loss):
+            at = state.position
+            raise Diverged(replace(at, batch=at.batch + 1, step=at.step + 1))
+        self._agreed = REASONS[round(reason)]
+        return Step(labels, outputs, told[-2])
+
+
+class Share:
+    """One worker's part of the newest mini-batch, and how much its loss counts."""
+
+    labels: Tensor
+    """Of the whole mini-batch, (B,)."""
+    rows: slice
+    """Which of its images are this worker's."""
+    copies: int
+    """How many workers have the same images: 1, or all of them."""
+
+    def __init__(self, rank: int, workers: int, criterion: Criterion) -> None:
+        self._rank, self._workers, self._criterion = rank, workers, criterion
+
+    def of_each(self, batches: Iterable[Batch], drawn: Callable[[], None]) -> Iterator[Batch]:
+        """This worker's part of each batch; `drawn` is called before each."""
+        for images, labels in batches:
+            drawn()
+            self.labels, size = labels, len(labels)
+            if size < LEAST * self._workers:
+                self.rows, self.copies = slice(0, size), self._workers
+            else:
+                ends = [size * each // self._workers for each in (self._rank, self._rank + 1)]
+                self.rows, self.copies = slice(*ends), 1
+            yield images[self.rows], labels[self.rows]
+
+    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """What the share adds to the mean loss of the mini-batch, a scalar."""
+        own = torch.as_tensor(losses.weight(self._criterion, labels), dtype=torch.float64)
+        all_of_it = torch.as_tensor(
+            losses.weight(self._criterion, self.labels), dtype=torch.float64
+        )
+        part = own * losses.inverse(all_of_it) / self.copies
+        return self._criterion(outputs, labels) * part.to(outputs.device, outputs.dtype)
+
+
+@contextmanager
+def _summed_gradients(net: nn.Module, optimizer: Optimizer, workers: int) -> Iterator[None]:
+    """Adds the workers' gradients up before each step, and before they are clipped."""
+
+    def add_up(*_: object) -> None:
+        gradients = [each.grad for each in net.parameters() if each.grad is not None]
+        statistics = [each for each in net.buffers() if each.is_floating_point()]
+        for each in statistics:
+            each.div_(workers)
+        held = gradients + statistics
+        flat = torch.cat([each.flatten() for each in held])
+        _all_reduce(flat)
+        parts = flat.split([each.numel() for each in held])
+        for tensor, part in zip(held, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    hook = optimizer.register_step_pre_hook(add_up)
+    hooks = optimizer._optimizer_step_pre_hooks
+    if isinstance(hooks, OrderedDict):  # of which torch says that it is a dict
+        hooks.move_to_end(hook.id, last=False)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _all_reduce(tensor: Tensor) -> None:
+    try:
+        dist.all_reduce(tensor)
+    except RuntimeError as error:
+        raise WorkerLost(str(error).partition("\n")[0]) from error
