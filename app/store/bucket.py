@@ -46,13 +46,14 @@ class Bucket:
         brief = options | {"timeout": timedelta(seconds=BRIEF_SECONDS)}
         lasting = options | {"timeout": HOUR, "read_timeout": timedelta(seconds=SILENCE_SECONDS)}
         with self._reasons():
+            self._asking = _store(address, brief, retries=2)
             self._brief = _store(address, brief, retries=0)
             self._lasting = _store(address, lasting, retries=2)
 
     def check(self) -> None:
         """Asks whether the bucket is there and may be listed."""
         with self._reasons():
-            next(iter(self._lasting.list("sha256")), None)
+            next(iter(self._asking.list("sha256")), None)
 
     def path(self, _digest: str) -> None:
         """No object lies on this machine."""

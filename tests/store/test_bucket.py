@@ -100,15 +100,33 @@ def test_a_large_file_goes_in_parts(
 
 
 def test_lost_answers_are_taken_up_where_they_broke(
-    store: Objects, proxy: Proxy, file: Path, tmp_path: Path
+    store: Objects, proxy: Proxy, file: Path
 ) -> None:
     store.put(file, DIGEST)
     proxy.cuts = [1_000_000, 50, 900_000, 0]
     proxy.answers_503 = 5
-    fetch(store, DIGEST, tmp_path / "fetched")
-    assert (tmp_path / "fetched").read_bytes() == CONTENT
+    assert b"".join(pieces(store, DIGEST)) == CONTENT
     assert not proxy.cuts
     assert not proxy.answers_503
+
+
+def test_an_answer_that_obstore_gives_up_goes_on_where_it_stopped(
+    store: Objects, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(file, DIGEST)
+    whole, starts = store.stream, []
+
+    def breaking(digest: str, start: int = 0) -> Iterator[bytes]:
+        starts.append(start)
+        answer = whole(digest, start)
+        yield next(answer)
+        if len(starts) < 3:
+            raise ObjectsUnavailable(store.address, "it has broken")
+        yield from answer
+
+    monkeypatch.setattr(store, "stream", breaking)
+    assert b"".join(pieces(store, DIGEST)) == CONTENT
+    assert starts == sorted(set(starts))
 
 
 def test_a_damaged_answer_is_fetched_again(
