@@ -17,6 +17,7 @@ from app.cli import app
 from app.cli.exit_codes import ERROR, USAGE
 from app.client import Client
 from app.store import database, workers
+from tests import databases
 from tests.service.conftest import serving
 from tests.waiting import until
 
@@ -25,7 +26,7 @@ TRAIND = str(Path(sys.executable).with_name("traind"))
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith("TRAIND_")}
-    return mine | {"TRAIND_HOME": str(home), **variables}
+    return mine | databases.variables(home) | variables
 
 
 def traind(home: Path, *arguments: str, code: int = 0) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.local import Service, StartError
-from app.settings import Settings
 from app.store import keys
 from app.store.doorbell import Bell
+from tests import databases
 from tests.service.conftest import serving
 from tests.waiting import until
 
@@ -20,7 +20,7 @@ def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
     def traind(*arguments: str) -> str:
         return subprocess.run(
             [str(Path(sys.executable).with_name("traind")), "keys", *arguments],
-            env={"TRAIND_HOME": str(tmp_path), "COLUMNS": "200"},
+            env=databases.variables(tmp_path) | {"COLUMNS": "200"},
             capture_output=True,
             text=True,
             check=True,
@@ -41,7 +41,7 @@ def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
 
 
 def test_beyond_loopback_a_key_must_exist(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, port=0, host="0.0.0.0")  # noqa: S104 (that is the point)
+    settings = databases.settings(tmp_path, host="0.0.0.0")  # noqa: S104 (that is the point)
     log = tmp_path / "log"
     service = Service(settings, log)
     with pytest.raises(StartError):
