@@ -19,12 +19,12 @@ import pytest
 from app.jobspec import BUILT_IN_DATASETS
 from app.local import Service, running
 from tests import databases
-from tests.databases import kind
+from tests.databases import database_kind
 from tests.postgresql import postgresql
 from worker import datasets
 from worker.training.dataset import Dataset, load
 
-__all__ = ["kind", "postgresql"]
+__all__ = ["database_kind", "postgresql"]
 
 DEFAULT_SEED = 1
 
@@ -58,10 +58,10 @@ def mnist(datasets_home: Path, mnist_source: Path) -> Dataset:
 
 @pytest.fixture(scope="module")
 def service(
-    kind: str,  # noqa: ARG001 (made anew when it changes)
+    database_kind: str,  # noqa: ARG001 (made anew when it changes)
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """An API and a worker, on a home of their own; `kind` is of its database."""
+    """An API and a worker, on a home of their own; `database_kind` is of its database."""
     with running(databases.settings(tmp_path_factory.mktemp("home"))) as service:
         yield service
 

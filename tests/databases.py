@@ -89,7 +89,7 @@ def rows(home: Path, query: str) -> list[Any]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+def database_kind(request: pytest.FixtureRequest) -> Iterator[str]:
     """`sqlite` or `postgresql`, for every service that is started until it changes."""
     chosen: str = getattr(request, "param", request.config.option.database)
     if chosen == "postgresql":
@@ -109,9 +109,10 @@ def add_option(parser: pytest.Parser) -> None:
 def choose(metafunc: pytest.Metafunc) -> None:
     """Has the tests of a file that is marked `both_databases` run on both."""
     if metafunc.definition.get_closest_marker("both_databases"):
-        is_default = metafunc.config.option.database == "sqlite"
-        kinds = KINDS if is_default else (metafunc.config.option.database,)
-        metafunc.parametrize("kind", kinds, indirect=True, scope="session")
+        chosen = metafunc.config.option.database
+        is_sqlites = metafunc.definition.get_closest_marker("sqlite")
+        kinds = (chosen,) if chosen != "sqlite" or is_sqlites else KINDS
+        metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
 
 
 def skip_others(items: list[pytest.Item], kind: str) -> None:

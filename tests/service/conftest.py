@@ -85,7 +85,7 @@ def serving(home: Path, **settings: Any) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def api(
-    kind: str,  # noqa: ARG001 (made anew when it changes)
+    database_kind: str,  # noqa: ARG001 (made anew when it changes)
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Api]:
     with serving(tmp_path_factory.mktemp("api")) as api:

@@ -77,6 +77,7 @@ def test_keys(traind: Any) -> None:
     assert traind("keys", "list") == [revoked]
 
 
+@pytest.mark.sqlite(reason="a server has its own backup")
 def test_a_backup_and_its_way_back(traind: Any, tmp_path: Path) -> None:
     traind("keys", "create", "ci", "--scope", "read")
     copy = tmp_path / "copy.db"

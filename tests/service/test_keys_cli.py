@@ -10,7 +10,7 @@ import pytest
 
 from app.local import Service, StartError
 from app.store import keys
-from app.store.doorbell import Bell
+from app.store.doorbell import hang
 from tests import databases
 from tests.service.conftest import serving
 from tests.waiting import until
@@ -33,9 +33,14 @@ def test_the_command_makes_lists_and_revokes_keys(tmp_path: Path) -> None:
     with serving(tmp_path) as api:
         headers = {"Authorization": f"Bearer {token}"}
         assert api.http.post("/jobs", json={}, headers=headers).status_code == 201
-        with closing(Bell(api.database)) as bell:  # as every API process has one
+        bell = hang(api.database)  # as every API process has one
+        assert bell is not None
+        with closing(bell):
+            if api.database.path is None:  # its first ring says that it hears
+                wait([bell.fileno()])
+                bell.hush()
             assert "revoked" in traind("revoke", keys.key_id(token))
-            assert wait([bell.fileno()], 0)
+            assert wait([bell.fileno()], None if api.database.path is None else 0)
         until(lambda: api.http.get("/jobs", headers=headers).status_code == 401)
     assert token not in traind("list")
 
