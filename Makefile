@@ -46,9 +46,11 @@ reference: $(VENV)/dev ## Write docs/reference anew from the code
 image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 	scripts/image-check
 
-torture: $(VENV)/dev ## Run the long tests at their full counts, over two hours (replay with SEED=N)
+torture: $(VENV)/dev ## Run the long tests at their full counts, over four hours (replay with SEED=N)
 	$(BIN)/python -m tests.torture.resume_matrix
 	$(BIN)/python -m pytest tests/torture tests/diagnosis --torture -s $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m pytest tests/torture tests/service tests/client tests/cli --torture -s \
+		--database postgresql $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of an hour)
 	$(PIP) --editable '.[dev,peers]'

@@ -1,7 +1,7 @@
 """For every test: datasets, decoded once, a service for each file of tests, and how often a long
-test repeats itself.
+test repeats itself. Which database services have is in databases.py.
 
-    pytest tests/torture --torture [--seed N]
+    pytest tests/torture --torture [--seed N] [--database postgresql]
 
 Chance comes from one seed, printed first: a run is replayed with `--seed`. With `--torture` every
 run draws another one, and looks for faults that nobody has met; without it all runs use the same
@@ -18,9 +18,13 @@ import pytest
 
 from app.jobspec import BUILT_IN_DATASETS
 from app.local import Service, running
-from app.settings import Settings
+from tests import databases
+from tests.databases import database_kind
+from tests.postgresql import postgresql
 from worker import datasets
 from worker.training.dataset import Dataset, load
+
+__all__ = ["database_kind", "postgresql"]
 
 DEFAULT_SEED = 1
 
@@ -53,15 +57,19 @@ def mnist(datasets_home: Path, mnist_source: Path) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An API and a worker, on a home of their own."""
-    with running(Settings(home=tmp_path_factory.mktemp("home"), port=0)) as service:
+def service(
+    database_kind: str,  # noqa: ARG001 (made anew when it changes)
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """An API and a worker, on a home of their own; `database_kind` is of its database."""
+    with running(databases.settings(tmp_path_factory.mktemp("home"))) as service:
         yield service
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="full counts in the long tests")
     parser.addoption("--seed", type=int, help="of everything that is random; printed at the start")
+    databases.add_option(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,7 +79,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"seed: {config.option.seed}"
+    return f"seed: {config.option.seed}, services on {config.option.database}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    databases.choose(metafunc)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    databases.skip_others(items, config.option.database)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from app.cli import (
     restoring,
     serving,
     submitting,
+    transferring,
     workers,
 )
 from app.cli.exit_codes import ERROR
@@ -97,6 +98,10 @@ COMMANDS: dict[str, dict[str, tuple[Callable[..., None], str]]] = {
         "worker": (serving.worker, "TRAIND_HOME=/data/traind traind worker"),
         "doctor": (doctor.doctor, "traind doctor"),
         "restore": (restoring.restore, "traind restore monday.db"),
+        "migrate-database": (
+            transferring.migrate_database,
+            "traind migrate-database .traind/traind.db postgresql+psycopg://user@host/traind",
+        ),
         "backbone": (backbone.backbone, "traind backbone resnet18 resnet18-f37072fd.pth"),
         "demo": (serving.demo, "traind demo"),
         "mcp": (agents.mcp, "traind mcp --http --port 8765"),

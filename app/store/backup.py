@@ -5,9 +5,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.store.database import Database, pysqlite
-from app.store.errors import BackupRefused
+from app.store.errors import StoreError
 from app.store.object_folder import ObjectFolder
 from app.store.objects import Objects, fetch
+
+
+class BackupRefused(StoreError):
+    """No copy of the database was made."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No backup was made: {reason}.")
 
 
 def back_up(database: Database, to: Path) -> None:

@@ -14,7 +14,13 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 
 from app.store import dialects
 from app.store.dialects import Bell, Dialect, News, Witness
-from app.store.errors import DatabaseBusy, DatabaseMissing, DatabaseUnavailable, StorageFull
+from app.store.errors import (
+    DatabaseBusy,
+    DatabaseInUse,
+    DatabaseMissing,
+    DatabaseUnavailable,
+    StorageFull,
+)
 from app.store.sqlite_library import pysqlite
 
 __all__ = [
@@ -137,6 +143,14 @@ class Database:
         """
         self._dialect.use_write_ahead_log(self._reader)
 
+    def copy_to(self, file: Path) -> None:
+        """Writes a copy of a SQLite database to a new file, where it is used `alone`."""
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute("VACUUM INTO ?", (str(file),))
+        finally:
+            connection.close()
+
     def stamp(self) -> int:
         """A number that changes when another connection may have committed something.
 
@@ -176,6 +190,7 @@ def connect(
     where: str | Path,
     *,
     create: bool = True,
+    alone: bool = False,
     busy_seconds: float = BUSY_SECONDS,
     mirrors: bool = False,
     watches: bool = True,
@@ -184,20 +199,30 @@ def connect(
 
     A path is not an address: in an address, `%`, `?` and `#` have a meaning. A write that others
     keep waiting for more than `busy_seconds` is refused. `Database` explains `mirrors`, `watches`.
+    With `alone`, no other process uses the database meanwhile (`Dialect.keep_others_out`), and one
+    transaction is open at a time.
 
     Raises:
+        DatabaseInUse: others use it, and `alone` is True.
         DatabaseMissing: there is none, and `create` is False; nothing is made.
         DatabaseUnavailable: it cannot be opened, or the folder cannot be written to.
     """
-    url = _parse(where)
+    url = parse(where)
     dialect = dialects.for_url(url)
     engine = dialect.engine(url, create=create, busy_seconds=busy_seconds)
     # A first connection, so that what is wrong is known now and not at some request.
     try:
+        if alone:
+            dialect.keep_others_out(engine)
         with engine.connect() as connection:
             is_empty = dialect.is_empty(connection)
+    except DatabaseInUse:
+        engine.dispose()
+        raise
     except DatabaseError as error:
         engine.dispose()
+        if alone and "locked" in str(error.orig):
+            raise DatabaseInUse(dialect.shown(url)) from error
         reason = str(error.orig).strip().partition("\n")[0]
         raise DatabaseUnavailable(dialect.shown(url), reason) from error
     if is_empty and not create:
@@ -206,7 +231,12 @@ def connect(
     return Database(engine, mirrors=mirrors, watches=watches)
 
 
-def _parse(where: str | Path) -> URL:
+def parse(where: str | Path) -> URL:
+    """The address of the database that is meant.
+
+    Raises:
+        DatabaseUnavailable: it is none.
+    """
     if isinstance(where, Path):
         return URL.create("sqlite", database=str(where))
     try:

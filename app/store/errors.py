@@ -267,11 +267,14 @@ class DatabaseUnavailable(StoreError):
         )
 
 
-class BackupRefused(StoreError):
-    """No copy of the database was made."""
+class DatabaseInUse(StoreError):
+    """Another process uses a database that must be at rest."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"No backup was made: {reason}.")
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"The database {where} is in use: stop every process of traind that uses it, and try "
+            "again."
+        )
 
 
 class ReferencesBroken(StoreError):

@@ -17,6 +17,7 @@ from app.cli import app
 from app.cli.exit_codes import ERROR, USAGE
 from app.client import Client
 from app.store import database, workers
+from tests import databases
 from tests.service.conftest import serving
 from tests.waiting import until
 
@@ -25,7 +26,7 @@ TRAIND = str(Path(sys.executable).with_name("traind"))
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith("TRAIND_")}
-    return mine | {"TRAIND_HOME": str(home), **variables}
+    return mine | databases.variables(home) | variables
 
 
 def traind(home: Path, *arguments: str, code: int = 0) -> str:
@@ -73,6 +74,7 @@ def test_options_that_exclude_each_other_start_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.sqlite(reason="of the file of a SQLite database")
 def test_a_worker_alone_works_for_an_api_elsewhere(tmp_path: Path) -> None:
     process = lifeline.Process(
         [TRAIND, "worker"], env=environment(tmp_path), stderr=subprocess.DEVNULL
@@ -121,6 +123,7 @@ def database_is_migrated(file: Path) -> bool:
         return connection.exec_driver_sql(asked).first() is not None
 
 
+@pytest.mark.sqlite(reason="of the file of a SQLite database")
 def test_a_backup_is_restored_to_another_home_and_served(tmp_path: Path) -> None:
     copy = tmp_path / "copy [red].db"
     with serving(tmp_path / "old") as api:
@@ -136,6 +139,7 @@ def test_a_backup_is_restored_to_another_home_and_served(tmp_path: Path) -> None
         assert client.model(model)["id"] == model
 
 
+@pytest.mark.sqlite(reason="of the file of a SQLite database")
 def test_a_backup_that_is_not_there_is_told(tmp_path: Path) -> None:
     (line,) = traind(tmp_path / "home", "restore", "none.db", code=1).splitlines()
     assert line.startswith("Nothing was restored: there is no file ")

@@ -49,6 +49,7 @@ def test_a_document_runs_as_written(
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "TRAIND_HOME": str(service.settings.home),
+        "TRAIND_DATABASE_URL": service.settings.database_url,
         "TRAIND_PORT": str(service.settings.port),
     }
     reader = Reader(service.url, folder, environment)

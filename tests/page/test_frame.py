@@ -14,9 +14,9 @@ from ulid import ULID
 
 from app.client import Client
 from app.local import Service, running
-from app.settings import Settings
 from app.store import database, keys, tables
 from app.store.keys import Limits, Scope
+from tests import databases
 from tests.page.conftest import arrived, forget, goto, hold, is_whole, picture
 from tests.waiting import until
 
@@ -31,7 +31,7 @@ SERIOUS = {"serious", "critical"}
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Service]:
     """An API of the test's own."""
-    with running(Settings(home=tmp_path, port=0), workers=0) as service:
+    with running(databases.settings(tmp_path), workers=0) as service:
         yield service
 
 

@@ -16,12 +16,11 @@ from sqlalchemy import func, select, update
 
 from app.client import Client
 from app.local import Service
-from app.settings import Settings
 from app.store import database, tables
 from app.store.database import Database
 from app.store.leases import Lease
 from app.store.trained_models import TrainedModel
-from tests import runs
+from tests import databases, runs
 from tests.service import measured
 
 MAX_BODY_BYTES = 2 * 2**20
@@ -72,8 +71,8 @@ class Api:
 @contextmanager
 def serving(home: Path, **settings: Any) -> Iterator[Api]:
     """An API of its own on the database in `home`; several may share one."""
-    given = {"port": 0, "max_body_bytes": MAX_BODY_BYTES} | settings
-    service = Service(Settings(home=home, **given))
+    given = {"max_body_bytes": MAX_BODY_BYTES} | settings
+    service = Service(databases.settings(home, **given))
     opened = database.connect(service.settings.database)
     try:
         service.start("app")
@@ -85,7 +84,10 @@ def serving(home: Path, **settings: Any) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(
+    database_kind: str,  # noqa: ARG001 (made anew when it changes)
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Api]:
     with serving(tmp_path_factory.mktemp("api")) as api:
         yield api
 

@@ -14,7 +14,7 @@ import pytest
 
 from app.client import Client
 from app.local import Service, running
-from app.settings import Settings
+from tests import databases
 from tests.service.test_main_job import DIGITS, LONG, states, training_process
 from tests.waiting import ended, started, until
 from worker.training.dataset import Dataset
@@ -35,7 +35,7 @@ def service(
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("failures")
     shutil.copytree(datasets_home, home / "datasets")  # decoding is a silence of its own
-    with running(Settings(home=home, port=0, run_memory_mb=100)) as service:
+    with running(databases.settings(home, run_memory_mb=100)) as service:
         yield service
 
 
@@ -82,7 +82,7 @@ def test_a_run_that_cannot_be_started_fails_its_job_and_the_worker_lives(
 
 
 def test_a_run_that_hangs_is_ended_and_the_next_one_runs(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, port=0, no_progress_seconds=10)
+    settings = databases.settings(tmp_path, no_progress_seconds=10)
     with running(settings) as service, Client(service.url) as client:
         # A cold start may be silent for longer on a busy machine: the first runs are warmed up.
         until(lambda: ended(client, client.submit(SHORT))["status"] == "succeeded")

@@ -12,6 +12,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import keys
 from app.store.keys import Limits, Scope
+from tests import databases
 from tests.service.conftest import Api, band, problem_of, serving
 
 EVIL = "https://evil.example"
@@ -95,7 +96,7 @@ def test_with_keys_any_name_may_stand_before_the_service(tmp_path: Path) -> None
 
 def test_an_application_in_a_test_client_answers_under_the_clients_name(tmp_path: Path) -> None:
     async def ask() -> None:
-        app = create_app(Settings(home=tmp_path))
+        app = create_app(databases.settings(tmp_path))
         async with app.router.lifespan_context(app) as state:
 
             async def with_state(scope: Any, receive: Any, send: Any) -> None:

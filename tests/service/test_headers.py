@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from app.local import Service
-from app.settings import Settings
 from app.store import database, keys
 from app.store.keys import Limits, Scope
+from tests import databases
 from tests.service.conftest import Api, band
 
 PATHS = ["/healthz", "/jobs", "/jobs/nobody", "/docs", "/openapi.json", "/metrics", "/nothing"]
@@ -61,7 +61,7 @@ def test_a_request_id_goes_from_the_client_to_the_jobs_events(api: Api) -> None:
 
 
 def test_logs_are_json_lines_with_ids_and_without_secrets(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, port=0)
+    settings = databases.settings(tmp_path)
     service = Service(settings, tmp_path / "log")
     try:
         service.start("app")

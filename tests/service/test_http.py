@@ -10,9 +10,8 @@ import psutil
 import pytest
 
 from app.local import Service
-from app.settings import Settings
 from app.store import workers
-from tests import runs
+from tests import databases, runs
 from tests.service.conftest import Api, problem_of
 from tests.waiting import HANG_SECONDS
 
@@ -107,7 +106,7 @@ def test_the_process_loads_neither_torch_nor_the_trainer() -> None:
 
 
 def test_an_open_stream_ends_when_the_service_stops(tmp_path: Path) -> None:
-    service = Service(Settings(home=tmp_path, port=0))
+    service = Service(databases.settings(tmp_path))
     service.start("app")
     try:
         job = httpx.post(f"{service.url}/jobs").json()["id"]

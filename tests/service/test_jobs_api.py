@@ -15,6 +15,8 @@ from app.store.doorbell import Bell
 from tests.service.conftest import Api, problem_of
 from tests.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.both_databases
+
 JSON = {"Content-Type": "application/json"}
 LONGEST_WAIT = 30.0
 """Seconds of a `wait` that must end before they are over."""
@@ -32,6 +34,7 @@ def test_an_empty_body_and_empty_json_are_the_reference_job(api: Api) -> None:
         assert api.http.get(answer.headers["location"]).json() == job
 
 
+@pytest.mark.sqlite(reason="a server tells of commits by itself")
 def test_a_submission_has_rung_the_doorbell_when_it_is_answered(api: Api) -> None:
     with closing(Bell(api.database)) as bell:  # as every worker has one
         api.submit()

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.client import Client
+from tests import databases
 from tests.diagnosed import HEALTHY, diagnosis
 from tests.service.commands import documents, rows
 from tests.service.conftest import Api
@@ -56,7 +57,7 @@ def test_datasets(api: Api, tmp_path: Path) -> None:
 def traind(tmp_path: Path) -> Any:
     def run(*arguments: str) -> list[Any]:
         done = CliRunner().invoke(
-            app, [*arguments, "--json"], env={"TRAIND_HOME": str(tmp_path)}, catch_exceptions=False
+            app, [*arguments, "--json"], env=databases.variables(tmp_path), catch_exceptions=False
         )
         assert done.exit_code == 0, done.output
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -76,6 +77,7 @@ def test_keys(traind: Any) -> None:
     assert traind("keys", "list") == [revoked]
 
 
+@pytest.mark.sqlite(reason="a server has its own backup")
 def test_a_backup_and_its_way_back(traind: Any, tmp_path: Path) -> None:
     traind("keys", "create", "ci", "--scope", "read")
     copy = tmp_path / "copy.db"

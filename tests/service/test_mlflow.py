@@ -12,8 +12,8 @@ import pytest
 from app import address
 from app.client import Client
 from app.local import Service, running
-from app.settings import Settings
 from app.store import database
+from tests import databases
 from tests.service import mlflow_server
 from tests.service.test_webhooks import QUICK, make_due
 from tests.waiting import ended, until
@@ -34,7 +34,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, tracking: str) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("home")
-    with running(Settings(home=home, port=0, mlflow_uri=tracking, public_url=BASE)) as service:
+    with running(databases.settings(home, mlflow_uri=tracking, public_url=BASE)) as service:
         yield service
 
 
@@ -167,7 +167,7 @@ def test_a_server_that_is_away_delays_no_job_and_is_told_later(tmp_path: Path) -
     mlflow_server.command()
     port = address.free_port("127.0.0.1")
     uri = f"http://127.0.0.1:{port}"
-    service = Service(Settings(home=tmp_path / "home", port=0, mlflow_uri=uri))
+    service = Service(databases.settings(tmp_path / "home", mlflow_uri=uri))
     try:
         service.start("app", "worker")
         with Client(service.url) as client:

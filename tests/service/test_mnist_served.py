@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.client import Client
 from app.local import running
-from app.settings import Settings
+from tests import databases
 from tests.strokes import drawn, on_table, scanned
 from worker.training.dataset import Dataset
 
@@ -66,7 +66,7 @@ def trained(
     tmp_path_factory: pytest.TempPathFactory, mnist: Dataset, mnist_source: Path
 ) -> Iterator[Trained]:
     home = tmp_path_factory.mktemp("mnist")
-    with running(Settings(home=home, port=0, datasets=mnist_source)) as service:
+    with running(databases.settings(home, datasets=mnist_source)) as service:
         with Client(service.url) as client:
             job = client.submit({"preset": "mnist-fast"})
             while job["status"] in {"queued", "running"}:

@@ -14,6 +14,7 @@ from app.cli import app
 from app.client import Client, Problem
 from app.local import Service, running
 from app.settings import Settings
+from tests import databases
 from tests.unit.training import pretrained
 from tests.waiting import ended
 
@@ -33,7 +34,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Service]:
     """With a folder for backbones of its own, and the weights in it."""
     homes = tmp_path_factory.mktemp("homes")
-    settings = Settings(home=homes / "home", backbones=homes / "backbones", port=0)
+    settings = databases.settings(homes / "home", backbones=homes / "backbones")
     put(weights, settings)
     with running(settings) as service:
         yield service

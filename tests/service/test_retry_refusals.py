@@ -9,6 +9,8 @@ from tests.diagnosed import HEALTHY, diagnosis, finding
 from tests.service.conftest import Api, problem_of
 from tests.service.test_diagnosis_api import TOO_HIGH, diverge, get, say, start, succeed
 
+pytestmark = pytest.mark.both_databases
+
 
 def healthy(api: Api) -> str:
     lease = start(api)

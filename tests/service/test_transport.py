@@ -12,6 +12,7 @@ import pytest
 
 from app.local import Service
 from app.settings import Settings
+from tests import databases
 from tests.service.conftest import MAX_BODY_BYTES, Api, band, problem_of
 from tests.service.test_follow import finished_job
 
@@ -249,7 +250,7 @@ def test_a_stream_for_http_1_0_has_no_chunks_and_ends_with_the_connection(api: A
 
 def test_a_connection_stays_open_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
     assert Settings().keep_alive_seconds > 60, "proxies keep unused connections for a minute"
-    service = Service(Settings(home=tmp_path, port=0, keep_alive_seconds=1))
+    service = Service(databases.settings(tmp_path, keep_alive_seconds=1))
     try:
         service.start("app")
         with socket.create_connection(("127.0.0.1", service.settings.port), timeout=10) as raw:
@@ -268,7 +269,7 @@ def test_an_ipv6_address_stands_in_brackets_in_the_url(tmp_path: Path) -> None:
             port = free.getsockname()[1]
     except OSError:
         pytest.skip("this machine has no IPv6")
-    service = Service(Settings(home=tmp_path, host="::1", port=port))
+    service = Service(databases.settings(tmp_path, host="::1", port=port))
     try:
         service.start("app")
         assert httpx.get(f"{service.url}/healthz").json() == {"status": "alive"}

@@ -16,9 +16,9 @@ from sqlalchemy import update
 
 from app.client import Client, Problem
 from app.local import Service, running
-from app.settings import Settings
 from app.store import database, outbox, tables
 from app.store.outbox import Work
+from tests import databases
 from tests.receiver import Received, Receiver, allow, receiving
 from tests.waiting import ended, until
 
@@ -37,7 +37,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("home")
-    with running(Settings(home=home, port=0, webhooks=allow(file))) as service:
+    with running(databases.settings(home, webhooks=allow(file))) as service:
         yield service
 
 
@@ -257,7 +257,7 @@ def test_a_file_that_was_spoilt_refuses_jobs_with_webhooks_alone(
 def test_jobs_of_a_key_are_told_of(tmp_path: Path) -> None:
     with receiving() as receiver:
         file = allow(tmp_path / "webhooks.toml", ci=receiver.port)
-        service = Service(Settings(home=tmp_path / "home", port=0, webhooks=file))
+        service = Service(databases.settings(tmp_path / "home", webhooks=file))
         made = subprocess.run(
             [
                 *(Path(sys.executable).with_name("traind"), "keys", "create", "nightly"),

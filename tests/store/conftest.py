@@ -12,9 +12,7 @@ import pytest
 
 from app.store import database, migrations
 from app.store.database import Database
-from tests.postgresql import Server, postgresql
-
-__all__ = ["postgresql"]
+from tests.postgresql import Server
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -15,8 +15,9 @@ from app.store import (
     trained_models,
 )
 from app.store import database as databases
+from app.store.backup import BackupRefused
 from app.store.database import Database
-from app.store.errors import BackupRefused, ModelNotFound
+from app.store.errors import ModelNotFound
 from app.store.events import NewEvent
 from app.store.metrics import Point
 from app.store.retention import Policy

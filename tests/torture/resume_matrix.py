@@ -3,7 +3,8 @@
     python -m tests.torture.resume_matrix [--cuts 5] [--every 1] [--seed N]
 
 One process trains each configuration without a break and once for each cut, up to the cut; another
-process, which shares nothing with it but the checkpoints on disk, takes each up and finishes it.
+process, which shares nothing with it but the checkpoints on disk, takes each up and finishes it. No
+database has a part in it.
 """
 
 import argparse

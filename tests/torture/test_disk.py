@@ -10,7 +10,7 @@ import pytest
 
 from app.client import Client
 from app.local import Service
-from app.settings import Settings
+from tests import databases
 from tests.waiting import ended, started
 
 MIB = 2**20
@@ -35,11 +35,12 @@ def fill(file: Path) -> None:
                 continue
 
 
+@pytest.mark.sqlite(reason="the disk of a server is not that of the home")
 @pytest.mark.timeout(600)
 def test_a_full_disk_is_named_and_survived(
     small_disk: Path, request: pytest.FixtureRequest
 ) -> None:
-    service = Service(Settings(home=small_disk, port=0))
+    service = Service(databases.settings(small_disk))
     training = {"epochs": 100, "batch_size": 16, "checkpoint_seconds": 0.5, "log_every": 20}
     spec = {"dataset": {"name": "digits"}, "model": {"hidden": [32]}, "training": training}
     try:

@@ -23,6 +23,8 @@ from tests.store.test_leases import SPEC
 
 MB = 1e6
 
+pytestmark = pytest.mark.sqlite(reason="sizes and backups of a SQLite file")
+
 
 def one_job(store: Database, model: bytes) -> None:
     """Submitted, trained and ended, with a log of a hundred lines."""

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ import pytest
 
 from app.client import Client
 from app.local import Service
-from app.settings import Settings
+from tests import databases
 
 SPEC: dict[str, Any] = {
     "dataset": {"name": "digits"},
@@ -33,7 +32,7 @@ ENDED = {"succeeded", "failed", "cancelled"}
 @contextmanager
 def service(home: Path, *modules: str) -> Iterator[Service]:
     """A service with these processes; its log is beside its database."""
-    started = Service(Settings(home=home, port=0), home / "log")
+    started = Service(databases.settings(home), home / "log")
     try:
         started.start(*modules)
         yield started
@@ -178,8 +177,7 @@ def test_acknowledged_jobs_survive_kills_of_the_api(
             for ids in acknowledged.values():
                 assert len(ids) == 1, (seed, ids)
                 assert client.job(next(iter(ids)))["status"] == "queued"
-    with sqlite3.connect(tmp_path / "traind.db") as database:
-        (stored,) = database.execute("SELECT count(*) FROM jobs").fetchone()
+    ((stored,),) = databases.rows(tmp_path, "SELECT count(*) FROM jobs")
     assert stored == posts, (seed, stored)
     assert kills
     with capsys.disabled():
@@ -236,15 +234,15 @@ def test_nothing_acknowledged_shrinks_when_everything_is_killed(
 
 def steps(home: Path) -> dict[str, int]:
     """The newest checkpoint step of each job; 10**9 once it has succeeded."""
-    with sqlite3.connect(home / "traind.db", timeout=10) as database:
-        rows = database.execute(
-            "SELECT id, CASE status WHEN 'succeeded' THEN 1000000000 ELSE coalesce((SELECT "
-            "max(step) FROM checkpoints WHERE job_id = id), -1) END FROM jobs"
-        ).fetchall()
-    return dict(rows)
+    query = (
+        "SELECT id, CASE status WHEN 'succeeded' THEN 1000000000 ELSE coalesce((SELECT "
+        "max(step) FROM checkpoints WHERE job_id = id), -1) END FROM jobs"
+    )
+    return dict(databases.rows(home, query))
 
 
 def check_integrity(home: Path) -> None:
-    with sqlite3.connect(home / "traind.db", timeout=10) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+    """Of the SQLite file, where there is one: nobody has killed a server."""
+    if (home / "traind.db").exists():
+        assert databases.rows(home, "PRAGMA integrity_check") == [("ok",)]
+        assert databases.rows(home, "PRAGMA foreign_key_check") == []

@@ -1,7 +1,6 @@
 """Planned stops, cancels and a clock that jumps: each job has one end, and no step is lost."""
 
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.client import Client, Problem
+from tests import databases
 from tests.torture.other_clock import set_clock
 from tests.torture.test_jobs import SPEC, ended, endings, running, service, steps
 
@@ -40,8 +40,7 @@ def test_planned_stops_lose_no_step_and_spend_no_attempt(
             assert steps(tmp_path)[job_id] >= reached, seed
             serving.start("worker")
         client.cancel(job_id)
-    with sqlite3.connect(tmp_path / "traind.db") as database:
-        assert database.execute("SELECT lost_attempts FROM jobs").fetchall() == [(0,)]
+    assert databases.rows(tmp_path, "SELECT lost_attempts FROM jobs") == [(0,)]
     assert slowest < 10
     with capsys.disabled():
         print(f"\nstops took at most {slowest:.1f} s, seed {seed}")

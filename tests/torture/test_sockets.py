@@ -129,6 +129,7 @@ def stream_request(job: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+@pytest.mark.sqlite(reason="tells the database's descriptors by the name of its file")
 @pytest.mark.timeout(180)
 def test_dropped_event_streams_give_their_descriptors_back(
     tmp_path: Path, repeated: Callable[[int], int]

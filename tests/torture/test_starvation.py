@@ -8,7 +8,7 @@ import pytest
 
 from app.client import Client
 from app.local import running
-from app.settings import Settings
+from tests import databases
 from tests.service.test_failures import TOO_LARGE
 from tests.torture.test_sockets import quantile
 from tests.waiting import ended
@@ -33,7 +33,7 @@ def test_a_run_that_needs_too_much_memory_slows_no_answer(
                 times.append(time.monotonic() - began)
                 time.sleep(0.005)
 
-    settings = Settings(home=tmp_path, port=0, run_memory_mb=100)
+    settings = databases.settings(tmp_path, run_memory_mb=100)
     with running(settings) as service, Client(service.url) as client:
         asking = threading.Thread(target=ask, args=(service.url,))
         asking.start()

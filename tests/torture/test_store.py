@@ -19,14 +19,10 @@ from sqlalchemy import select, update
 from app.codes import FailureCode
 from app.store import database, jobs, migrations, recovery, tables, workers
 from app.store.errors import LeaseLost
-from tests import runs
+from tests import databases, runs
 from tests.store.test_leases import MODEL, SPEC
 
 SPAWN: SpawnContext = multiprocessing.get_context("spawn")
-
-
-def url(home: Path) -> str:
-    return f"sqlite:///{home / 'traind.db'}"
 
 
 def in_processes(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
@@ -35,14 +31,15 @@ def in_processes(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> 
         return pool.starmap(work, arguments, chunksize=1)
 
 
-def add_many(home: Path, times: int) -> int:
+def add_many(where: str, times: int) -> int:
     """Reads a number and writes it back one larger, `times` times; the slowest, in ms."""
-    store = database.connect(url(home))
+    store = database.connect(where)
     slowest = 0.0
     for _ in range(times):
         began = time.monotonic()
         with store.write() as connection:
-            seen = connection.execute(select(tables.workers.c.slots)).scalar_one()
+            query = select(tables.workers.c.slots).with_for_update()  # which a server needs
+            seen = connection.execute(query).scalar_one()
             connection.execute(update(tables.workers).values(slots=seen + 1))
         slowest = max(slowest, time.monotonic() - began)
     store.close()
@@ -53,12 +50,12 @@ def add_many(home: Path, times: int) -> int:
 def test_no_update_is_lost_and_none_is_locked_out(
     tmp_path: Path, repeated: Callable[[int], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = database.connect(url(tmp_path))
+    store = database.connect(databases.address(tmp_path))
     migrations.migrate(store)
     with store.write() as connection:
         runs.register(connection, slots=0)
     times = repeated(1000)
-    slowest = in_processes(add_many, [(tmp_path, times)] * 8)
+    slowest = in_processes(add_many, [(databases.address(tmp_path), times)] * 8)
     with store.read() as connection:
         assert connection.execute(select(tables.workers.c.slots)).scalar_one() == 8 * times
     store.close()
@@ -66,10 +63,10 @@ def test_no_update_is_lost_and_none_is_locked_out(
         print(f"\n8 processes x {times} read-modify-writes, none lost, slowest {max(slowest)} ms")
 
 
-def open_cold(home: Path, moment: float) -> str:
+def open_cold(where: str, moment: float) -> str:
     """Opens an empty database at that moment, with others."""
     time.sleep(max(0.0, moment - time.time()))
-    store = database.connect(url(home))
+    store = database.connect(where)
     migrations.migrate(store)
     with store.write() as connection:
         jobs.submit(connection, SPEC)
@@ -85,16 +82,15 @@ def test_four_processes_open_an_empty_database(
         for number in range(repeated(200)):
             home = tmp_path / str(number)
             home.mkdir()
-            arguments = [(home, time.time() + 0.05)] * 4
+            arguments = [(databases.address(home, empty=True), time.time() + 0.05)] * 4
             assert pool.starmap(open_cold, arguments, chunksize=1) == ["ok"] * 4
-            with sqlite3.connect(home / "traind.db") as opened:
-                assert opened.execute("SELECT count(*) FROM jobs").fetchone() == (4,)
+            assert databases.rows(home, "SELECT count(*) FROM jobs") == [(4,)]
             shutil.rmtree(home)
 
 
-def work_off(home: Path, worker: str) -> list[str]:
+def work_off(where: str, worker: str) -> list[str]:
     """Claims jobs and ends them until none is left; the ids of those it ended."""
-    store = database.connect(url(home))
+    store = database.connect(where)
     done = []
     while True:
         with store.write() as connection:
@@ -109,24 +105,24 @@ def work_off(home: Path, worker: str) -> list[str]:
 
 @pytest.mark.timeout(600)
 def test_eight_workers_claim_each_job_once(tmp_path: Path, repeated: Callable[[int], int]) -> None:
-    store = database.connect(url(tmp_path))
+    store = database.connect(databases.address(tmp_path))
     migrations.migrate(store)
     submitted = []
     for _ in range(repeated(1000)):
         with store.write() as connection:
             submitted.append(jobs.submit(connection, SPEC).id)
     store.close()
-    done = in_processes(work_off, [(tmp_path, f"host/{number}") for number in range(8)])
+    where = databases.address(tmp_path)
+    done = in_processes(work_off, [(where, f"host/{number}") for number in range(8)])
     claimed = Counter(job_id for each in done for job_id in each)
     assert sorted(claimed) == sorted(submitted)
     assert set(claimed.values()) == {1}
-    with sqlite3.connect(tmp_path / "traind.db") as opened:
-        assert opened.execute("SELECT DISTINCT attempt FROM jobs").fetchall() == [(1,)]
+    assert databases.rows(tmp_path, "SELECT DISTINCT attempt FROM jobs") == [(1,)]
 
 
-def hold(home: Path, told: Any, go_on: Any) -> None:
+def hold(where: str, told: Any, go_on: Any) -> None:
     """Claims a job, says so, sleeps, and then tries every write that a run makes."""
-    store = database.connect(url(home))
+    store = database.connect(where)
     with store.write() as connection:
         lease = runs.claim(connection, f"host/{os.getpid()}")
     assert lease
@@ -156,14 +152,14 @@ def hold(home: Path, told: Any, go_on: Any) -> None:
 def test_a_worker_that_wakes_after_its_lease_writes_nothing(
     tmp_path: Path, repeated: Callable[[int], int]
 ) -> None:
-    store = database.connect(url(tmp_path))
+    store = database.connect(databases.address(tmp_path))
     migrations.migrate(store)
     for _ in range(repeated(50)):
         with store.write() as connection:
             jobs.submit(connection, SPEC)
         here, there = SPAWN.Pipe()
         mine, its = SPAWN.Pipe()
-        process = SPAWN.Process(target=hold, args=(tmp_path, there, its))
+        process = SPAWN.Process(target=hold, args=(databases.address(tmp_path), there, its))
         process.start()
         job_id = here.recv()
         os.kill(process.pid, signal.SIGSTOP)
@@ -189,6 +185,7 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(
     store.close()
 
 
+@pytest.mark.sqlite(reason="a server looks after its own log")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("damage", ["cut off", "corrupted"])
 def test_a_damaged_log_leaves_an_exact_prefix_of_what_was_committed(
@@ -200,12 +197,12 @@ def test_a_damaged_log_leaves_an_exact_prefix_of_what_was_committed(
 ) -> None:
     chance = random.Random(seed)
     written = tmp_path / "written"
-    store = database.connect(url(written))
+    store = database.connect(databases.address(written))
     migrations.migrate(store)
     with store.write() as connection:
         connection.exec_driver_sql("CREATE TABLE counts (number INTEGER, filler BLOB)")
     store.close()
-    store = database.connect(url(written))
+    store = database.connect(databases.address(written))
     keeper = sqlite3.connect(written / "traind.db")  # an open reader keeps the log
     keeper.execute("SELECT count(*) FROM jobs").fetchone()
     store_ids = []
@@ -230,7 +227,7 @@ def test_a_damaged_log_leaves_an_exact_prefix_of_what_was_committed(
             noise = bytes(byte ^ chance.randrange(1, 256) for byte in content[at : at + width])
             changed = content[:at] + noise + content[at + width :]
         (copy / "traind.db-wal").write_bytes(changed)
-        opened = database.connect(url(copy))
+        opened = database.connect(databases.address(copy))
         with opened.read() as connection:
             found = connection.exec_driver_sql("SELECT number FROM counts ORDER BY number")
             numbers = list(found.scalars())
@@ -250,11 +247,12 @@ def test_a_damaged_log_leaves_an_exact_prefix_of_what_was_committed(
         print(f"{min(lengths)} to {max(lengths)} of 60 commits left, always the first ones")
 
 
+@pytest.mark.sqlite(reason="leases go by the server's clock, which no test can set")
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_clock_that_jumps_runs_no_job_twice_and_leaves_none_behind(
     tmp_path: Path, hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = database.connect(url(tmp_path))
+    store = database.connect(databases.address(tmp_path))
     migrations.migrate(store)
     with store.write() as connection:
         job_id = jobs.submit(connection, SPEC).id

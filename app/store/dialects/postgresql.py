@@ -5,7 +5,9 @@ what was committed before it, so a row that was locked first is read as it is no
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.store.conflicts import WriteConflict
 from app.store.dialects.notifications import CHANNELS, Listener
 from app.store.dialects.protocol import News
-from app.store.errors import DatabaseBusy, DatabaseUnavailable, StorageFull, StoreError
+from app.store.errors import (
+    DatabaseBusy,
+    DatabaseInUse,
+    DatabaseUnavailable,
+    StorageFull,
+    StoreError,
+)
 
 DRIVER = "postgresql+psycopg"
+APPLICATION = "traind"
+LINGER_SECONDS = 3.0
+"""How long the server may take to notice that a process has ended."""
 POOL, OVERFLOW = 10, 35
 """Connections that are kept, and that are opened beyond them: 45 for the API's 40 threads."""
 CONNECT_SECONDS = 10
@@ -94,6 +105,22 @@ class PostgreSQL:
         """The address without its password."""
         return url.render_as_string(hide_password=True)
 
+    def keep_others_out(self, engine: Engine) -> None:
+        """Finds others by the name that they give to their connections; `hold_all` keeps them out.
+
+        Others are not found where their address sets another `application_name`.
+        """
+        others = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = :application AND pid <> pg_backend_pid()"
+        )
+        deadline = time.monotonic() + LINGER_SECONDS
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while connection.execute(others, {"application": APPLICATION}).scalar_one():
+                if time.monotonic() > deadline:
+                    raise DatabaseInUse(self.shown(engine.url))
+                time.sleep(0.1)
+
     def path(self, url: URL) -> Path | None:  # noqa: ARG002
         """None: the server has the files."""
         return None
@@ -166,6 +193,19 @@ class PostgreSQL:
         """PostgreSQL's INSERT with ON CONFLICT."""
         return Insert(table)
 
+    def hold_all(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Locks them, and lets the transaction last: another database may have its turn."""
+        names = ", ".join(f'"{table.name}"' for table in tables)
+        connection.exec_driver_sql(f"LOCK TABLE {names} IN EXCLUSIVE MODE")
+        for limit in ("idle_in_transaction_session_timeout", "statement_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
+        driver: Any = connection.connection.driver_connection
+        driver.patience = float("inf")
+
+    def storable(self, value: Any, replaced: Counter[str]) -> Any:
+        """As `_json` and the dumper of text write it."""
+        return _storable(value, replaced)
+
     def hold(self, connection: Connection, name: str) -> None:
         """An advisory lock of the transaction. Names with equal hashes wait for each other."""
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
@@ -184,7 +224,7 @@ def _connecting(busy_seconds: float) -> dict[str, Any]:
         "keepalives_interval": BROKEN_SECONDS // 5,
         "keepalives_count": 2,
         "tcp_user_timeout": 1000 * BROKEN_SECONDS,
-        "application_name": "traind",
+        "application_name": APPLICATION,
     }
 
 
@@ -218,18 +258,31 @@ def _json(value: Any) -> str:
     try:
         written = json.dumps(value, allow_nan=False)
     except ValueError:
-        written = json.dumps(_storable(value), allow_nan=False)
-    return json.dumps(_storable(value), allow_nan=False) if "\\u0000" in written else written
+        written = json.dumps(_of_json(value, None), allow_nan=False)
+    return json.dumps(_of_json(value, None), allow_nan=False) if "\\u0000" in written else written
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any, replaced: Counter[str] | None = None) -> Any:
+    """The value of a column, of JSON or not, without what PostgreSQL cannot store in it."""
     match value:
-        case float():
-            return value if abs(value) < float("inf") else None
-        case str():
-            return value.replace("\0", "\ufffd")
         case dict():
-            return {_storable(name): _storable(each) for name, each in value.items()}
+            return {
+                _storable(name, replaced): _of_json(each, replaced) for name, each in value.items()
+            }
         case list() | tuple():
-            return [_storable(each) for each in value]
+            return [_of_json(each, replaced) for each in value]
+        case str() if "\0" in value:
+            if replaced is not None:
+                replaced["NUL characters"] += value.count("\0")
+            return value.replace("\0", "\ufffd")
     return value
+
+
+def _of_json(value: Any, replaced: Counter[str] | None) -> Any:
+    if not isinstance(value, float):
+        return _storable(value, replaced)
+    if abs(value) < float("inf"):
+        return value
+    if replaced is not None:
+        replaced["numbers that are not finite"] += 1
+    return None

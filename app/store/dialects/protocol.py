@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
 from pathlib import Path
@@ -82,6 +83,14 @@ class Dialect(Protocol):
     def shown(self, url: URL) -> str:
         """The address for people, without a password."""
 
+    def keep_others_out(self, engine: Engine) -> None:
+        """Called before the first connection: nobody else uses the database while this one does.
+
+        Raises:
+            DatabaseInUse: another process uses it, as far as can be found out. A SQLite file says
+                so at the first connection (`OperationalError`: locked).
+        """
+
     def path(self, url: URL) -> Path | None:
         """The file that is the database, or None."""
 
@@ -127,6 +136,15 @@ class Dialect(Protocol):
 
     def insert(self, table: Table) -> SQLiteInsert | PostgreSQLInsert:
         """An INSERT that knows ON CONFLICT."""
+
+    def hold_all(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Until the transaction ends, nobody else writes to these tables, however long it takes."""
+
+    def storable(self, value: Any, replaced: Counter[str]) -> Any:
+        """What is read again where this value of a column was stored.
+
+        What cannot be stored is counted by its name in words, such as `NUL characters`.
+        """
 
     def hold(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, no other one holds this name: the others wait."""

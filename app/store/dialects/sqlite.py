@@ -7,7 +7,8 @@ updates or failed as "locked"), and every acknowledged commit is synced to disk.
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,10 @@ class SQLite:
     def shown(self, url: URL) -> str:
         """The path of the file."""
         return url.database or "in memory"
+
+    def keep_others_out(self, engine: Engine) -> None:
+        """A lock on the file, which no connection gets while another one is open, idle or not."""
+        event.listen(engine, "connect", lambda connection, _: _exclude(connection), insert=True)
 
     def path(self, url: URL) -> Path | None:
         """The file; None for a database in memory."""
@@ -132,6 +137,13 @@ class SQLite:
         """SQLite has ON CONFLICT since 3.24."""
         return Insert(table)
 
+    def hold_all(self, connection: Connection, tables: Iterable[Table]) -> None:
+        """Nothing: a write holds the whole database."""
+
+    def storable(self, value: Any, replaced: Counter[str]) -> Any:  # noqa: ARG002
+        """The value itself."""
+        return value
+
     def hold(self, connection: Connection, name: str) -> None:
         """Nothing: a write holds the whole database."""
 
@@ -189,6 +201,11 @@ def _prepare(busy_seconds: float, connection: Any, _record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _exclude(connection: Any) -> None:
+    """https://sqlite.org/pragma.html#pragma_locking_mode: held from the first read on."""
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
 
 
 def _begin(connection: Connection) -> None:

@@ -62,7 +62,7 @@ def test_every_error_of_the_store_that_a_request_can_meet_has_its_problem() -> N
         if isinstance(error, type) and issubclass(error, StoreError) and error is not StoreError
     }
     of_runs_and_starts = {errors.LeaseLost, errors.SchemaMismatch, errors.KeyNotFound}
-    of_runs_and_starts |= {errors.BackupRefused, errors.ReferencesBroken}
+    of_runs_and_starts |= {errors.DatabaseInUse, errors.ReferencesBroken}
     of_runs_and_starts |= {errors.DatabaseMissing, errors.DatabaseUnavailable}
     assert known - of_runs_and_starts == known & problem_kinds.DOMAIN.keys()
 
