@@ -14,9 +14,10 @@ import torch
 from app.codes import FailureCode, StopReason
 from app.jobspec import JobSpec
 from worker import memory
+from worker.datasets import DatasetUnavailable
 from worker.listener import Listener
 from worker.messages import Failed, Heartbeat, Order, Report, Stopped, encode
-from worker.open_dataset import DatasetUnavailable, open_dataset
+from worker.open_dataset import open_dataset
 from worker.training import backbone
 from worker.training.environment import DeviceUnavailable
 from worker.training.interruptions import Diverged, Stopping

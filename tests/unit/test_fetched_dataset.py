@@ -14,10 +14,11 @@ from app.jobspec import DatasetFacts
 from app.store.objects import open_objects
 from tests.s3 import BUCKET, Proxy, Server, proxied, s3, variables
 from worker import cache
+from worker.datasets import DatasetUnavailable
 from worker.imports.importing import imported
 from worker.imports.messages import Import, Imported, Stored
 from worker.messages import Order, decode_command, encode
-from worker.open_dataset import DatasetUnavailable, open_dataset
+from worker.open_dataset import open_dataset
 
 __all__ = ["s3"]
 

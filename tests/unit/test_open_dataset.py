@@ -8,10 +8,11 @@ import pytest
 from app import jobspec
 from app.codes import StopReason
 from app.jobspec import DatasetFacts
+from worker.datasets import DatasetUnavailable
 from worker.imports.importing import imported
 from worker.imports.messages import Import, Imported, Progress, encode
 from worker.messages import Order
-from worker.open_dataset import DatasetUnavailable, open_dataset
+from worker.open_dataset import open_dataset
 from worker.training.interruptions import Stopping
 
 

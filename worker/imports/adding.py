@@ -14,6 +14,7 @@ import numpy as np
 from app import jobspec
 from app.images.preparation import Preparation
 from app.jobspec.import_options import ImageOptions, ImportOptions
+from worker.datasets import DatasetUnavailable
 from worker.imports import arrays, duplicates, parts
 from worker.imports.dividing import Division, facts
 from worker.imports.messages import Base, Import, Imported, Progress
@@ -24,7 +25,7 @@ from worker.imports.report import Findings, of_pictures
 from worker.imports.sources import opened
 from worker.imports.telling import Say, Teller
 from worker.imports.words import PICTURES
-from worker.open_dataset import DatasetUnavailable, open_dataset
+from worker.open_dataset import open_dataset
 from worker.training.dataset import Array, Dataset, Description
 
 

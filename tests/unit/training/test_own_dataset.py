@@ -17,14 +17,15 @@ from tests.torture import resume_matrix
 from tests.unit.training import own
 from tests.unit.training.own import Own
 from tests.unit.training.runs import of, run
+from worker.datasets import DatasetUnavailable
 from worker.messages import Diagnosed, Epoch, Log, Order
+from worker.open_dataset import open_dataset
 from worker.training.augmentation import Augmentation
 from worker.training.dataset import NotDecoded, load
 from worker.training.diagnosis.nonfinite import locate
 from worker.training.networks import ResidualBlock
 from worker.training.splits import split
 from worker.training.state import State
-from worker.training_process import DatasetUnavailable, open_dataset
 
 CPU = torch.device("cpu")
 TRAINING = {"epochs": 3, "batch_size": 16, "optimizer": {"lr": 0.02}}
