@@ -18,13 +18,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app import worker_labels
 from app.jobspec.dataset import BUILT_IN_DATASETS, Augment, Dataset, DatasetFacts
 from app.jobspec.layers import Layer, Linear, is_fully_connected
 from app.jobspec.model import Model
 from app.jobspec.preset_errors import explained
 from app.jobspec.presets import PRESETS, PresetName, laid_over
-from app.jobspec.run_options import Autopilot, RateRange, Resources
+from app.jobspec.run_options import Autopilot, Labels, RateRange, Resources
 from app.jobspec.section import Section, Text, refusal
 from app.jobspec.training import EarlyStopping, Loss, Optimizer, Schedule, Training, is_defined
 
@@ -64,23 +63,9 @@ def _label_key(key: str) -> str:
     return key
 
 
-def _worker_label_key(key: str) -> str:
-    if not worker_labels.is_key(key):
-        raise PydanticCustomError("worker_label", f"a key must be {worker_labels.RULE}")
-    return key
-
-
-def _worker_label_value(value: str) -> str:
-    if not worker_labels.is_value(value):
-        raise PydanticCustomError("worker_label", f"must be {worker_labels.RULE}")
-    return value
-
-
 Name = Annotated[str, Field(max_length=128), Text]
 LabelKey = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_label_key)]
 LabelValue = Annotated[str, Field(max_length=512), Text]
-WorkerLabelKey = Annotated[str, AfterValidator(_worker_label_key)]
-WorkerLabelValue = Annotated[str, AfterValidator(_worker_label_value)]
 DestinationName = Annotated[str, Field(max_length=64), Text]
 
 
@@ -103,7 +88,7 @@ class JobSpec(Section):
     """How it learns."""
     resources: Resources = Resources()
     """What it may use."""
-    requires: dict[WorkerLabelKey, WorkerLabelValue] = Field(default={}, max_length=8)
+    requires: Labels = Field(default={}, max_length=8)
     """Labels that the worker must have, each with this value."""
     priority: int = Field(default=0, ge=-100, le=100)
     """Place among the waiting jobs of the same API key: each point counts as a minute of waiting.

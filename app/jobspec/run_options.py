@@ -2,10 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from app import worker_labels
 from app.jobspec.section import Section
+
+
+def _key(key: str) -> str:
+    if not worker_labels.is_key(key):
+        raise PydanticCustomError("worker_label", f"a key must be {worker_labels.RULE}")
+    return key
+
+
+def _value(value: str) -> str:
+    if not worker_labels.is_value(value):
+        raise PydanticCustomError("worker_label", f"must be {worker_labels.RULE}")
+    return value
+
+
+Labels = dict[Annotated[str, AfterValidator(_key)], Annotated[str, AfterValidator(_value)]]
+"""Labels of a worker."""
 
 
 class Resources(Section):

@@ -65,27 +65,20 @@ def title(process: psutil.Process) -> str:
         return ""
 
 
-def test_a_run_on_ray_has_the_weights_of_one_at_home(
+def test_a_run_on_ray_has_the_weights_of_one_at_home_paused_or_not(
     service: Service, client: Client, at_home: str
 ) -> None:
-    job = ended(client, client.submit(STEADY))
-    assert job["status"] == "succeeded", job["failure"]
-    assert digest(client, job) == at_home
+    paused = client.submit(STEADY)
+    started(client, paused)
+    whole = client.submit(STEADY)
+    client.pause(paused["id"])
+    until(lambda: client.job(paused["id"])["status"] == "paused")
+    client.resume(paused["id"])
+    for job in (ended(client, whole), ended(client, paused)):
+        assert job["status"] == "succeeded", job["failure"]
+        assert digest(client, job) == at_home
+    assert any("resumed, bit-exact" in line for line in lines(client, paused))
     until(lambda: not attempts(service))
-
-
-def test_a_paused_run_goes_on_from_its_checkpoint(
-    service: Service, client: Client, at_home: str
-) -> None:
-    job = client.submit(STEADY)
-    started(client, job)
-    client.pause(job["id"])
-    until(lambda: client.job(job["id"])["status"] == "paused")
-    until(lambda: not attempts(service))
-    client.resume(job["id"])
-    job = ended(client, job)
-    assert digest(client, job) == at_home
-    assert any("resumed, bit-exact" in line for line in lines(client, job))
 
 
 def test_a_cancelled_run_leaves_nothing_on_the_cluster(service: Service, client: Client) -> None:

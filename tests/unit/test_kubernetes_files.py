@@ -95,7 +95,7 @@ def test_what_a_pod_writes_is_on_volumes_of_its_own(pod: dict[str, Any]) -> None
 
 @each_pod
 def test_a_pod_is_given_settings_that_exist(pod: dict[str, Any]) -> None:
-    known = {f"TRAIND_{name.upper()}" for name in Settings.model_fields} | {"TRAIND_OBJECTS"}
+    known = {f"TRAIND_{name.upper()}" for name in Settings.model_fields}
     given = set(named("ConfigMap", "traind")["data"])
     assert given | {each["name"] for each in container(pod).get("env", [])} <= known
     assert container(pod)["envFrom"] == [
