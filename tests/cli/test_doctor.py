@@ -187,6 +187,21 @@ def test_destinations_of_webhooks_are_named_and_a_bad_secret_is_said_but_not_sho
     assert SECRET[6:20] not in json.dumps(found)
 
 
+def test_a_bucket_that_does_not_answer_is_said(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("obstore")
+    assert "objects" not in doctor()
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        away = doctor(TRAIND_OBJECTS="s3://bucket/x")["objects"]
+    assert away["verdict"] == "fail"
+    assert "s3://bucket/x cannot be used: it does not answer" in away["found"]
+
+
 def test_an_mlflow_server_that_does_not_answer_is_said(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from app.settings import BadSettings, Settings
-from app.store import backup, bucket, database, datasets, migrations, objects, restore
+from app.store import backup, database, datasets, migrations, objects, restore
 from app.store.objects import (
     DAMAGED_ATTEMPTS,
     ObjectDamaged,
@@ -28,6 +28,8 @@ from app.store.restore import RestoreRefused
 from tests.s3 import BUCKET, Proxy, Server, proxied, s3, variables
 
 __all__ = ["s3"]
+
+bucket = pytest.importorskip("app.store.bucket", reason="obstore is not installed")
 
 CONTENT = random.Random(5).randbytes(3 * 2**20 + 7)
 DIGEST = sha256(CONTENT).hexdigest()

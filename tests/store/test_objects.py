@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.api.uploads import _finish as finish
 from app.store import backup, datasets
 from app.store.database import Database
 from app.store.errors import UploadBusy, UploadMisplaced
@@ -100,3 +101,27 @@ def test_a_backup_brings_the_files_that_its_rows_name(
     copies.path(digests[0]).unlink()  # the next backup adds what is missing
     backup.copy_objects(objects, tmp_path / "copy.db", tmp_path / "copy.db.objects")
     assert copies.path(digests[0]).read_bytes() == b"first"
+
+
+def test_an_object_that_is_removed_before_it_is_named_is_put_again(
+    store: Database, objects: ObjectFolder, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last other version of the same bytes is deleted at that moment."""
+    with store.write() as connection:
+        made = datasets.create(connection, "cats", "image", {})
+    write(uploads, made.id, 0, b"content")
+    digest = sha256(b"content").hexdigest()
+    has, asked = objects.has, []
+
+    def removed_once(digest: str) -> bool:
+        if not asked:
+            objects.discard(digest)
+        asked.append(digest)
+        return has(digest)
+
+    monkeypatch.setattr(objects, "has", removed_once)
+    shown = finish(store, objects, uploads, dataset=made, size=7, wanted=None)
+    assert shown.status == "queued"
+    assert asked == [digest, digest]
+    assert objects.path(digest).read_bytes() == b"content"
+    assert uploads.received(made.id) == 0

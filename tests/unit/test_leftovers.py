@@ -44,6 +44,10 @@ def test_only_what_no_version_names_is_removed(
     }  # the files are too young
     monkeypatch.setattr(leftovers, "OBJECT_SECONDS", -60.0)
     assert leftovers.sweep(settings, store) == [lost]
+    settings.cache.mkdir()
+    for name in (lost, f"{lost}.used", there, f"{there}.partial"):
+        (settings.cache / name).touch()
+    assert set(leftovers.sweep(settings, store)) == {lost, f"{lost}.used", f"{there}.partial"}
     monkeypatch.setattr(leftovers, "UPLOAD_SECONDS", -60.0)
     (upload,) = leftovers.sweep(settings, store)
     assert upload.startswith("ds_")
