@@ -48,7 +48,7 @@ image-check: $(VENV)/dev ## Lint the container files and run the images' steps
 
 torture: $(VENV)/dev ## Run the long tests at their full counts, over four hours (replay with SEED=N)
 	$(BIN)/python -m tests.torture.resume_matrix
-	$(BIN)/python -m pytest tests/torture tests/diagnosis --torture -s $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m pytest tests/torture tests/diagnosis tests/service/test_ray.py --torture -s $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m pytest tests/torture tests/service tests/client tests/cli --torture -s \
 		--database postgresql $(if $(SEED),--seed $(SEED))
 

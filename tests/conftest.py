@@ -88,6 +88,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     databases.skip_others(items, config.option.database)
+    if not config.option.torture:
+        for item in items:
+            if item.get_closest_marker("torture"):
+                item.add_marker(pytest.mark.skip(reason="takes long: --torture has it"))
 
 
 @pytest.fixture

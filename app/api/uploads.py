@@ -1,6 +1,7 @@
 """The file of a dataset: sent in one request or in several, streamed to the disk."""
 
 import re
+import time
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from functools import partial
@@ -98,11 +99,12 @@ async def send(
     `HEAD` says in `Upload-Offset` where the next part begins. A whole file without `Content-Range`
     begins anew.
     """
+    asked_at = time.time()
     part = _part(request, content_range)
     limit: int = request.state.upload_limit
     _check_size(part.total or 0, limit)
     dataset = await run_in_threadpool(_awaited, database, uploads, ref, part.total)
-    with uploads.receiving(dataset.id, part.start) as file:
+    with uploads.receiving(dataset.id, part.start, asked_at) as file:
         received = await _write(_pieces(request), file, part, limit, _wanted(content_digest))
         if not received:
             raise InvalidBody("The file is empty, or was lost on its way.")

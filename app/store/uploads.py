@@ -5,6 +5,7 @@ Nothing that a client sends is part of a path.
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
@@ -36,12 +37,15 @@ class Uploads:
             return 0
 
     @contextmanager
-    def receiving(self, upload_id: str, offset: int) -> Iterator[BinaryIO]:
+    def receiving(self, upload_id: str, offset: int, asked_at: float) -> Iterator[BinaryIO]:
         """The unfinished file, to be written from `offset` on: what was behind it is cut off.
+
+        `asked_at` is when the request came, in seconds since 1970. One that was overtaken by a
+        later one, as happens where its connection broke, cuts nothing off.
 
         Raises:
             UploadBusy: another request writes it at the moment.
-            UploadMisplaced: less than `offset` bytes have arrived.
+            UploadMisplaced: less than `offset` bytes have arrived, or more by a later request.
             StorageFull: the disk has no room.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -50,8 +54,9 @@ class Uploads:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UploadBusy(upload_id) from error
-            received = os.fstat(file.fileno()).st_size
-            if received < offset:
+            found = os.fstat(file.fileno())
+            received, is_overtaken = found.st_size, found.st_mtime > asked_at
+            if received < offset or (received > offset and is_overtaken):
                 raise UploadMisplaced(received, offset)
             file.truncate(offset)
             try:
@@ -60,6 +65,9 @@ class Uploads:
                 if error.errno not in FULL:
                     raise
                 raise StorageFull from error
+            finally:
+                at = time.time_ns()  # the kernel's own time of the last write may be some ms late
+                os.utime(file.fileno(), ns=(at, at))
 
     def digest(self, upload_id: str) -> str:
         """SHA-256, in hexadecimal, of the bytes of an upload that have arrived.

@@ -108,12 +108,11 @@ def test_two_workers_train_as_one_though_ray_has_to_start_them_again(
     assert job["metrics"]["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("whom", ["training process", "actor", "driver"])
 def test_a_run_that_loses_a_process_is_resumed(
-    service: Service, client: Client, at_home: str, whom: str, request: pytest.FixtureRequest
+    service: Service, client: Client, at_home: str, whom: str
 ) -> None:
-    if whom != "training process" and not request.config.option.torture:
-        pytest.skip("long: --torture does it")
     job = client.submit(STEADY)
     started(client, job)
     until(lambda: client.job(job["id"])["progress"]["epoch"] > 3)
@@ -140,6 +139,7 @@ def test_a_run_that_loses_a_process_is_resumed(
     assert any("queued again" in state for state in states(client, job))
 
 
+@pytest.mark.torture
 def test_with_the_worker_its_ray_ends_and_the_next_worker_finishes_the_job(
     service: Service, client: Client, at_home: str
 ) -> None:

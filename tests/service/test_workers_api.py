@@ -22,11 +22,11 @@ def fleet(api: Api) -> Iterator[Api]:
         api.http.post(f"/jobs/{job['id']}/cancel")
     with api.database.write() as connection:
         gpu: dict[str, Any] = {"device": "cuda", "device_name": "H100", "labels": {"zone": "b"}}
-        runs.register(connection, "wrk_1", name="gpu1", slots=2, **gpu)
-        runs.register(connection, "wrk_2", name="cpu1")
+        runs.register(connection, "wrk_7", name="gpu1", slots=2, **gpu)
+        runs.register(connection, "wrk_8", name="cpu1")
     yield api
     with api.database.write() as connection:
-        for worker in ("wrk_1", "wrk_2"):
+        for worker in ("wrk_7", "wrk_8"):
             workers.leave(connection, worker)
 
 
@@ -44,15 +44,15 @@ def test_workers_are_listed_a_page_at_a_time_and_found_by_name(fleet: Api) -> No
     assert ([each["name"] for each in second["data"]], second["next"]) == (["cpu1"], None)
     problem_of(fleet.http.get("/workers", params={"after": "job_1"}), 422, "invalid_request")
     gpu = fleet.http.get("/workers/gpu1").json()
-    assert gpu == fleet.http.get("/workers/wrk_1").json()
+    assert gpu == fleet.http.get("/workers/wrk_7").json()
     assert (gpu["device_name"], gpu["labels"], gpu["jobs"]) == ("H100", {"zone": "b"}, [])
     problem_of(fleet.http.get("/workers/nobody"), 404, "worker_not_found")
 
 
 def test_a_worker_is_drained_and_put_back_into_service(fleet: Api) -> None:
     job = fleet.submit(GPU)
-    lease = claim(fleet, "wrk_1")
-    assert fleet.http.get(f"/jobs/{job}").json()["worker"] == "wrk_1"
+    lease = claim(fleet, "wrk_7")
+    assert fleet.http.get(f"/jobs/{job}").json()["worker"] == "wrk_7"
     drained = fleet.http.post("/workers/gpu1/drain", json={"reason": "a new disk"}).json()
     assert (drained["status"], drained["jobs"]) == ("draining", [job])
     assert drained["drain"]["reason"] == "a new disk"
@@ -98,7 +98,7 @@ def test_what_cannot_be_required_is_refused(api: Api, spec: dict[str, Any], poin
 
 def test_series_of_a_worker_go_with_it(fleet: Api) -> None:
     fleet.submit(GPU)
-    lease = claim(fleet, "wrk_1")
+    lease = claim(fleet, "wrk_7")
     fleet.http.post("/workers/cpu1/drain")
     found = scraped(fleet)
     assert of(found, "traind_worker_slots", worker="gpu1") == 2
@@ -106,13 +106,13 @@ def test_series_of_a_worker_go_with_it(fleet: Api) -> None:
     assert of(found, "traind_worker_draining", worker="cpu1") == 1
     with fleet.database.write() as connection:
         runs.fail(connection, lease)
-        workers.leave(connection, "wrk_1")
+        workers.leave(connection, "wrk_7")
     assert 'worker="gpu1"' not in fleet.http.get("/metrics").text
 
 
 def test_the_command_lists_drains_and_resumes(fleet: Api) -> None:
     job = fleet.submit(GPU)
-    claim(fleet, "wrk_1")
+    claim(fleet, "wrk_7")
     listed = rows(fleet, "workers")
     assert [each[0] for each in listed] == ["cpu1", "gpu1"]
     assert listed[1][1:3] == ["ready", "1/2"]

@@ -7,6 +7,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 import pytest
+from ulid import ULID
 
 from app.store import database, doorbell, migrations
 from app.store.database import Database, News, OperationalError
@@ -72,7 +73,7 @@ def test_progress_is_news_to_those_who_watch_and_a_heartbeat_to_nobody(
         before = works.stamp()
         for news in (News.NONE, News.PROGRESS, News.NONE):
             with works.write(news) as connection:
-                runs.register(connection)
+                runs.register(connection, f"wrk_{ULID()}")
         assert rings(watcher)
         assert not rings(watcher, 0.2)
         assert works.stamp() == before

@@ -1,5 +1,6 @@
 """Uploaded files: written where the last part ended, kept once, gone when they are deleted."""
 
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def uploads(tmp_path: Path) -> Uploads:
 
 
 def write(uploads: Uploads, upload: str, offset: int, content: bytes) -> None:
-    with uploads.receiving(upload, offset) as file:
+    with uploads.receiving(upload, offset, time.time()) as file:
         file.write(content)
 
 
@@ -48,18 +49,31 @@ def test_no_hole_comes_into_a_file(uploads: Uploads) -> None:
     write(uploads, "ds_1", 0, b"hello")
     with (
         pytest.raises(UploadMisplaced, match="begins at 5") as caught,
-        uploads.receiving("ds_1", 6),
+        uploads.receiving("ds_1", 6, time.time()),
     ):
         pass
     assert caught.value.offset == 5
     assert uploads.received("ds_1") == 5
 
 
+def test_a_request_that_was_overtaken_cuts_nothing_off(uploads: Uploads) -> None:
+    late = time.time()
+    write(uploads, "ds_1", 0, b"hello")
+    with (
+        pytest.raises(UploadMisplaced, match="begins at 5"),
+        uploads.receiving("ds_1", 0, late),
+    ):
+        pass
+    assert uploads.received("ds_1") == 5
+    write(uploads, "ds_1", 0, b"bye")  # its client begins anew
+    assert uploads.received("ds_1") == 3
+
+
 def test_two_requests_do_not_write_one_file(uploads: Uploads) -> None:
     with (
-        uploads.receiving("ds_1", 0) as file,
+        uploads.receiving("ds_1", 0, time.time()) as file,
         pytest.raises(UploadBusy, match="ds_1"),
-        uploads.receiving("ds_1", 0),
+        uploads.receiving("ds_1", 0, time.time()),
     ):
         file.write(b"never")
     write(uploads, "ds_1", 0, b"now it is free")

@@ -1,6 +1,7 @@
 """A backup is put in place whole or not at all."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def copy(store: Database, tmp_path: Path) -> Path:
         jobs.submit(connection, spec("saved"))
         for content in (b"first", b"second"):
             made = datasets.create(connection, "cats", "image", {})
-            with uploads.receiving(made.id, 0) as file:
+            with uploads.receiving(made.id, 0, time.time()) as file:
                 file.write(content)
             digest = uploads.digest(made.id)
             objects.put(uploads.path(made.id), digest)

@@ -124,10 +124,10 @@ def test_an_older_source_is_upgraded_in_a_copy(target: str, tmp_path: Path) -> N
             config.attributes["connection"] = connection
             command.upgrade(config, "0010")
             connection.exec_driver_sql(
-                "INSERT INTO workers (name, slots, heartbeat_at) VALUES ('host/1', 2, 3)"
+                "INSERT INTO dataset_names (name, last_version) VALUES ('cats', 2)"
             )
     before = file.read_bytes()
-    assert transfer.transfer(file, target).rows["workers"] == 1
+    assert transfer.transfer(file, target).rows["dataset_names"] == 1
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     with closing(database.connect(target)) as opened:

@@ -111,7 +111,7 @@ def test_schemathesis_finds_no_fault_and_no_undescribed_answer(
         command = [
             str(Path(sys.executable).with_name("schemathesis")),
             *("run", str(file), "--url", api.service.url, "--seed", str(seed)),
-            *("--max-examples", str(repeated(250, 50)), "--request-timeout", "30"),
+            *("--max-examples", str(repeated(250, 250)), "--request-timeout", "30"),
             *("--phases", "examples,coverage,fuzzing"),
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,"

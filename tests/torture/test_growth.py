@@ -46,9 +46,9 @@ def one_job(store: Database, model: bytes) -> None:
 
 @pytest.mark.timeout(1800)
 def test_ten_thousand_jobs_do_not_fill_the_disk(
-    tmp_path: Path, repeated: Callable[[int], int], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, repeated: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    count, file = repeated(10_000), tmp_path / "traind.db"
+    count, file = repeated(10_000, 50), tmp_path / "traind.db"
     store = database.connect(f"sqlite:///{file}")
     migrations.migrate(store)
     policy = Policy(jobs=count // 10, checkpoints=count // 100)

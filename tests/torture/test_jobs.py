@@ -132,7 +132,7 @@ def test_acknowledged_jobs_survive_kills_of_the_api(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chance = random.Random(seed)
-    posts, clients = repeated(1000), 8
+    posts, clients = repeated(1000, 40), 8
     acknowledged: dict[str, set[str]] = {}
     retries = kills = 0
     with service(tmp_path, "app") as running, httpx.Client(timeout=5) as http:

@@ -31,6 +31,7 @@ from tests.waiting import HANG_SECONDS, ended, until
 from worker.training.dataset import Dataset
 
 pytestmark = [
+    pytest.mark.torture,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
     pytest.mark.skipif(

@@ -63,19 +63,18 @@ def held(home: Path, name: str, size: int, used_at: float) -> Path:
 
 def test_two_who_want_a_file_fetch_it_once(stored: Stored, arrays: Path, proxy: Proxy) -> None:
     proxy.delay = 0.002
-    before, told = proxy.requests, []
+    before = proxy.requests
     both = threading.Barrier(2)
 
     def want() -> bytes:
         both.wait()
-        with cache.fetched(stored, arrays, told.append) as file:
+        with cache.fetched(stored, arrays, lambda _: None) as file:
             return file.read_bytes()
 
     with ThreadPoolExecutor(2) as pool:
         wanted = [pool.submit(want) for _ in range(2)]
         assert [each.result() == CONTENT for each in wanted] == [True, True]
     assert proxy.requests == before + 1
-    assert max(told) > 0  # while it came
 
 
 def test_a_file_that_has_changed_on_the_disk_is_fetched_again(stored: Stored, arrays: Path) -> None:

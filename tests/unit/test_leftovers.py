@@ -1,5 +1,7 @@
 """Files of datasets without a version are removed, those of versions and of running work stay."""
 
+import time
+
 import pytest
 
 from app.settings import Settings
@@ -11,7 +13,7 @@ from worker import leftovers
 
 
 def put(uploads: Uploads, upload: str, content: bytes) -> str:
-    with uploads.receiving(upload, 0) as file:
+    with uploads.receiving(upload, 0, time.time()) as file:
         file.write(content)
     return uploads.digest(upload)
 

@@ -74,7 +74,7 @@ def test_what_a_preset_error_advises_is_accepted() -> None:
     [
         ("highest", {"lr_range": {"lowest": 1e-6, "highest": 1e-12}}),
         ("labels", {"labels": {"a:b": "c"}}),
-        ("workers", {"resources": {"workers": 2}}),
+        ("workers", {"resources": {"workers": 65}}),
         ("lr", {"training": {"optimizer": {"lr": -1}}}),
     ],
 )

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from worker import convert_backbone, datasets
+from worker import convert_backbone, download
 
 
 def resnet18(seed: int = 1) -> Any:
     """The module, its running means and deviations as unequal as its weights."""
-    datasets.torchvision_datasets()  # so that torchvision can be imported beside any torch
+    download.torchvision_datasets()  # so that torchvision can be imported beside any torch
     made = import_module("torchvision.models").resnet18
     with torch.random.fork_rng():
         torch.manual_seed(seed)
