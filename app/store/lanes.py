@@ -11,7 +11,16 @@ are lanes, however many jobs wait in them or have ended.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, and_, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from app.store import requirements
 from app.store.requirements import Requirements
@@ -50,11 +59,7 @@ def any_waiting(connection: Connection) -> bool:
 
 def occupied(connection: Connection) -> list[Lane]:
     """Every lane in which a job waits."""
-    names = _names()
-    first = select(func.min(jobs.c.queue_at)).where(jobs.c.status == QUEUED)
-    heads = first.where(jobs.c.lane == names.c.lane).scalar_subquery().label("head")
-    rows = connection.execute(select(names.c.lane, heads).where(names.c.lane.is_not(None)))
-    return [_lane(row.lane, row.head) for row in rows]
+    return [_lane(row.lane, row.head) for row in connection.execute(_OCCUPIED)]
 
 
 def ahead(connection: Connection, job_id: str, key_id: str | None) -> int:
@@ -67,15 +72,25 @@ def ahead(connection: Connection, job_id: str, key_id: str | None) -> int:
     return connection.execute(counted).scalar_one()
 
 
-def _names() -> CTE:
-    """The names of the lanes, by the index from one to the next, and not from job to job."""
+def _occupied() -> Select[tuple[str, int]]:
+    """The lanes with their heads, by the index from one to the next, and not from job to job."""
     first = select(func.min(jobs.c.lane).label("lane")).where(jobs.c.status == QUEUED)
     names = first.cte("lanes", recursive=True)
     waiting = jobs.alias("waiting")
     following = select(func.min(waiting.c.lane)).where(
         waiting.c.status == QUEUED, waiting.c.lane > names.c.lane
     )
-    return names.union_all(select(following.scalar_subquery()).where(names.c.lane.is_not(None)))
+    names = names.union_all(select(following.scalar_subquery()).where(names.c.lane.is_not(None)))
+    head = select(func.min(jobs.c.queue_at)).where(
+        jobs.c.status == QUEUED, jobs.c.lane == names.c.lane
+    )
+    return select(names.c.lane, head.scalar_subquery().label("head")).where(
+        names.c.lane.is_not(None)
+    )
+
+
+_OCCUPIED = _occupied()
+"""Made once: to make it takes several times as long as to execute it."""
 
 
 def _lane(name: str, head: int) -> Lane:
