@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(1800)  # training makes way for whatever else the machine does
 @pytest.mark.parametrize(
     "document", ["docs/tutorial.md", "docs/python.md", "docs/operating.md", "README.md"]
 )
