@@ -19,6 +19,8 @@ import psutil
 import pytest
 from sqlalchemy import URL
 
+from tests.waiting import HANG_SECONDS
+
 DURABILITY_OFF = ("fsync", "full_page_writes", "synchronous_commit")
 """A test kills the server and never the machine, which the first two are for. Without the third a
 killed server loses commits: the store has to set it itself."""
@@ -94,7 +96,7 @@ class Server:
 
     def start(self) -> None:
         """Starts it again: it recovers what was committed."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_SECONDS
         while True:
             try:
                 return self._server.ensure_postgres_running()  # type: ignore[no-any-return]

@@ -1,12 +1,15 @@
 """Tests play the worker: what a run reports, and how it ends."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from app.codes import FailureCode, StopReason
-from app.store import jobs, leases, queue, workers
+from app.store import imports, jobs, leases, queue, workers
+from app.store.imports import ImportLease
 from app.store.leases import Lease
 from app.store.outcomes import Died, Failed, Stopped, Succeeded
 from app.store.reported import NewCheckpoint, Reported
@@ -35,13 +38,26 @@ def register(connection: Connection, worker: str = "wrk_1", **offered: Any) -> s
 def claim(connection: Connection, worker: str = "wrk_1") -> Lease | None:
     """The lease of the job whose turn it is, or None; a worker that is not known is there for the
     claim only."""
+    with _there(connection, worker):
+        claimed = queue.claim(connection, worker)
+    return claimed and claimed.lease
+
+
+def claim_import(connection: Connection, worker: str = "wrk_1") -> ImportLease | None:
+    """The lease of the import that has waited for longest; the worker as with `claim`."""
+    with _there(connection, worker):
+        claimed = imports.claim(connection, worker)
+    return claimed and claimed[0]
+
+
+@contextmanager
+def _there(connection: Connection, worker: str) -> Iterator[None]:
     is_known = workers.find(connection, worker) is not None
     if not is_known:
         register(connection, worker)
-    claimed = queue.claim(connection, worker)
+    yield
     if not is_known:
         workers.leave(connection, worker)
-    return claimed and claimed.lease
 
 
 def record(connection: Connection, lease: Lease, **reported: Any) -> None:

@@ -187,3 +187,12 @@ def proxied(server: Server) -> Iterator[Proxy]:
     finally:
         with suppress(OSError):  # a test has closed it
             proxy.close()
+
+
+@pytest.fixture
+def proxy(s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy before the server, which this process and those that it starts find as their S3."""
+    with proxied(s3) as proxy:
+        for name, value in variables(proxy.url).items():
+            monkeypatch.setenv(name, value)
+        yield proxy

@@ -61,7 +61,7 @@ def fetched(stored: Stored, arrays: Path, told: Told) -> Iterator[Path]:
 def trim(cache: Path, arrays: Path, limit: int) -> list[str]:
     """Removes what has not been used for longest, until the rest is within the limit.
 
-    Returns the names of what was removed.
+    Returns the names of the removed files and folders.
     """
     found = [path for path in cache.glob("*") if DIGEST.fullmatch(path.name)]
     found += [path for path in arrays.glob("ds_*") if ARRAYS.fullmatch(path.name)]

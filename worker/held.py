@@ -25,7 +25,7 @@ FOREVER = float("inf")
 FEW_WORKERS = 20
 RELAY_SECONDS = 0.001
 """What each worker that lives beyond the first few adds to the time between two writes of a run:
-among 1,000 workers a run's words of a second make one write."""
+with 1,000 workers, a run's reports of one second are written together."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Held:
 
     @property
     def news(self) -> News:
-        """Who has to hear of what is to be written: workers, where the job has ended."""
+        """Whom the next write concerns: workers only when it ends the job."""
         return News.PROGRESS if self.outcome is None else News.WORK
 
     @property
@@ -63,7 +63,7 @@ class Held:
         return last.traceback if isinstance(last, Failed) else ""
 
     def rest(self, workers: int) -> None:
-        """Among many workers, each run is written down seldom."""
+        """Where there are many workers, waits a while before the run's next reports are read."""
         self.listens_at = time.monotonic() + RELAY_SECONDS * max(0, workers - FEW_WORKERS)
 
     @property

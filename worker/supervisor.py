@@ -184,7 +184,7 @@ class Supervisor:
             self._alive = workers.count_alive(connection)
         if is_new:
             self._stamp = None  # from now on it may take jobs
-        self._database.among(self._alive)
+        self._database.spread_looks(self._alive)
         if time.monotonic() >= self._judges_at:
             with self._database.write() as connection:
                 recovery.requeue_expired(connection)

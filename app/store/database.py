@@ -167,9 +167,9 @@ class Database:
         """The stamp changes at least so often; 0 where each look at it is exact."""
         return self._witnessing.look_seconds
 
-    def among(self, workers: int) -> None:
-        """Says that so many workers hear of each commit, so that they do not all ask at once."""
-        self._witnessing.among(workers)
+    def spread_looks(self, workers: int) -> None:
+        """Spreads the looks of this many workers over time: each of them hears of every commit."""
+        self._witnessing.spread_looks(workers)
 
     @property
     def _witnessing(self) -> Witness:

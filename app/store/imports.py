@@ -35,9 +35,12 @@ def any_waiting(connection: Connection) -> bool:
 
 
 def claim(connection: Connection, worker: str) -> tuple[ImportLease, Dataset] | None:
-    """Takes the oldest import that waits; None where none does, or the worker is drained."""
+    """Takes the oldest import that waits, or None where none does.
+
+    A worker that is drained, or is not registered, takes none.
+    """
     claiming = workers.claiming(connection, worker)
-    if claiming is not None and claiming.drain is not None:
+    if claiming is None or claiming.drain is not None:
         return None
     oldest = (
         select(datasets.c.id)

@@ -22,7 +22,7 @@ DAMAGED_ATTEMPTS = 3
 
 
 class ObjectsUnavailable(StoreError):
-    """The object storage does not answer, or refuses what it is asked."""
+    """The object storage does not answer, or refuses a request."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"The object storage {address} cannot be used: {reason}.")

@@ -116,7 +116,7 @@ def _take_first(connection: Connection, lane: Lane, worker: Worker) -> Row[*tupl
 
 
 def _begun(connection: Connection, job: Row[*tuple[Any, ...]], worker: Worker) -> Claim:
-    """What an attempt begins with: its checkpoint, and nothing of what was measured behind it."""
+    """Prepares an attempt: it starts from the newest checkpoint, and later metrics are removed."""
     checkpoint = checkpoints.newest(connection, job.id)
     metrics.forget_after(connection, job.id, checkpoint.step if checkpoint else -1)
     diagnoses.forget(connection, job.id)  # this attempt will say what it finds

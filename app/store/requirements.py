@@ -51,7 +51,7 @@ class Requirements:
 
     @property
     def text(self) -> str:
-        """The same text for the same requirements: JSON of what is not the default."""
+        """JSON of the requirements that differ from the defaults; equal ones give equal text."""
         given = {
             name: value for name, value in vars(self).items() if value != getattr(_NOTHING, name)
         }

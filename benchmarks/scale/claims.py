@@ -8,7 +8,7 @@ import multiprocessing
 import random
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.store import database, leases, queue, workers
@@ -20,21 +20,9 @@ from app.store.leases import HEARTBEAT_SECONDS, Lease
 from app.store.metrics import Point
 from app.store.outcomes import Succeeded
 from app.store.reported import Reported
-from app.store.workers import Offer
+from tests import runs
 
 PROCESSES = 2
-OFFER = Offer(
-    name="host",
-    host="host",
-    version="0",
-    labels={},
-    slots=1,
-    engine="local",
-    threads=1,
-    memory_mb=1000,
-    device="cpu",
-    device_name=None,
-)
 REPORT = Reported(
     progress={"epoch": 1, "epochs": 1, "step": 100, "steps": 100},
     metrics={"train_loss": 0.5},
@@ -103,7 +91,7 @@ def _play(url: str, number: int, count: int, seconds: float) -> Counted:
 @retried
 def _register(store: Database, worker_id: str) -> None:
     with store.write(News.NONE) as connection:
-        workers.register(connection, worker_id, replace(OFFER, name=worker_id))
+        runs.register(connection, worker_id, name=worker_id)
 
 
 @retried

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app.codes import StopReason
 from app.settings import Settings
-from app.store import database, jobs
+from app.store import database, jobs, migrations
 from app.store.database import Database
 from benchmarks.scale.databases import SPEC, queue_many, server
 from tests.postgresql import Server
@@ -118,8 +118,6 @@ def measure(count: int, busy: int, seconds: float) -> Asked:
 
 
 def _migrated(url: str) -> Database:
-    from app.store import migrations  # noqa: PLC0415
-
     store = database.connect(url)
     migrations.migrate(store)
     return store

@@ -14,6 +14,7 @@ import pytest
 
 from app import address, lifeline
 from app.client import Client
+from tests.waiting import HANG_SECONDS
 
 TRAIND = str(Path(sys.executable).with_name("traind"))
 NAME = "[/x] \x1b[2J\n[bold]"
@@ -144,7 +145,7 @@ def test_every_process_ends_with_a_service_that_is_killed(served: Served) -> Non
     commands = [" ".join(process.cmdline()) for process in started]
     assert {"app", "worker"} <= {command.split()[-1] for command in commands}
     served.process.kill()
-    _, alive = psutil.wait_procs(started, timeout=60)
+    _, alive = psutil.wait_procs(started, timeout=HANG_SECONDS)
     assert alive == []
 
 
@@ -176,5 +177,5 @@ def test_a_signal_ends_the_service_in_an_orderly_way(served: Served, number: int
         assert process.wait() == 0
     assert b"has stopped" in rest, rest
     with suppress(psutil.NoSuchProcess):
-        _, alive = psutil.wait_procs(started, timeout=60)
+        _, alive = psutil.wait_procs(started, timeout=HANG_SECONDS)
         assert alive == []

@@ -64,7 +64,6 @@ def test_the_worst_specs_end_with_a_healthy_model(
         assert best["metrics"]["test_accuracy"] > HEALTHY_ACCURACY
 
 
-@pytest.mark.timeout(300)
 def test_findings_are_said_while_the_run_goes_on_and_its_end_names_the_cause(
     http: httpx.Client, service: Service
 ) -> None:
@@ -88,7 +87,6 @@ def test_findings_are_said_while_the_run_goes_on_and_its_end_names_the_cause(
     http.post(f"/jobs/{again['id']}/cancel")
 
 
-@pytest.mark.timeout(300)
 def test_a_run_that_breaks_is_explained_and_its_rate_tested(http: httpx.Client) -> None:
     spec = {
         "dataset": {"name": "digits"},

@@ -17,7 +17,7 @@ from app.store.events import NewEvent
 from app.store.keys import Limits, Scope
 from tests import runs
 from tests.service.conftest import Api, serving
-from tests.waiting import until
+from tests.waiting import HANG_SECONDS, until
 
 IMAGE = {"inputs": [[[[0.0] * 28] * 28]]}
 
@@ -41,7 +41,9 @@ def clients(api: Api) -> Iterator[dict[int, httpx.Client]]:
         found: dict[int, httpx.Client] = {}
 
         def connect() -> bool:
-            client = opened.enter_context(httpx.Client(base_url=api.service.url, timeout=60))
+            client = opened.enter_context(
+                httpx.Client(base_url=api.service.url, timeout=HANG_SECONDS)
+            )
             stream = client.get("/healthz").extensions["network_stream"]
             _, port = stream.get_extra_info("client_addr")
             for child in children(api):
@@ -82,7 +84,7 @@ def test_a_promotion_reaches_each(api: Api, clients: dict[int, httpx.Client]) ->
 
 def measured(api: Api, name: str, **labels: str) -> float:
     """What /metrics says, through whichever process accepts."""
-    text = httpx.get(f"{api.service.url}/metrics", timeout=60).text
+    text = httpx.get(f"{api.service.url}/metrics", timeout=HANG_SECONDS).text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
@@ -138,7 +140,7 @@ def test_one_that_dies_is_replaced_and_nobody_waits_for_it(api: Api) -> None:
         victim.kill()
         psutil.wait_procs([victim])
         for _ in range(5):  # the others accept every new connection
-            assert httpx.get(f"{api.service.url}/healthz", timeout=60).is_success
+            assert httpx.get(f"{api.service.url}/healthz", timeout=HANG_SECONDS).is_success
         until(lambda victim=victim: len(children(api)) == 2 and victim not in children(api))
 
 
@@ -171,7 +173,7 @@ def test_they_stop_and_end_with_the_first(tmp_path: Path) -> None:
             assert len(running) == 2
             first.send_signal(number)
             first.wait()
-            gone, alive = psutil.wait_procs(running, timeout=60)
+            gone, alive = psutil.wait_procs(running, timeout=HANG_SECONDS)
             assert (len(gone), alive) == (2, [])
             if number == signal.SIGTERM:
                 assert first.returncode == 0

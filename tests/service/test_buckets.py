@@ -16,21 +16,13 @@ import pytest
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from tests.s3 import BUCKET, Proxy, Server, proxied, s3, variables
+from tests.s3 import BUCKET, Proxy, Server, proxy, s3
 from tests.service.conftest import problem_of
 from tests.waiting import ended, until
 
-__all__ = ["s3"]
+__all__ = ["proxy", "s3"]
 
 TABLE = {"preset": "table", "training": {"epochs": 2}}
-
-
-@pytest.fixture
-def proxy(s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with proxied(s3) as proxy:
-        for name, value in variables(proxy.url).items():
-            monkeypatch.setenv(name, value)
-        yield proxy
 
 
 pytestmark = pytest.mark.usefixtures("proxy")

@@ -11,6 +11,7 @@ import pytest
 
 from app.client import Client, Refused
 from app.store import imports
+from tests import runs
 from tests.service.commands import traind
 from tests.service.conftest import Api
 from tests.waiting import until
@@ -72,9 +73,9 @@ def worker(api: Api, *, refuses: bool = False, report: dict[str, Any] = REPORT) 
     def work() -> None:
         def claimed() -> Any:
             with api.database.write() as connection:
-                return imports.claim(connection, "host/1")
+                return runs.claim_import(connection)
 
-        lease, _ = until(claimed)
+        lease = until(claimed)
         with api.database.write() as connection:
             if refuses:
                 imports.refuse(connection, lease, "few", "One class only.", "Bring two.")

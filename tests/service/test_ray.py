@@ -1,5 +1,6 @@
 """The service with its runs on Ray: a cluster of this machine that the worker starts itself."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,9 @@ def test_a_run_on_ray_has_the_weights_of_one_at_home_paused_or_not(
         assert digest(client, job) == at_home
     assert any("resumed, bit-exact" in line for line in lines(client, paused))
     until(lambda: not attempts(service))
+    (worker,) = client.workers()
+    assert (worker["engine"], worker["device"]) == ("ray", "cpu")
+    assert worker["threads"] == os.cpu_count()  # of its Ray, which has found the same machine
 
 
 def test_a_cancelled_run_leaves_nothing_on_the_cluster(service: Service, client: Client) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from app.store import datasets, imports, keys
 from app.store.keys import Limits, Scope
+from tests import runs
 from tests.service.conftest import Api, problem_of, serving
 from tests.service.uploading import digest_of, offset, put
 from tests.waiting import until
@@ -245,10 +246,10 @@ def test_a_key_stores_no_more_than_its_quota(tmp_path: Path) -> None:
 def test_a_file_that_nobody_can_use_is_imported_again_when_asked(api: Api, dataset: str) -> None:
     put(api, dataset, b"no archive")
     with api.database.write() as connection:
-        claim = imports.claim(connection, "host/1")
-        assert claim is not None
-        assert claim[1].id == dataset
-        imports.refuse(connection, claim[0], "unknown_format", "It is no archive.", "Send a zip.")
+        lease = runs.claim_import(connection)
+        assert lease is not None
+        assert lease.dataset_id == dataset
+        imports.refuse(connection, lease, "unknown_format", "It is no archive.", "Send a zip.")
     refused = api.http.get(f"/datasets/{dataset}", params={"wait": 60}).json()
     assert refused["status"] == "refused"
     assert refused["refusal"]["advice"] == "Send a zip."
@@ -260,18 +261,18 @@ def test_a_file_that_nobody_can_use_is_imported_again_when_asked(api: Api, datas
 def test_whoever_waits_hears_that_an_import_has_ended(api: Api, dataset: str) -> None:
     put(api, dataset, b"a file")
     with api.database.write() as connection:
-        claim = imports.claim(connection, "host/1")
-        assert claim is not None
+        lease = runs.claim_import(connection)
+        assert lease is not None
     still = api.http.get(f"/datasets/{dataset}", params={"wait": 0.2}).json()
     assert still["status"] == "importing"
     with api.database.write() as connection:
-        imports.renew(connection, claim[0], {"done": 1, "total": 2, "what": "images"})
+        imports.renew(connection, lease, {"done": 1, "total": 2, "what": "images"})
         progress = datasets.get(connection, dataset).progress
         facts = {"input_shape": [1, 8, 8], "classes": 2, "train_images": 80, "test_images": 20}
     assert api.http.get(f"/datasets/{dataset}").json()["progress"] == progress
     problem_of(api.http.get(f"/datasets/{dataset}/report"), 409, "dataset_not_ready")
     with api.database.write() as connection:
-        imports.succeed(connection, claim[0], facts, {"warnings": []})
+        imports.succeed(connection, lease, facts, {"warnings": []})
     ready = api.http.get(f"/datasets/{dataset}", params={"wait": 60}).json()
     assert ready["facts"] == facts | {
         "id": dataset,

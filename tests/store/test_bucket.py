@@ -25,9 +25,9 @@ from app.store.objects import (
     pieces,
 )
 from app.store.restore import RestoreRefused
-from tests.s3 import BUCKET, Proxy, Server, proxied, s3, variables
+from tests.s3 import BUCKET, Proxy, Server, proxy, s3, variables
 
-__all__ = ["s3"]
+__all__ = ["proxy", "s3"]
 
 bucket = pytest.importorskip("app.store.bucket", reason="obstore is not installed")
 
@@ -39,14 +39,6 @@ DIGEST = sha256(CONTENT).hexdigest()
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objects, "LONGEST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(bucket.time, "sleep", lambda _: None)
-
-
-@pytest.fixture
-def proxy(s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with proxied(s3) as proxy:
-        for name, value in variables(proxy.url).items():
-            monkeypatch.setenv(name, value)
-        yield proxy
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from app.store.errors import (
 from app.store.imports import ImportLease
 from app.store.keys import Limits, Scope
 from app.store.leases import LEASE, MAX_LOST_ATTEMPTS
+from tests import runs
 
 FACTS = {
     "input_shape": [3, 32, 32],
@@ -40,9 +41,9 @@ def queued(connection: Connection, name: str = "cats", size: int = 1000) -> Data
 
 
 def claimed(connection: Connection, worker: str = "wrk_1") -> ImportLease:
-    found = imports.claim(connection, worker)
+    found = runs.claim_import(connection, worker)
     assert found is not None
-    return found[0]
+    return found
 
 
 def ready(connection: Connection, name: str = "cats") -> Dataset:
@@ -89,7 +90,7 @@ def test_an_import_that_succeeds_gives_facts_and_a_report(store: Database) -> No
         assert imports.any_waiting(connection)
         lease = claimed(connection)
         assert not imports.any_waiting(connection)
-        assert imports.claim(connection, "wrk_2") is None
+        assert runs.claim_import(connection, "wrk_2") is None
         with pytest.raises(DatasetNotReady, match="importing"):
             datasets.report(connection, made.id)
         imports.renew(connection, lease, {"done": 5, "total": 10, "what": "images"})

@@ -93,14 +93,14 @@ def test_among_many_workers_one_asks_later_and_once_for_several_commits(
     bell = doorbell.hang(opened)
     assert bell is not None
     assert rings(bell)
-    opened.among(notifications.FEW + 500)
+    opened.spread_looks(notifications.FEW + 500)
     assert opened.look_seconds == 2.5
     began = time.monotonic()
     for _ in range(3):
         submit(store)
     assert rings(bell)
     assert time.monotonic() - began > 0.9  # 2 ms for each of 500
-    opened.among(notifications.FEW)
+    opened.spread_looks(notifications.FEW)
     assert not rings(bell, 0.2)
     bell.close()
 

@@ -38,7 +38,6 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(damaged)
 
 
-@pytest.mark.timeout(600)
 def test_mutated_files_are_refused_and_the_api_goes_on(
     tmp_path: Path, seed: int, repeated: Callable[[int], int]
 ) -> None:
@@ -78,7 +77,6 @@ def test_mutated_files_are_refused_and_the_api_goes_on(
         assert answer.status_code == 200
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["onnx", "answers", "checkpoint"])
 def test_without_the_digest_a_mutated_file_is_an_error_at_worst(
     seed: int, kind: str, capsys: pytest.CaptureFixture[str]

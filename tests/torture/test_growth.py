@@ -68,7 +68,6 @@ def test_ten_thousand_jobs_do_not_fill_the_disk(
     assert per_job < 4000, per_job  # the record: the row with its spec and its transitions
 
 
-@pytest.mark.timeout(300)
 def test_a_backup_under_load_restores_every_digest(
     tmp_path: Path, repeated: Callable[[int], int]
 ) -> None:

@@ -119,7 +119,6 @@ def test_slow_lossy_and_half_open_links_cost_no_attempt_and_no_job(
         print(f"\n{seconds} s, {breaks} breaks, {submitting}, seed {seed}")
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["cut", "frozen"])
 def test_the_api_answers_while_the_database_does_not(
     several: Hosts, client: Client, how: str, capsys: pytest.CaptureFixture[str]
@@ -170,7 +169,6 @@ def test_a_database_that_is_killed_stops_nothing(
         print(f"\n{kills} kills, {submitting}, {resumed} of them taken over, seed {seed}")
 
 
-@pytest.mark.timeout(600)
 def test_hosts_whose_clocks_are_hours_apart_share_the_work(
     several: Hosts, client: Client, repeated: Callable[..., int]
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from app.client import Client, Problem
 from tests.torture.test_jobs import ENDED, SPEC, ended, endings, family, kill, service
+from tests.waiting import HANG_SECONDS
 
 MOVES = ("pause", "resume", "cancel", "kill the training process", "kill the worker")
 WEIGHTS = (5, 6, 1, 2, 2)
@@ -106,7 +107,7 @@ def legal(move: str, job: dict[str, Any]) -> bool:
 
 def let_it_end(client: Client, job_id: str) -> dict[str, Any]:
     """Resumes the job whenever it is paused, and returns it when it has ended."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + HANG_SECONDS
     while True:
         assert time.monotonic() < deadline, client.job(job_id)
         job = client.job(job_id, wait=2)

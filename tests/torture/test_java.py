@@ -11,7 +11,6 @@ from tests.service.conftest import Api
 PROGRAM = Path(__file__).with_name("JavaClient.java")
 
 
-@pytest.mark.timeout(180)
 def test_javas_client_posts_puts_and_streams(api: Api, tmp_path: Path) -> None:
     java = shutil.which("java")
     if java is None or shutil.which("javac") is None:

@@ -14,7 +14,6 @@ MEMORY = 30 * 2**20
 """Most growth of the process, in bytes."""
 
 
-@pytest.mark.timeout(900)
 def test_no_request_is_a_server_error_and_memory_stays_flat(
     seed: int,
     repeated: Callable[[int], int],
@@ -31,7 +30,6 @@ def test_no_request_is_a_server_error_and_memory_stays_flat(
     assert grown < MEMORY
 
 
-@pytest.mark.timeout(900)
 def test_no_row_is_a_server_error_and_memory_stays_flat(
     seed: int,
     repeated: Callable[[int], int],

@@ -46,7 +46,6 @@ def add_many(where: str, times: int) -> int:
     return round(slowest * 1000)
 
 
-@pytest.mark.timeout(600)
 def test_no_update_is_lost_and_none_is_locked_out(
     tmp_path: Path, repeated: Callable[[int], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,7 +73,6 @@ def open_cold(where: str, moment: float) -> str:
     return "ok"
 
 
-@pytest.mark.timeout(900)
 def test_four_processes_open_an_empty_database(
     tmp_path: Path, repeated: Callable[[int], int]
 ) -> None:
@@ -103,7 +101,6 @@ def work_off(where: str, worker: str) -> list[str]:
         done.append(lease.job_id)
 
 
-@pytest.mark.timeout(600)
 def test_eight_workers_claim_each_job_once(tmp_path: Path, repeated: Callable[[int], int]) -> None:
     store = database.connect(databases.address(tmp_path))
     migrations.migrate(store)
@@ -148,7 +145,6 @@ def hold(where: str, told: Any, go_on: Any) -> None:
     told.send(accepted)
 
 
-@pytest.mark.timeout(900)
 def test_a_worker_that_wakes_after_its_lease_writes_nothing(
     tmp_path: Path, repeated: Callable[[int], int]
 ) -> None:
@@ -186,7 +182,6 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(
 
 
 @pytest.mark.sqlite(reason="a server looks after its own log")
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("damage", ["cut off", "corrupted"])
 def test_a_damaged_log_leaves_an_exact_prefix_of_what_was_committed(
     tmp_path: Path,

@@ -96,7 +96,6 @@ async def _under_load(api: Api, load: Load, models: list[str], seconds: float, s
             group.create_task(_ask(session, load, random.Random(seed + number), end))
 
 
-@pytest.mark.timeout(SECONDS + 60)
 def test_switching_under_load_loses_and_mixes_nothing(
     tmp_path: Path,
     seed: int,

@@ -3,7 +3,6 @@
 import os
 import random
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -12,25 +11,21 @@ import pytest
 
 from app.store import objects
 from app.store.objects import ObjectsUnavailable, open_objects
-from tests.s3 import BUCKET, Proxy, Server, proxied, s3, variables
+from tests.s3 import BUCKET, Proxy, proxy, s3
 from worker import cache
 from worker.imports.messages import Stored
 from worker.in_use import mark, remove_unused
 
-__all__ = ["s3"]
+__all__ = ["proxy", "s3"]
 
 CONTENT = random.Random(7).randbytes(2 * 2**20)
 DIGEST = sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture
-def proxy(s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "BEAT_SECONDS", 0.01)
     monkeypatch.setattr(objects, "LONGEST_PAUSE_SECONDS", 0.05)
-    with proxied(s3) as proxy:
-        for name, value in variables(proxy.url).items():
-            monkeypatch.setenv(name, value)
-        yield proxy
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import gc
 import random
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from app import jobspec
 from app.jobspec import DatasetFacts
 from app.store.objects import open_objects
-from tests.s3 import BUCKET, Proxy, Server, proxied, s3, variables
+from tests.s3 import BUCKET, Proxy, Server, proxy, s3
 from worker import cache
 from worker.datasets import DatasetUnavailable
 from worker.imports.importing import imported
@@ -20,20 +19,12 @@ from worker.imports.messages import Import, Imported, Stored
 from worker.messages import Order, decode_command, encode
 from worker.open_dataset import open_dataset
 
-__all__ = ["s3"]
+__all__ = ["proxy", "s3"]
 
 NUMBERS = [random.Random(8).random() for _ in range(400)]
 LINES = [f"{number:.4f},{index % 5},{'ab'[index % 2]}" for index, number in enumerate(NUMBERS)]
 CONTENT = ("x,y,class\n" + "\n".join(LINES) + "\n").encode()
 DIGEST = sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def proxy(s3: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    with proxied(s3) as proxy:
-        for name, value in variables(proxy.url).items():
-            monkeypatch.setenv(name, value)
-        yield proxy
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import pytest
 
 from app.codes import DatasetStatus
 from app.settings import Settings
-from app.store import datasets, imports
+from app.store import datasets
 from app.store.database import Database
 from app.store.datasets import Dataset
 from app.store.leases import MAX_LOST_ATTEMPTS
+from tests import runs
 from tests.waiting import until
 from worker import import_process
 from worker.importer import Importer
@@ -48,7 +49,9 @@ match wanted["options"]["do"]:
 def importer(settings: Settings, store: Database, tmp_path: Path) -> Iterator[Importer]:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    importer = Importer(settings, store, "host/1", [sys.executable, "-P", str(script)])
+    with store.write() as connection:
+        runs.register(connection)
+    importer = Importer(settings, store, "wrk_1", [sys.executable, "-P", str(script)])
     yield importer
     importer.close()
 
@@ -137,7 +140,9 @@ def test_an_import_that_dies_is_tried_three_times(
 def test_an_import_that_cannot_start_is_tried_three_times(
     settings: Settings, store: Database
 ) -> None:
-    importer = Importer(settings, store, "host/1", ["/no/such/program"])
+    with store.write() as connection:
+        runs.register(connection)
+    importer = Importer(settings, store, "wrk_1", ["/no/such/program"])
     found = worked(importer, store, queued(store, "succeed"), DatasetStatus.REFUSED)
     assert found.refusal is not None
     assert "could not start" in found.refusal["message"]
@@ -149,7 +154,7 @@ def test_an_import_that_says_nothing_is_ended(
     monkeypatch.setattr(import_process, "HEARTBEAT_SECONDS", 0.05)
     impatient = Settings(home=tmp_path, no_progress_seconds=0.5)
     script = str(tmp_path / "script.py")
-    importer = Importer(impatient, store, "host/1", [sys.executable, "-P", script])
+    importer = Importer(impatient, store, "wrk_1", [sys.executable, "-P", script])
     found = worked(importer, store, queued(store, "hang"), DatasetStatus.REFUSED)
     assert found.refusal is not None
     assert "said nothing for 0.5 s" in found.refusal["message"]
@@ -201,8 +206,8 @@ def test_a_version_that_is_deleted_ends_its_import(
 def test_two_workers_never_import_the_same(store: Database) -> None:
     queued(store, "hang")
     with store.write() as connection:
-        assert imports.claim(connection, "host/1") is not None
-        assert imports.claim(connection, "host/2") is None
+        assert runs.claim_import(connection, "wrk_1") is not None
+        assert runs.claim_import(connection, "wrk_2") is None
 
 
 def test_what_a_run_needs_to_import_its_dataset_again(importer: Importer, store: Database) -> None:

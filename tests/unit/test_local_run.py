@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from worker.engines import local
 from worker.messages import Order
 
@@ -33,7 +34,7 @@ def test_a_process_that_stops_within_a_message_is_ended(
     monkeypatch.setattr(local, "_train", process)
     order = Order(spec={}, datasets_home="", datasets_source=None, checkpoint=LARGE)
     run = local.LocalEngine().start(order)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG_SECONDS
     while run.death() is None and time.monotonic() < deadline:
         assert run.reports() == []
         time.sleep(0.01)

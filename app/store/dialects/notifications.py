@@ -3,9 +3,9 @@
 A thread holds one connection that listens. A notification may be missed: while the connection is
 being opened again, or behind a pooler that knows no LISTEN. So the stamp changes with time, too.
 
-Each commit that may be work is heard by every worker, and each asks the server what it was. Many
-workers therefore ask within some time after a commit, each at a moment of its own, and once for all
-commits until then.
+Every worker hears of each commit that may bring work, and asks the server what it was. Where there
+are many workers, each waits for a random time before it asks, and asks once for all commits of that
+time.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from app.store.dialects.protocol import News
 
 CHANNELS = {News.WORK: "traind", News.PROGRESS: "traind_progress"}
 FEW = 20
-"""Up to so many workers ask at once."""
+"""This many workers may ask the server at the same moment."""
 ASK_SECONDS, EACH_LOOK_SECONDS = 0.002, 0.005
 """What each further worker adds to the time within which all ask after a commit, and to the time
 between two looks unheard: for 1,000 workers 2 and 5 s."""
@@ -96,8 +96,8 @@ class Listener:
         """One second, or more among many workers."""
         return max(LOOK_SECONDS, self._more * EACH_LOOK_SECONDS)
 
-    def among(self, workers: int) -> None:
-        """So many workers hear of each commit."""
+    def spread_looks(self, workers: int) -> None:
+        """Sets how long this worker waits with its questions, by the number of all workers."""
         self._more = max(0, workers - FEW)
 
     def bell(self, *, deaf_to_self: bool) -> PipeBell:

@@ -56,7 +56,8 @@ def _bounded(gen: Generator[Any, Any, Result], seconds: float) -> Generator[Any,
                 raise _Silence
             wanted = gen.send(ready)
     except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+        result: Result = done.value
+        return result
 
 
 class Connector:

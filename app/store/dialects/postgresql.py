@@ -81,7 +81,7 @@ class PostgreSQL:
                     if name not in url.query
                 },
             )
-            from app.store.dialects.patience import Connector  # noqa: PLC0415 (as above)
+            from app.store.dialects.patience import Connector  # noqa: PLC0415 (only where psycopg is installed)
         except ImportError as error:
             reason = "psycopg is not installed: pip install 'traind[postgres]'"
             raise DatabaseUnavailable(self.shown(url), reason) from error

@@ -58,8 +58,8 @@ class Witness(Protocol):
     def look_seconds(self) -> float:
         """The stamp changes at least so often, heard or not; 0 where each look at it is exact."""
 
-    def among(self, workers: int) -> None:
-        """So many workers hear of each commit: they should not all ask at once what it was."""
+    def spread_looks(self, workers: int) -> None:
+        """Spreads the looks of this many workers over time: each of them hears of every commit."""
 
     def close(self) -> None:
         """Ends its connection."""

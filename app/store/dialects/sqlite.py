@@ -165,7 +165,7 @@ class DataVersion:
 
     look_seconds = 0.0
 
-    def among(self, workers: int) -> None:
+    def spread_looks(self, workers: int) -> None:
         """Nothing: a file has few workers."""
 
     def bell(self, *, deaf_to_self: bool) -> None:

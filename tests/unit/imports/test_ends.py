@@ -119,7 +119,6 @@ def test_an_import_that_is_killed_while_it_writes_leaves_the_old_arrays(
     assert {each.name for each in tmp_path.iterdir()} == {"a.zip", "old.zip", "ds", "ds.lock"}
 
 
-@pytest.mark.timeout(600)
 def test_an_import_that_is_killed_at_a_random_time_leaves_all_or_nothing(
     tmp_path: Path, seed: int, repeated: Callable[..., int]
 ) -> None:

@@ -114,7 +114,7 @@ def _own_folder() -> Path:
 
 
 def _runs_here(threads: int) -> int:
-    """How many runs with so many threads this node has room for."""
+    """How many runs fit on this node at the same time, each with this many threads."""
     here = ray.get_runtime_context().get_node_id()
     nodes = [node["Resources"] for node in ray.nodes() if node["NodeID"] == here]
     processors = nodes[0].get("CPU", 1.0) if nodes else 1.0
