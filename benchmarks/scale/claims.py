@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from ulid import ULID
+
 from app.store import database, leases, queue, workers
 from app.store.conflicts import retried
 from app.store.database import Database, News
@@ -23,6 +25,8 @@ from app.store.reported import Reported
 from tests import runs
 
 PROCESSES = 2
+START_SECONDS = 300
+"""How long the processes wait for each other: if one has failed, the others end, too."""
 REPORT = Reported(
     progress={"epoch": 1, "epochs": 1, "step": 100, "steps": 100},
     metrics={"train_loss": 0.5},
@@ -51,7 +55,7 @@ def measure(url: str, workers_count: int, seconds: float) -> Counted:
     ]
     start = context.Barrier(processes)
     with context.Pool(processes, _share, (start,)) as pool:
-        jobs = [(url, n, share, seconds) for n, share in enumerate(shares)]
+        jobs = [(url, share, seconds) for share in shares]
         found = pool.starmap(_play, jobs, chunksize=1)
     total = Counted()
     for each in found:
@@ -69,21 +73,24 @@ def _share(start: Any) -> None:
     _start = start
 
 
-def _play(url: str, number: int, count: int, seconds: float) -> Counted:
+def _play(url: str, count: int, seconds: float) -> Counted:
     store = database.connect(url)
     counted = Counted()
     end = threading.Event()
-    ids = [f"wrk_{number}_{each}" for each in range(count)]
+    ids = [f"wrk_{ULID()}" for _ in range(count)]
     for worker_id in ids:
         _register(store, worker_id)
     threads = [threading.Thread(target=_work, args=(store, each, counted, end)) for each in ids]
-    _start.wait()
+    _start.wait(START_SECONDS)
     for thread in threads:
         thread.start()
     time.sleep(seconds)
     end.set()
     for thread in threads:
         thread.join()
+    with store.write(News.NONE) as connection:
+        for worker_id in ids:
+            workers.leave(connection, worker_id)
     store.close()
     return counted
 
