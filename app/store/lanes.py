@@ -4,8 +4,8 @@ A lane holds the waiting jobs of one API key that require the same of a worker, 
 time of the submission, a minute earlier for each point of priority. It never changes, so that no
 job waits for ever, and one that goes back to the queue has its old place.
 
-The index `ix_jobs_waiting` begins with the lane. What is asked here takes as many steps as there
-are lanes, however many jobs wait in them or have ended.
+The index `ix_jobs_waiting` goes by lane, then by `queue_at`. What is asked here takes as many steps
+as there are lanes, however many jobs wait in them or have ended.
 """
 
 from dataclasses import dataclass

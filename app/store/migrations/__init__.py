@@ -7,7 +7,7 @@ from sqlalchemy import inspect, text
 from app.store.database import Database
 from app.store.errors import SchemaMismatch
 
-FIRST, SCHEMA = "0001", "0012"
+FIRST, SCHEMA = "0001", "0013"
 """The oldest schema and the newest: the first and the last revision under versions/."""
 
 
