@@ -145,9 +145,7 @@ def test_a_worker_that_is_drained_or_not_registered_takes_nothing(store: Databas
     assert taken(store) == waiting
 
 
-def fill(
-    connection: Connection, count: int, status: Status, kind: str = "", **values: Any
-) -> None:
+def fill(connection: Connection, count: int, status: Status, kind: str = "", **values: Any) -> None:
     """Rows of jobs, `count` of them, without all that belongs to a job."""
     common = {"name": "n", "labels": {}, "spec": {}, "status": status, "created_at": 1}
     common |= {"attempt": 0, "lost_attempts": 0, "cancel_requested": False, "last_event": 0}
