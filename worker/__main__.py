@@ -45,7 +45,6 @@ def main() -> None:
             create=not arguments.healthy,
             busy_seconds=DATABASE_SECONDS,
             mirrors=bool(settings.mlflow_uri),
-            watches=False,
         )
         if arguments.healthy:
             with opened.read() as connection:

@@ -8,15 +8,17 @@ from app.store.dialects import Bell
 
 LOOK_SECONDS = 0.1
 """Between two looks of one loop, at least; and exactly, where there is no doorbell."""
-QUIET_SECONDS = 0.4
-"""How much longer a loop waits for a ring: not every commit rings (app/store/doorbell.py)."""
+QUIET_SECONDS, UNTOLD_SECONDS = 0.4, 0.1
+"""How much longer a loop waits for a ring: not every commit rings (app/store/doorbell.py), and on a
+server none that only says how far a run is."""
 
 
 class Pace:
     """The pace of one loop."""
 
-    def __init__(self, *, has_bell: bool) -> None:
-        self._has_bell = has_bell
+    def __init__(self, quiet_seconds: float) -> None:
+        """`quiet_seconds` is how much longer it waits for a ring."""
+        self._quiet_seconds = quiet_seconds
         self._rung = asyncio.Event()
 
     def hurry(self) -> None:
@@ -26,13 +28,12 @@ class Pace:
     async def next_look(self) -> None:
         """Returns when it is time to look again."""
         await asyncio.sleep(LOOK_SECONDS)
-        if self._has_bell:
-            try:
-                async with asyncio.timeout(QUIET_SECONDS):
-                    await self._rung.wait()
-            except TimeoutError:
-                return
-            self._rung.clear()
+        try:
+            async with asyncio.timeout(self._quiet_seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+        self._rung.clear()
 
 
 class Paces:
@@ -43,13 +44,15 @@ class Paces:
 
     def __init__(self, database: Database) -> None:
         self._bell = doorbell.hang(database)
+        quiet = QUIET_SECONDS if database.tells_progress else UNTOLD_SECONDS
+        self._quiet_seconds = quiet if self._bell is not None else 0.0
         self._paces: list[Pace] = []
         self._deaf: asyncio.TimerHandle | None = None
         self._listen()
 
     def add(self) -> Pace:
         """A pace for one more loop."""
-        pace = Pace(has_bell=self._bell is not None)
+        pace = Pace(self._quiet_seconds)
         self._paces.append(pace)
         return pace
 

@@ -44,17 +44,15 @@ class Database:
     """An open database. Shared by threads; never carried across a fork.
 
     `on_commit` is called after each committed `write()` that is news; it must not raise. `mirrors`
-    says that jobs which end through this connection are mirrored to MLflow (announcements.py),
-    `watches` that the progress of runs is news to this process.
+    says that jobs which end through this connection are mirrored to MLflow (announcements.py).
     """
 
-    def __init__(self, engine: Engine, *, mirrors: bool = False, watches: bool = True) -> None:
+    def __init__(self, engine: Engine, *, mirrors: bool = False) -> None:
         self._engine = engine
         self._dialect: Dialect = dialects.of(engine)
         self._reader = engine.execution_options(**self._dialect.reads)
         self._writer = engine.execution_options(**self._dialect.writes, mirrors=mirrors)
         self._signature = secrets.token_hex(4)
-        self._watches = watches
         self._witness: Witness | None = None
         self.on_commit: Callable[[], object] = lambda: None
 
@@ -167,6 +165,11 @@ class Database:
         """The stamp changes at least so often; 0 where each look at it is exact."""
         return self._witnessing.look_seconds
 
+    @property
+    def tells_progress(self) -> bool:
+        """Whether the bell rings for the progress of runs, too."""
+        return self._dialect.tells_progress
+
     def spread_looks(self, workers: int) -> None:
         """Spreads the looks of this many workers over time: each of them hears of every commit."""
         self._witnessing.spread_looks(workers)
@@ -174,9 +177,7 @@ class Database:
     @property
     def _witnessing(self) -> Witness:
         if self._witness is None:
-            self._witness = self._dialect.witness(
-                self._engine, self._signature, watches=self._watches
-            )
+            self._witness = self._dialect.witness(self._engine, self._signature)
         return self._witness
 
     def close(self) -> None:
@@ -193,12 +194,11 @@ def connect(
     alone: bool = False,
     busy_seconds: float = BUSY_SECONDS,
     mirrors: bool = False,
-    watches: bool = True,
 ) -> Database:
     """Opens a SQLite file, or the database at a SQLAlchemy address (`sqlite:////data/traind.db`).
 
     A path is not an address: in an address, `%`, `?` and `#` have a meaning. A write that others
-    keep waiting for more than `busy_seconds` is refused. `Database` explains `mirrors`, `watches`.
+    keep waiting for more than `busy_seconds` is refused. `Database` explains `mirrors`.
     With `alone`, no other process uses the database meanwhile (`Dialect.keep_others_out`), and one
     transaction is open at a time.
 
@@ -228,7 +228,7 @@ def connect(
     if is_empty and not create:
         engine.dispose()
         raise DatabaseMissing(dialect.shown(url))
-    return Database(engine, mirrors=mirrors, watches=watches)
+    return Database(engine, mirrors=mirrors)
 
 
 def parse(where: str | Path) -> URL:

@@ -149,7 +149,7 @@ def _fork(number: int, url: str, home: Path) -> int:
     try:
         settings = Settings(home=home / str(number), database_url=url)
         settings.home.mkdir()
-        opened = database.connect(url, busy_seconds=DATABASE_SECONDS, watches=False)
+        opened = database.connect(url, busy_seconds=DATABASE_SECONDS)
         Supervisor(settings, opened, StandIn()).run()
     finally:
         os._exit(0)

@@ -60,29 +60,25 @@ def test_a_commit_of_another_process_rings_and_changes_the_stamp(
     deaf.close()
 
 
-def test_progress_is_news_to_those_who_watch_and_a_heartbeat_to_nobody(
-    store: Database, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+def test_neither_progress_nor_a_heartbeat_is_notified(
+    store: Database, opened: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A notification wakes every process that listens, of whatever channel: it must be worth it."""
     monkeypatch.setattr(notifications, "LOOK_SECONDS", 3600.0)
-    with closing(database.connect(migrated_url, watches=False)) as works:
-        watcher, worker = doorbell.hang(store), doorbell.hang(works)
-        assert watcher is not None
-        assert worker is not None
-        assert rings(watcher)  # they listen from now on
-        assert rings(worker)
-        before = works.stamp()
-        for news in (News.NONE, News.PROGRESS, News.NONE):
-            with works.write(news) as connection:
-                runs.register(connection, f"wrk_{ULID()}")
-        assert rings(watcher)
-        assert not rings(watcher, 0.2)
-        assert works.stamp() == before
-        submit(store)
-        assert rings(worker)
-        assert rings(watcher)
-        assert works.stamp() != before
-        watcher.close()
-        worker.close()
+    assert not store.tells_progress
+    bell = doorbell.hang(store)
+    assert bell is not None
+    assert rings(bell)  # it listens from now on
+    before = store.stamp()
+    for news in (News.NONE, News.PROGRESS):
+        with opened.write(news) as connection:
+            runs.register(connection, f"wrk_{ULID()}")
+    assert not rings(bell, 0.2)
+    assert store.stamp() == before
+    submit(opened)
+    assert rings(bell)
+    assert store.stamp() != before
+    bell.close()
 
 
 def test_among_many_workers_one_asks_later_and_once_for_several_commits(

@@ -6,6 +6,10 @@ being opened again, or behind a pooler that knows no LISTEN. So the stamp change
 Every worker hears of each commit that may bring work, and asks the server what it was. Where there
 are many workers, each waits for a random time before it asks, and asks once for all commits of that
 time.
+
+Progress is not notified. A notification wakes every listening connection of the database, whatever
+its channel, and commits that notify wait for each other: 32 busy workers cost the server half a
+processor, and twice as many four times that.
 """
 
 import contextlib
@@ -19,9 +23,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.store.dialects.protocol import News
-
-CHANNELS = {News.WORK: "traind", News.PROGRESS: "traind_progress"}
+CHANNEL = "traind"
 FEW = 20
 """This many workers may ask the server at the same moment."""
 ASK_SECONDS, EACH_LOOK_SECONDS = 0.002, 0.005
@@ -70,13 +72,11 @@ class PipeBell:
 
 
 class Listener:
-    """The thread that listens. `own` is the signature of this process's commits; `watches` says
-    whether it hears of progress, too."""
+    """The thread that listens. `own` is the signature of this process's commits."""
 
-    def __init__(self, engine: Engine, own: str, *, watches: bool) -> None:
+    def __init__(self, engine: Engine, own: str) -> None:
         self._engine = engine
         self._own = own
-        self._channels = [*CHANNELS.values()] if watches else [CHANNELS[News.WORK]]
         self._more = 0
         self._phase = random.uniform(0.0, 3600.0)  # workers of one machine look at other moments
         self._lock = threading.Lock()
@@ -145,8 +145,7 @@ class Listener:
         try:
             connection.rollback()
             connection.autocommit = True
-            for channel in self._channels:
-                connection.execute(f"LISTEN {channel}")
+            connection.execute(f"LISTEN {CHANNEL}")
         except _psycopg_error():
             connection.close()
             raise

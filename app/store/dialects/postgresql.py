@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.store.conflicts import WriteConflict
-from app.store.dialects.notifications import CHANNELS, Listener
+from app.store.dialects.notifications import CHANNEL, Listener
 from app.store.dialects.protocol import News
 from app.store.errors import (
     DatabaseBusy,
@@ -60,6 +60,7 @@ class PostgreSQL:
 
     reads: Mapping[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     writes: Mapping[str, Any] = {"isolation_level": "READ COMMITTED"}
+    tells_progress = False
 
     def engine(self, url: URL, *, create: bool, busy_seconds: float) -> Engine:  # noqa: ARG002
         """`postgresql://` alone means psycopg 3, too. The database itself is never made here."""
@@ -134,13 +135,9 @@ class PostgreSQL:
         return connection.begin()
 
     def committing(self, connection: Connection, sender: str, news: News) -> None:
-        """Has the server notify whoever listens, at the commit, unless nothing was written."""
-        if news is News.NONE:
-            return
-        notify = text(
-            "SELECT pg_notify(:channel, :sender) WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
-        )
-        connection.execute(notify, {"channel": CHANNELS[news], "sender": sender})
+        """Has the server notify whoever listens, at the commit, if it is work and was written."""
+        if news is News.WORK:
+            connection.execute(_NOTIFY, {"channel": CHANNEL, "sender": sender})
 
     def meaning(self, error: SQLAlchemyError) -> StoreError | None:
         """By SQLSTATE. A server that is gone keeps its OperationalError."""
@@ -211,9 +208,14 @@ class PostgreSQL:
         lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
         connection.execute(lock, {"name": name})
 
-    def witness(self, engine: Engine, own: str, *, watches: bool) -> Listener:
+    def witness(self, engine: Engine, own: str) -> Listener:
         """A connection that listens for notifications, in a thread."""
-        return Listener(engine, own, watches=watches)
+        return Listener(engine, own)
+
+
+_NOTIFY = text(
+    "SELECT pg_notify(:channel, :sender) WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
+)
 
 
 def _connecting(busy_seconds: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class News(Enum):
     do nothing else."""
 
     NONE = "nobody: a heartbeat, for which nobody waits"
-    PROGRESS = "who watches jobs: the API"
+    PROGRESS = "who watches jobs: the API, where telling it costs little (`tells_progress`)"
     WORK = "everyone: there may be something to do, or to stop"
 
 
@@ -72,6 +72,8 @@ class Dialect(Protocol):
     """Execution options of a transaction that sees one state."""
     writes: Mapping[str, Any]
     """Execution options of a transaction that writes."""
+    tells_progress: bool
+    """Whether a commit that is `News.PROGRESS` rings the bells, or whoever waits for it looks."""
 
     def engine(self, url: URL, *, create: bool, busy_seconds: float) -> Engine:
         """Connects when it is first used. `create` lets a missing file be made.
@@ -149,8 +151,5 @@ class Dialect(Protocol):
     def hold(self, connection: Connection, name: str) -> None:
         """Until the transaction ends, no other one holds this name: the others wait."""
 
-    def witness(self, engine: Engine, own: str, *, watches: bool) -> Witness:
-        """Notices commits; `own` is how this process signs its own (`committing`).
-
-        `watches` says whether progress is news to it, too.
-        """
+    def witness(self, engine: Engine, own: str) -> Witness:
+        """Notices commits; `own` is how this process signs its own (`committing`)."""

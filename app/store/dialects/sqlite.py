@@ -42,6 +42,7 @@ class SQLite:
 
     reads: Mapping[str, Any] = {}
     writes: Mapping[str, Any] = {"writes": True}
+    tells_progress = True
 
     def engine(self, url: URL, *, create: bool, busy_seconds: float) -> Engine:
         """Makes the folder, and has every connection set up as measured."""
@@ -147,7 +148,7 @@ class SQLite:
     def hold(self, connection: Connection, name: str) -> None:
         """Nothing: a write holds the whole database."""
 
-    def witness(self, engine: Engine, own: str, *, watches: bool) -> "DataVersion":  # noqa: ARG002
+    def witness(self, engine: Engine, own: str) -> "DataVersion":  # noqa: ARG002
         """A connection that notices the commits of all others, this process's too."""
         return DataVersion(engine.url.database or "")
 

@@ -10,6 +10,7 @@ from app.api import pace
 from app.api.pace import Paces
 from app.store import database, doorbell
 from app.store.database import Database
+from app.store.dialects.sqlite import SQLite
 
 
 @pytest.fixture
@@ -61,6 +62,20 @@ def test_without_a_bell_loops_look_all_the_time(
 ) -> None:
     monkeypatch.setattr(pace, "QUIET_SECONDS", 1e6)
     (tmp_path / "traind.db.bells").touch()
+
+    async def played() -> None:
+        paces = Paces(store)
+        await paces.add().next_look()
+        paces.close()
+
+    asyncio.run(played())
+
+
+def test_where_no_ring_tells_of_progress_the_time_is_over_sooner(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "QUIET_SECONDS", 1e6)
+    monkeypatch.setattr(SQLite, "tells_progress", False)
 
     async def played() -> None:
         paces = Paces(store)
