@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from worker.training.dense import Dense
 
@@ -33,6 +33,71 @@ class Update:
     def finish(self) -> None:
         """Ends the step."""
         self._optimizer.step()
+
+
+class Moments(Update):
+    """Adam and AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) by torch's fused kernel.
+
+    A block of rows at a time, so that its gradient is still in the cache when it is used.
+    """
+
+    def __init__(self, layers: list[Dense], optimizer: Optimizer) -> None:
+        self._group = optimizer.param_groups[0]
+        is_decoupled = self._group["decoupled_weight_decay"]
+        self._move = torch._fused_adamw_ if is_decoupled else torch._fused_adam_
+        self._steps: dict[Dense, list[Tensor]] = {}
+        self._blocks: dict[Dense, list[tuple[Tensor, Tensor, Tensor, Tensor]]] = {}
+        self._biases: dict[Dense, tuple[Tensor, Tensor, Tensor]] = {}
+        for layer in layers:
+            of_weight, of_bias = (
+                _adam_state(optimizer, parameter) for parameter in layer.parameters
+            )
+            self._steps[layer] = [of_weight["step"], of_bias["step"]]
+            rows = rows_together(layer.weight)
+            gradient = torch.empty_like(layer.weight[:rows])
+            whole = layer.weight, of_weight["exp_avg"], of_weight["exp_avg_sq"]
+            self._blocks[layer] = [
+                (gradient[: len(weight)], weight, mean, square)
+                for weight, mean, square in zip(*(each.split(rows) for each in whole), strict=True)
+            ]
+            self._biases[layer] = layer.bias, of_bias["exp_avg"], of_bias["exp_avg_sq"]
+
+    def __call__(self, layer: Dense, error: Tensor, inputs: Tensor) -> None:
+        """Takes a layer's error transposed, (units, B), and its inputs, (B, inputs)."""
+        steps, blocks = self._steps[layer], self._blocks[layer]
+        torch._foreach_add_(steps, 1)
+        parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
+        for (gradient, *block), part in zip(blocks, parts, strict=True):
+            if part.dtype == gradient.dtype:
+                torch.mm(part, inputs, out=gradient)
+            else:
+                gradient.copy_(torch.mm(part, inputs))
+            self._step(gradient, block, steps[0])
+        bias, *moments = self._biases[layer]
+        self._step(error.sum(1).to(bias.dtype), [bias, *moments], steps[1])
+
+    def _step(self, gradient: Tensor, block: list[Tensor], step: Tensor) -> None:
+        parameter, mean, square = block
+        group = self._group
+        beta1, beta2 = group["betas"]
+        self._move(
+            [parameter],
+            [gradient],
+            [mean],
+            [square],
+            [],
+            [step],
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def finish(self) -> None:
+        """Ends the step: every layer is up to date."""
 
 
 class Descent(Update):
@@ -101,6 +166,16 @@ def velocities(layer: Dense, optimizer: Optimizer) -> tuple[Tensor, Tensor] | No
     return weight, bias
 
 
+def _adam_state(optimizer: Optimizer, parameter: Tensor) -> dict[str, Tensor]:
+    """Adam's own, as it makes it in its first step: the means of gradients and of their squares."""
+    state: dict[str, Tensor] = optimizer.state[parameter]
+    if not state:
+        state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        state["exp_avg"] = torch.zeros_like(parameter)
+        state["exp_avg_sq"] = torch.zeros_like(parameter)
+    return state
+
+
 def rows_together(weight: Tensor) -> int:
     """How many rows of a layer's weights (units, inputs) are updated together."""
     return -(-len(weight) // max(1, weight.numel() // TOGETHER))
@@ -124,15 +199,10 @@ def updating(
     layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
 ) -> Update:
     """How an optimizer updates these layers; `Descent` has what the last parameter means."""
-    if not is_plain(optimizer):
+    if optimizer._optimizer_step_pre_hooks:  # such as clipping, which needs all gradients
         return Update(layers, optimizer)
-    return Descent(layers, optimizer, sums_are_products=sums_are_products)
-
-
-def is_plain(optimizer: Optimizer) -> bool:
-    """Whether it is SGD as `Descent` does it, and nothing, such as clipping, comes before it."""
-    return (
-        type(optimizer) is SGD
-        and not optimizer.param_groups[0]["nesterov"]
-        and not optimizer._optimizer_step_pre_hooks
-    )
+    if type(optimizer) is SGD and not optimizer.param_groups[0]["nesterov"]:
+        return Descent(layers, optimizer, sums_are_products=sums_are_products)
+    if type(optimizer) in {Adam, AdamW}:
+        return Moments(layers, optimizer)
+    return Update(layers, optimizer)
