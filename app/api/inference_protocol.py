@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from app.api import json_numbers
 from app.api.body import utf8_text
 from app.api.predict_body import most_inputs
 from app.api.problem_kinds import InvalidBody
@@ -96,7 +97,6 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
 
 
 _request = msgspec.json.Decoder(InferRequest)
-_flat = msgspec.json.Decoder(list[float])
 
 
 def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
@@ -206,11 +206,10 @@ def _numbers(tensor: InputTensor, binary: bytes) -> NDArray[Any]:
     data = bytes(tensor.data)
     if data == b"null" or binary:
         raise InvalidBody(f"{INPUT}: send data, or binary_data_size and the bytes.")
-    try:
-        return np.array(_flat.decode(data))
-    except msgspec.MsgspecError:  # nested lists are allowed too
-        pass
-    try:
+    numbers = json_numbers.row(data)
+    if numbers is not None:
+        return numbers
+    try:  # nested lists are allowed too
         return np.array(msgspec.json.decode(data), dtype=np.float64)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidBody(f"{INPUT}: data must be numbers in lists of equal length.") from error

@@ -8,9 +8,12 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from app.api import json_numbers
 from app.api.body import utf8_text
+from app.api.json_numbers import Numbers
 from app.api.plain_words import pointer
 from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput, files
@@ -30,6 +33,9 @@ MAX_PIXELS = 2**25
 INLINE_BYTES = 2**18
 """Numbers in up to this many bytes are read on the event loop; a thread costs more than they do."""
 
+BRIGHTEST = 255
+"""Highest number in a byte; as unsigned ones, those below 0 are above it."""
+
 PARSED_BYTES = 16
 """Bytes of memory that a byte of JSON takes while it is read: `0,` becomes a float in a list."""
 
@@ -47,7 +53,7 @@ class ModelInputs(NamedTuple):
 
 
 class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A JSON body. Null means what the query says."""
+    """A JSON body, its inputs still as JSON. Null means what the query says."""
 
     inputs: msgspec.Raw
     model: Ref | None = None
@@ -58,7 +64,6 @@ class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
 
 _body = msgspec.json.Decoder(PredictBody)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
-_rows = msgspec.json.Decoder(list[list[int]])
 _text = msgspec.json.Decoder(str)
 _nested: dict[int, msgspec.json.Decoder[Any]] = {
     1: msgspec.json.Decoder(list[float]),
@@ -74,12 +79,40 @@ def most_inputs(signature: Signature | TableSignature) -> int:
     return max(1, min(MAX_INPUTS, MAX_PIXELS // prod(signature.input_shape)))
 
 
-def read(body: bytes) -> PredictBody:
-    """The body, with its inputs still in JSON.
+class Read(NamedTuple):
+    """A body, and its inputs as rows of numbers where they are nothing else."""
+
+    sent: PredictBody
+    numbers: Numbers | None
+
+
+def read(body: bytes) -> Read:
+    """The body. Its inputs are read at once where they are rows of not too many numbers.
 
     Raises:
         InvalidBody: not JSON, or a field is missing, unknown, or no value that can be used.
     """
+    return _with_numbers(body) or Read(_fields(body), None)
+
+
+def _with_numbers(body: bytes) -> Read | None:
+    """A body with one list, its rows of numbers; None if it is another, or wrong in some way."""
+    begin, end = body.find(b"["), body.rfind(b"]") + 1
+    if not 0 < begin < end or end - begin > INLINE_BYTES:
+        return None
+    inputs = body[begin:end]
+    numbers = json_numbers.rows(inputs)
+    if numbers is None:
+        return None
+    try:
+        sent = _body.decode(utf8_text(b"%b[]%b" % (body[:begin], body[end:])))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    sent.inputs = msgspec.Raw(inputs)
+    return Read(sent, numbers)
+
+
+def _fields(body: bytes) -> PredictBody:
     try:
         sent = _body.decode(utf8_text(body))
     except msgspec.ValidationError as error:
@@ -98,7 +131,7 @@ def read(body: bytes) -> PredictBody:
 
 
 async def model_inputs(
-    inputs: msgspec.Raw,
+    read: Read,
     signature: Signature,
     given: Range | None,
     preprocess: Preprocess,
@@ -110,7 +143,10 @@ async def model_inputs(
         InvalidInput: with the index of the input that is wrong.
         Overloaded: too many requests wait to be read already.
     """
-    content = bytes(inputs)
+    pixels = _pixels(read.numbers, signature, given)
+    if pixels is not None:
+        return ModelInputs(pixels, pixel_arrays.find_warnings(pixels, signature, given))
+    content = bytes(read.sent.inputs)
     reader = partial(_parsed, content, signature, given)
     if b'"' in content or len(content) > INLINE_BYTES:
         parsed = await decoding.run(len(content) * PARSED_BYTES, reader)
@@ -160,9 +196,9 @@ def _parsed(
     Raises:
         InvalidInput: with the index of the input that is wrong.
     """
-    rows = _flat_rows(content, signature, given)
-    if rows is not None:
-        return rows
+    pixels = _pixels(json_numbers.rows(content), signature, given)
+    if pixels is not None:
+        return pixels
     many = _separate(content, signature)
     most = most_inputs(signature)
     if not 1 <= len(many) <= most:
@@ -172,18 +208,18 @@ def _parsed(
     return opened
 
 
-def _flat_rows(content: bytes, signature: Signature, given: Range | None) -> Pixels | None:
-    """The commonest body at once: lists of 0 to 255, all in a row. None if it is another."""
-    try:
-        rows = _rows.decode(content)
-        flat = b"".join(map(bytes, rows))  # refuses what no byte holds
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+def _pixels(numbers: Numbers | None, signature: Signature, given: Range | None) -> Pixels | None:
+    """The commonest body at once: images (n, C, H, W) whose pixels come in a row. None if it is
+    another, or wrong in some way."""
+    if numbers is None or not len(numbers) <= most_inputs(signature):
         return None
-    size = prod(signature.input_shape)
-    if not 1 <= len(rows) <= most_inputs(signature) or any(len(row) != size for row in rows):
+    if numbers.shape[1] != prod(signature.input_shape):
         return None
+    images: NDArray[Any] = numbers.reshape(-1, *signature.input_shape)
+    if images.dtype == np.int64 and images.view(np.uint64).max() <= BRIGHTEST:
+        images = images.astype(np.uint8)
     try:
-        return pixel_arrays.from_bytes(flat, signature, given)
+        return pixel_arrays.in_range(images, signature, given)
     except InvalidInput:  # the long way says which of them it is
         return None
 

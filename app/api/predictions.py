@@ -101,7 +101,8 @@ async def _answer(request: Request, ref: str | None) -> Response:
         else:
             inputs = await _from_file(body, MEDIA_TYPES[kind], signature, asked, decoding)
     elif is_json(kind):
-        sent = predict_body.read(body)
+        read = predict_body.read(body)
+        sent = read.sent
         asked = _combined(asked, sent, ref)
         served = await catalog.find(ref or asked.model)
         signature = served.signature
@@ -111,7 +112,7 @@ async def _answer(request: Request, ref: str | None) -> Response:
         else:
             _check_preprocess(asked, signature, sent)
             inputs = await predict_body.model_inputs(
-                sent.inputs, signature, asked.pixel_range, asked.preprocess, decoding
+                read, signature, asked.pixel_range, asked.preprocess, decoding
             )
     else:
         known = ", ".join(["application/json", RAW, *IMAGES])
