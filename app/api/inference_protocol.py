@@ -206,10 +206,10 @@ def _numbers(tensor: InputTensor, binary: bytes) -> NDArray[Any]:
     data = bytes(tensor.data)
     if data == b"null" or binary:
         raise InvalidBody(f"{INPUT}: send data, or binary_data_size and the bytes.")
-    numbers = json_numbers.row(data)
+    numbers = json_numbers.array(data)
     if numbers is not None:
         return numbers
-    try:  # nested lists are allowed too
+    try:  # such as numbers beyond those of 64 bits
         return np.array(msgspec.json.decode(data), dtype=np.float64)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidBody(f"{INPUT}: data must be numbers in lists of equal length.") from error

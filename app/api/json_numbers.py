@@ -1,4 +1,4 @@
-"""Lists of numbers in JSON, `[...]` and `[[...], [...]]`, straight into an array.
+"""Numbers in lists in JSON, straight into an array.
 
 simdjson makes no Python object of each number. What is anything else gives None, and is read again
 by who can say what is wrong with it.
@@ -17,30 +17,25 @@ KEPT_BYTES = 2**18
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 
 
-def row(text: bytes) -> Numbers | None:
-    """The numbers (k,) of a text that is a list of them."""
-    try:
-        parsed = _parser(text).parse(text)
-        if not isinstance(parsed, simdjson.Array) or text.count(b"[") != 1:
-            return None
-        return _array(parsed)
-    except (ValueError, TypeError, RuntimeError):
-        return None
-
-
-def rows(text: bytes) -> Numbers | None:
-    """The numbers (n, k) of a text that is a list of n lists, each of k numbers."""
+def array(text: bytes) -> Numbers | None:
+    """The numbers of a text that is a list of them, or of lists of equal length, however deep."""
     try:
         parsed = _parser(text).parse(text)
         if not isinstance(parsed, simdjson.Array):
             return None
-        lists: Any = parsed
-        lengths = {len(each) for each in lists}
-        # The array would not tell of lists in these lists.
-        if len(lengths) != 1 or text.count(b"[") != len(parsed) + 1:
+        lists: list[Any] = [parsed]
+        shape, count = [len(parsed)], 1
+        while isinstance(lists[0][0], simdjson.Array):
+            lists = [each for one in lists for each in one]
+            lengths = {len(each) for each in lists}
+            if len(lengths) != 1:
+                return None
+            shape += lengths
+            count += len(lists)
+        if text.count(b"[") != count:  # a list among the numbers, of which the array would not tell
             return None
-        return _array(parsed).reshape(len(parsed), *lengths)
-    except (ValueError, TypeError, RuntimeError):
+        return _array(parsed).reshape(shape)
+    except (ValueError, TypeError, IndexError, RuntimeError):
         return None
 
 

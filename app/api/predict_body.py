@@ -8,7 +8,6 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from app.api import json_numbers
@@ -80,14 +79,14 @@ def most_inputs(signature: Signature | TableSignature) -> int:
 
 
 class Read(NamedTuple):
-    """A body, and its inputs as rows of numbers where they are nothing else."""
+    """A body, and its inputs as an array where they are numbers in lists."""
 
     sent: PredictBody
     numbers: Numbers | None
 
 
 def read(body: bytes) -> Read:
-    """The body. Its inputs are read at once where they are rows of not too many numbers.
+    """The body. Its inputs are read at once where they are numbers, and not too many.
 
     Raises:
         InvalidBody: not JSON, or a field is missing, unknown, or no value that can be used.
@@ -96,12 +95,12 @@ def read(body: bytes) -> Read:
 
 
 def _with_numbers(body: bytes) -> Read | None:
-    """A body with one list, its rows of numbers; None if it is another, or wrong in some way."""
+    """A body whose only list is numbers; None if it is another, or wrong in some way."""
     begin, end = body.find(b"["), body.rfind(b"]") + 1
     if not 0 < begin < end or end - begin > INLINE_BYTES:
         return None
     inputs = body[begin:end]
-    numbers = json_numbers.rows(inputs)
+    numbers = json_numbers.array(inputs)
     if numbers is None:
         return None
     try:
@@ -196,7 +195,7 @@ def _parsed(
     Raises:
         InvalidInput: with the index of the input that is wrong.
     """
-    pixels = _pixels(json_numbers.rows(content), signature, given)
+    pixels = _pixels(json_numbers.array(content), signature, given)
     if pixels is not None:
         return pixels
     many = _separate(content, signature)
@@ -209,13 +208,16 @@ def _parsed(
 
 
 def _pixels(numbers: Numbers | None, signature: Signature, given: Range | None) -> Pixels | None:
-    """The commonest body at once: images (n, C, H, W) whose pixels come in a row. None if it is
-    another, or wrong in some way."""
-    if numbers is None or not len(numbers) <= most_inputs(signature):
+    """The commonest body at once: images (n, C, H, W), from numbers of one image or of several.
+    None if it is another, or wrong in some way."""
+    shape = signature.input_shape
+    known = pixel_arrays.shapes(shape)
+    if numbers is None or not (numbers.shape in known or numbers.shape[1:] in known):
         return None
-    if numbers.shape[1] != prod(signature.input_shape):
+    several = numbers if numbers.shape[1:] in known else numbers[np.newaxis]
+    if len(several) > most_inputs(signature):
         return None
-    images: NDArray[Any] = numbers.reshape(-1, *signature.input_shape)
+    images = pixel_arrays.arranged(several, shape)
     if images.dtype == np.int64 and images.view(np.uint64).max() <= BRIGHTEST:
         images = images.astype(np.uint8)
     try:

@@ -12,47 +12,52 @@ from hypothesis import strategies as st
 
 from app.api import json_numbers, predict_body
 from app.api.problem_kinds import InvalidBody
+from app.images import InvalidInput
+from app.serving.signature import Signature
 
 NUMBERS = st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False)
 OTHER = [
     *("", "5", "null", "{}", "[]", "[1, 2", "[1, 2]]", "[01]", "[+1]", "[.5]", "[1,]", "[NaN]"),
-    *("[true]", "[1, null]", '["1"]', "[[1, true]]", "[[1], [2, 3]]", "[[1, [2]]]", "[[[1]]]"),
-    *("[[1], 2]", "[[1], {}]", '[{"0": 1}]', "[[1e400]]", "[[123456789012345678901234]]"),
+    *("[true]", "[1, null]", '["1"]', "[[1, true]]", "[[1], [2, 3]]", "[[1, [2]]]", "[[1], [[2]]]"),
+    *(
+        "[[1], 2]",
+        "[[[1], [2]], [[3]]]",
+        "[[], []]",
+        "[[1], {}]",
+        '[{"0": 1}]',
+        "[[1e400]]",
+        "[[123456789012345678901234]]",
+    ),
 ]
 
 
-@given(st.lists(NUMBERS, min_size=1))
-def test_a_list_is_the_numbers_that_python_reads(numbers: list[Any]) -> None:
+SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
+
+
+def nested(shape: list[int]) -> st.SearchStrategy[list[Any]]:
+    inner = nested(shape[1:]) if len(shape) > 1 else NUMBERS
+    return st.lists(inner, min_size=shape[0], max_size=shape[0])
+
+
+@given(SHAPES.flatmap(nested))
+def test_lists_are_the_array_that_python_makes(numbers: list[Any]) -> None:
     text = json.dumps(numbers).encode()
-    found = json_numbers.row(text)
+    found = json_numbers.array(text)
     assert found is not None
     np.testing.assert_array_equal(found.astype(np.float64), np.array(json.loads(text), np.float64))
 
 
-@given(
-    st.integers(1, 4).flatmap(
-        lambda k: st.lists(st.lists(NUMBERS, min_size=k, max_size=k), min_size=1)
-    )
-)
-def test_lists_of_equal_length_are_rows(numbers: list[list[Any]]) -> None:
-    found = json_numbers.rows(json.dumps(numbers).encode())
-    assert found is not None
-    np.testing.assert_array_equal(found.astype(np.float64), np.array(numbers, np.float64))
-
-
 @pytest.mark.parametrize("text", OTHER)
 def test_what_is_no_list_of_numbers_is_not_read(text: str) -> None:
-    if text != "[]":
-        assert json_numbers.row(text.encode()) is None
-    assert json_numbers.rows(text.encode()) is None
-    kept = json_numbers.rows(b"[[1, 2], [3, 4]]")  # and nothing of it is in the way of the next
+    assert json_numbers.array(text.encode()) is None
+    kept = json_numbers.array(b"[[1, 2], [3, 4]]")  # and nothing of it is in the way of the next
     assert kept is not None
     assert kept.tolist() == [[1, 2], [3, 4]]
 
 
 def test_what_was_read_stays_as_it_is_when_more_is_read() -> None:
-    first = json_numbers.rows(b"[[1, 2]]")
-    assert json_numbers.rows(b"[[3, 4]]") is not None
+    first = json_numbers.array(b"[[1, 2]]")
+    assert json_numbers.array(b"[[3, 4]]") is not None
     assert first is not None
     assert first.tolist() == [[1, 2]]
 
@@ -61,7 +66,7 @@ def test_threads_read_side_by_side() -> None:
     def reads(number: int) -> bool:
         texts = [json.dumps([[number, each] for each in range(500)]).encode() for _ in range(50)]
         return all(
-            (found := json_numbers.rows(text)) is not None and bool((found[:, 0] == number).all())
+            (found := json_numbers.array(text)) is not None and bool((found[:, 0] == number).all())
             for text in texts
         )
 
@@ -78,7 +83,7 @@ def test_threads_read_side_by_side() -> None:
         '{"inputs": [[1, 2], [3, 4]], "preprocess": null}',
     ],
 )
-def test_a_body_with_rows_of_numbers_says_the_same_as_without_the_short_way(body: str) -> None:
+def test_a_body_of_numbers_says_the_same_as_without_the_short_way(body: str) -> None:
     read = predict_body.read(body.encode())
     assert read.numbers is not None
     assert read.numbers.tolist() == [[1, 2], [3, 4]]
@@ -103,3 +108,28 @@ def test_a_body_that_is_wrong_beside_its_numbers_is_refused_with_the_place(
     with pytest.raises(InvalidBody) as refused:
         predict_body.read(body.encode())
     assert place in f"{refused.value.pointer} {refused.value}"
+
+
+COLOURED = Signature((3, 2, 2), (0.0, 255.0), ["a", "b"])
+GREY = Signature((1, 2, 3), (0.0, 255.0), ["a", "b"])
+
+
+@pytest.mark.parametrize("signature", [COLOURED, GREY], ids=["coloured", "grey"])
+@pytest.mark.parametrize("number", [7, 7.5, 300, -1], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(6,), (12,), (2, 3), (1, 6), (2, 12), (2, 2, 3), (3, 2, 2), (4, 1, 2, 3), (2, 2, 2, 3)],
+)
+def test_the_short_way_gives_the_pixels_of_the_long_one_or_none(
+    signature: Signature, number: float, shape: tuple[int, ...]
+) -> None:
+    numbers = np.arange(np.prod(shape)).reshape(shape) + number
+    found = predict_body._pixels(numbers, signature, None)
+    try:
+        many = predict_body._separate(json.dumps(numbers.tolist()).encode(), signature)
+        long = [predict_body._open(each, 0, signature, None) for each in many]
+    except InvalidInput:
+        assert found is None
+    else:
+        assert found is not None
+        np.testing.assert_array_equal(found, np.stack([np.asarray(each) for each in long]))
