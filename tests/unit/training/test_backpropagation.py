@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.jobspec import DatasetFacts, JobSpec, Loss, Training
-from worker.training import backpropagation, dense, loop, losses, networks, optimization
+from worker.training import backpropagation, dense, descent, loop, losses, networks, optimization
 
 ACTIVATIONS = ["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
 HIDDEN: list[list[int]] = [[], [7], [9, 6], [8, 7, 6, 5]]
@@ -150,6 +150,18 @@ def test_every_optimizer_takes_the_same_steps(
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_weights_that_move_a_block_of_rows_at_a_time_take_the_same_steps(
+    optimizer: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descent, "TOGETHER", 300)  # of 64 x 11 weights: blocks of 6 and 5 rows
+    training = {"optimizer": {"lr": 0.01} | optimizer}
+    expected = trained("autograd", described([11, 6], "tanh"), LOSSES[0], training)
+    got = trained("chain_rule", described([11, 6], "tanh"), LOSSES[0], training)
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_dropout_silences_the_same_units(activation: str) -> None:
     training = {"optimizer": {"lr": 0.1}}
@@ -189,11 +201,12 @@ def test_the_gradients_are_those_of_finite_differences(
                 assert gradient.view(-1)[index].item() == pytest.approx(numeric, abs=1e-7)
 
 
-def test_each_loop_can_take_a_run_over_from_the_other() -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_each_loop_can_take_a_run_over_from_the_other(optimizer: dict[str, object]) -> None:
     def steps(*rules: str) -> list[Tensor]:
         net = network(described([9]))
         layers = dense.fully_connected(net, described([9]).layers)
-        spec = Training.model_validate({"optimizer": {"lr": 0.1}})
+        spec = Training.model_validate({"optimizer": {"lr": 0.01} | optimizer})
         made = optimization.optimizer(spec, net.parameters())
         for rule in rules:
             mean_loss = criterion(LOSSES[0])
