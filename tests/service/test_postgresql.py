@@ -11,6 +11,7 @@ import pytest
 from app.client import Client
 from app.local import Service, running
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.postgresql import Server
 from tests.postgresql import started as started_server
 from tests.service.conftest import problem_of
@@ -34,7 +35,7 @@ def server() -> Iterator[Server]:
 def service(server: Server, tmp_path: Path) -> Iterator[Service]:
     """An API and a worker that share a database on it."""
     url = server.url(server.make())
-    with running(Settings(home=tmp_path, port=0, database_url=url)) as service:
+    with running(Settings(home=calibrated(tmp_path), port=0, database_url=url)) as service:
         yield service
 
 
