@@ -25,17 +25,17 @@ DOWN_SECONDS = 3.0
 """How long the server is away: each loop of the service meets it."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """One that may be killed."""
     yield from started_server()
 
 
-@pytest.fixture
-def service(server: Server, tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def service(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An API and a worker that share a database on it."""
-    url = server.url(server.make())
-    with running(Settings(home=calibrated(tmp_path), port=0, database_url=url)) as service:
+    home, url = calibrated(tmp_path_factory.mktemp("home")), server.url(server.make())
+    with running(Settings(home=home, port=0, database_url=url)) as service:
         yield service
 
 
