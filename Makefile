@@ -3,8 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pip's own options (an index, a proxy) come from the environment, as everywhere.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# A process of tests for each processor; the tests of a file share what they have set up.
-AT_ONCE := -n logical --maxprocesses 4 --dist loadfile
+# A process of tests for each processor; the tests of a file share what they have set up, and the
+# files are taken in the order of tests/conftest.py.
+AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Or each of the processes that tests start would compile the service anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test quick lint format types client reference image-check torture bench bench-peers constraints clean

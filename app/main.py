@@ -77,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         decoding = DecodingPool()
         gc.collect()
         gc.freeze()  # the collector need not look at modules again: 20 us a request
+        gc.enable()  # `python -m app` loads them without it
         own_connection = database.connect(settings.database)
         rates = Rates(settings.rates)
         origins = Origins.of(settings)

@@ -1,5 +1,6 @@
-"""For every test: datasets, decoded once, a service for each file of tests, and how often a long
-test repeats itself. Which database services have is in databases.py.
+"""For every test: datasets, decoded once, and how often a long test repeats itself.
+
+The services are in shared.py, and which database they have in databases.py.
 
     pytest tests/torture --torture [--seed N] [--database postgresql]
 
@@ -9,24 +10,27 @@ one, so that a change is judged by what it changed, and the long tests make a te
 repetitions, and those of which each takes seconds fewer.
 """
 
+import gc
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.jobspec import BUILT_IN_DATASETS
-from app.local import Service, running
 from tests import databases
 from tests.databases import database_kind
 from tests.postgresql import postgresql
+from tests.shared import api, fresh, service, shared
 from worker import datasets
 from worker.training.dataset import Dataset, load
 
-__all__ = ["database_kind", "postgresql"]
+__all__ = ["api", "database_kind", "fresh", "postgresql", "service", "shared"]
 
 DEFAULT_SEED = 1
+LONG = ("torture", "documents", "diagnosis", "page", "client", "service", "cli")
+"""Folders of files that take long: they come first, or one process would end after the others."""
 
 
 @pytest.fixture(scope="session")
@@ -56,16 +60,6 @@ def mnist(datasets_home: Path, mnist_source: Path) -> Dataset:
     return load(datasets_home / "mnist", BUILT_IN_DATASETS["mnist"])
 
 
-@pytest.fixture(scope="module")
-def service(
-    database_kind: str,  # noqa: ARG001 (made anew when it changes)
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Service]:
-    """An API and a worker, on a home of their own; `database_kind` is of its database."""
-    with running(databases.settings(tmp_path_factory.mktemp("home"))) as service:
-        yield service
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="full counts in the long tests")
     parser.addoption("--seed", type=int, help="of everything that is random; printed at the start")
@@ -78,6 +72,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = random.SystemRandom().randrange(2**32) if full else DEFAULT_SEED
 
 
+def pytest_collection() -> None:
+    gc.disable()  # what tests import stays: a collector that searched it took a third of the time
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.option.seed}, services on {config.option.database}"
 
@@ -87,11 +90,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
     databases.skip_others(items, config.option.database)
     if not config.option.torture:
         for item in items:
             if item.get_closest_marker("torture"):
                 item.add_marker(pytest.mark.skip(reason="takes long: --torture has it"))
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)
 
 
 @pytest.fixture

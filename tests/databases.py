@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from app.settings import Settings
 from app.store import database, migrations
+from tests.calibrated import calibrated
 from tests.postgresql import Server
 
 KINDS = ("sqlite", "postgresql")
@@ -63,7 +64,8 @@ _databases = Databases()
 
 def settings(home: Path, **given: Any) -> Settings:
     """The settings of a service on any free port, with its database where `--database` says."""
-    return Settings(home=home, database_url=_databases.url(home), **{"port": 0} | given)
+    url = _databases.url(home)
+    return Settings(home=calibrated(home), database_url=url, **{"port": 0} | given)
 
 
 def variables(home: Path) -> dict[str, str]:

@@ -12,8 +12,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from app.lifeline import Line, Process
 
 FAILED = 3
@@ -56,6 +54,8 @@ def torchvision_datasets() -> Any:
     except RuntimeError as error:
         if "nms does not exist" not in str(error):
             raise
+
+    import torch  # noqa: PLC0415 (imports of datasets load this module, and need it not)
 
     for name in ("nms", "qnms"):
         schema = "(Tensor dets, Tensor scores, float threshold) -> Tensor"

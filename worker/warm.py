@@ -31,3 +31,4 @@ except Exception:  # it only saves time: a server that died here would take ever
 # What is loaded stays: measured, a fork that searched it for garbage lost 0.25 s, and the memory
 # that it shares with the server.
 gc.freeze()
+gc.enable()  # `worker.cold` has turned it off

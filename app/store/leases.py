@@ -101,7 +101,8 @@ def record(connection: Connection, lease: Lease, reported: Reported) -> None:
         values["first_step_at"] = func.coalesce(jobs.c.first_step_at, now(connection))
     if reported.metrics:
         known = select(jobs.c.metrics).where(jobs.c.id == lease.job_id)
-        values["metrics"] = connection.execute(known).scalar_one() | reported.metrics
+        found = connection.execute(known).scalar_one_or_none()
+        values["metrics"] = (found or {}) | reported.metrics
     if reported.diagnosis is not None:
         values["verdict"] = diagnoses.verdict(reported.diagnosis)
     _fenced(connection, lease, values)

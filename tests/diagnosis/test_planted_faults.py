@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from app.jobspec.patch import corrected
 from tests.diagnosis.draws import spec_of
 from tests.diagnosis.faults import NEEDS_MNIST, PLANTS, code_of, planted
 from tests.diagnosis.patients import Seen, train
+from tests.forking import forking
 from worker.training.dataset import load
 
 SET = "fifth report"
@@ -83,7 +83,7 @@ def outcomes(decoded: Path, repeated: Callable[[int], int]) -> dict[Patient, Out
         Patient(fault, number, decoded) for fault in faults for number in range(repeated(OF_EACH))
     ]
     patients += [Patient("healthy", number, decoded) for number in range(repeated(HEALTHY))]
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), forking()) as pool:
         return dict(zip(patients, pool.map(examine, patients), strict=True))
 
 

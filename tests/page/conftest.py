@@ -24,7 +24,7 @@ from playwright.sync_api import (
 
 from app.client import Client
 from app.local import Service
-from tests.service.conftest import Api, serving
+from tests.service.conftest import Api
 from tests.waiting import ended, until
 
 CHROMIUM = os.environ.get("TRAIND_TEST_CHROMIUM") or shutil.which("chromium")
@@ -107,11 +107,10 @@ def digits(service: Service) -> dict[str, Any]:
 
 
 @pytest.fixture
-def bands(tmp_path: Path) -> Iterator[Api]:
+def bands(fresh: Api) -> Api:
     """An API with a model that tells which of ten bands of rows is bright."""
-    with serving(tmp_path) as api:
-        api.publish()
-        yield api
+    fresh.publish()
+    return fresh
 
 
 @pytest.fixture

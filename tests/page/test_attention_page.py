@@ -1,31 +1,21 @@
 """The start page says what needs attention: failures, a queue without a worker, a full disk."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from app.codes import FailureCode
 from tests import runs
 from tests.page.conftest import goto, picture
-from tests.service.conftest import Api, serving
+from tests.service.conftest import Api
 
 REASON = "The loss is <img src=x onerror=\"document.title='broken'\"> since step 12."
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Api]:
-    """An API without a worker."""
-    with serving(tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-def start(context: BrowserContext, alone: Api, faults: list[str]) -> Page:  # noqa: ARG001
-    """The page of `alone`, which may log no error."""
+def start(context: BrowserContext, fresh: Api, faults: list[str]) -> Page:  # noqa: ARG001
+    """The page of an API without a worker, which may log no error."""
     page = context.new_page()
-    page.goto(alone.service.url)
+    page.goto(fresh.service.url)
     return page
 
 
@@ -42,21 +32,21 @@ def fail(api: Api, name: str) -> str:
     return job
 
 
-def test_a_failed_job_is_named_with_its_reason(start: Page, alone: Api) -> None:
-    job = fail(alone, "went <b>wrong</b>")
+def test_a_failed_job_is_named_with_its_reason(start: Page, fresh: Api) -> None:
+    job = fail(fresh, "went <b>wrong</b>")
     goto(start, "#/")
     expect(attention(start)).to_contain_text(f"went <b>wrong</b> failed: {REASON}")
     expect(start.locator("main b, main img")).to_have_count(0)
     picture(start, "start-attention")
     attention(start).get_by_role("link", name="went <b>wrong</b>").click()
-    expect(start).to_have_url(f"{alone.service.url}/#/jobs/{job}")
+    expect(start).to_have_url(f"{fresh.service.url}/#/jobs/{job}")
 
 
-def test_a_queue_without_a_worker_is_named(start: Page, alone: Api) -> None:
-    fail(alone, "has failed")
+def test_a_queue_without_a_worker_is_named(start: Page, fresh: Api) -> None:
+    fail(fresh, "has failed")
     goto(start, "#/")
     expect(attention(start)).to_contain_text("No worker is alive; the next job would wait.")
-    alone.submit({"name": "waits"})
+    fresh.submit({"name": "waits"})
     expect(attention(start)).to_contain_text("No worker is alive, so jobs wait.")
     expect(attention(start).get_by_text("traind serve")).to_be_visible()
     expect(
@@ -64,8 +54,8 @@ def test_a_queue_without_a_worker_is_named(start: Page, alone: Api) -> None:
     ).to_be_visible()
 
 
-def test_a_full_disk_is_named(start: Page, alone: Api) -> None:
-    fail(alone, "has failed")
+def test_a_full_disk_is_named(start: Page, fresh: Api) -> None:
+    fail(fresh, "has failed")
 
     def fill(route: Route) -> None:
         found = route.fetch().json()

@@ -1,7 +1,6 @@
 """Drawing for a model: in colours, on a sheet of the shape of its input, and never lost."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from tests import runs
 from tests.page import test_try_files as files
 from tests.page.brought import draw, drop, png
 from tests.page.conftest import arrived, forget, goto, hold, picture
-from tests.service.conftest import Api, banded_model, serving
+from tests.service.conftest import Api, banded_model
 
 HEIGHT, WIDTH = 16, 48
 PREPARED = {"fit": "crop", "ground": [0, 0, 0]}
@@ -44,13 +43,12 @@ def publish(api: Api, **signature: Any) -> str:
 
 
 @pytest.fixture
-def coloured(context: BrowserContext, tmp_path: Path, faults: list[str]) -> Any:  # noqa: ARG001
+def coloured(context: BrowserContext, fresh: Api, faults: list[str]) -> Page:  # noqa: ARG001
     """The page of an API with a model of wide pictures in colours."""
-    with serving(tmp_path) as api:
-        publish(api)
-        page = context.new_page()
-        page.goto(api.service.url)
-        yield page
+    publish(fresh)
+    page = context.new_page()
+    page.goto(fresh.service.url)
+    return page
 
 
 def answer(page: Page) -> Any:

@@ -1,9 +1,7 @@
 """Trying a model of a table: typed rows, and what each column contributes to the answer."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
@@ -11,7 +9,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from tests.page.conftest import arrived, forget, goto, hold, picture
 from tests.page.test_try_keyboard import tab_to
 from tests.service import rows
-from tests.service.conftest import Api, serving
+from tests.service.conftest import Api
 
 SPACED = "years of age"
 COLUMNS = [rows.JOB, replace(rows.AGE, name=SPACED), rows.BORN]
@@ -22,11 +20,10 @@ CONTRIBUTIONS = """async ([row, columns]) => {
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[Api]:
+def people(fresh: Api) -> Api:
     """An API with a model that is surer of the second class with age; 40 is even."""
-    with serving(tmp_path) as api:
-        rows.publish(api, COLUMNS)
-        yield api
+    rows.publish(fresh, COLUMNS)
+    return fresh
 
 
 @pytest.fixture

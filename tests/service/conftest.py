@@ -83,18 +83,9 @@ def serving(home: Path, **settings: Any) -> Iterator[Api]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
-def api(
-    database_kind: str,  # noqa: ARG001 (made anew when it changes)
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Api]:
-    with serving(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
-    """A client of the module's own `service`, with all its processes up; it leaves no job."""
+    """A client of the file's `service`, with all its processes up; it leaves no job."""
     service.start(*(name for name, each in service.processes.items() if each.poll() is not None))
     with Client(service.url) as client:
         yield client

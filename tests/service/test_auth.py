@@ -106,12 +106,11 @@ def by_scope(guarded: Api) -> dict[Scope, dict[str, str]]:
     return {scope: make(guarded, scope) for scope in Scope}
 
 
-def test_nobody_is_asked_until_the_first_key_is_made(tmp_path: Path) -> None:
-    with serving(tmp_path) as api:
-        assert api.http.get("/jobs").status_code == 200
-        headers = make(api, "read")
-        problem_of(api.http.get("/jobs"), 401, "unauthorized")
-        assert api.http.get("/jobs", headers=headers).status_code == 200
+def test_nobody_is_asked_until_the_first_key_is_made(fresh: Api) -> None:
+    assert fresh.http.get("/jobs").status_code == 200
+    headers = make(fresh, "read")
+    problem_of(fresh.http.get("/jobs"), 401, "unauthorized")
+    assert fresh.http.get("/jobs", headers=headers).status_code == 200
 
 
 def test_every_route_of_the_app_declares_its_scope() -> None:
@@ -226,17 +225,16 @@ def test_a_revoked_keys_streams_and_waits_end_within_a_second(guarded: Api) -> N
         assert any("cancelled" in line for line in good_lines)
 
 
-def test_the_first_key_ends_the_streams_that_began_without_one(tmp_path: Path) -> None:
-    with serving(tmp_path) as api:
-        job = api.submit()
-        stream = {"Accept": "text/event-stream"}
-        with api.http.stream(
-            "GET", f"/jobs/{job}/events", headers=stream, timeout=HANG_SECONDS
-        ) as mine:
-            lines = mine.iter_lines()
-            assert next(lines) == "event: state"
-            make(api, "read")
-            list(lines)  # until the service ends the stream
+def test_the_first_key_ends_the_streams_that_began_without_one(fresh: Api) -> None:
+    job = fresh.submit()
+    stream = {"Accept": "text/event-stream"}
+    with fresh.http.stream(
+        "GET", f"/jobs/{job}/events", headers=stream, timeout=HANG_SECONDS
+    ) as mine:
+        lines = mine.iter_lines()
+        assert next(lines) == "event: state"
+        make(fresh, "read")
+        list(lines)  # until the service ends the stream
 
 
 def test_jobs_and_promotions_record_their_key(guarded: Api) -> None:

@@ -16,6 +16,7 @@ import pytest
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.s3 import BUCKET, Proxy, Server, proxy, s3
 from tests.service.conftest import problem_of
 from tests.waiting import ended, until
@@ -36,7 +37,7 @@ def hosts(folder: Path, *names: str, **settings: str) -> Iterator[dict[str, Serv
     with ExitStack() as running:
         started = {}
         for name in names:
-            started[name] = Service(Settings(home=folder / name, port=0, **given))
+            started[name] = Service(Settings(home=calibrated(folder / name), port=0, **given))
             running.callback(started[name].stop)
             started[name].start("app" if name.startswith("app") else "worker")
         yield started

@@ -1,17 +1,18 @@
 """Making, naming and listing datasets: what is refused is not stored."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.service.conftest import Api, problem_of, serving
+from tests.service.conftest import Api, problem_of
+from tests.shared import empty
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with serving(tmp_path_factory.mktemp("datasets")) as api:
-        yield api
+def api(api: Api) -> Api:
+    """Without a dataset."""
+    empty(api.database, api.service.url)
+    return api
 
 
 def listed(api: Api, **query: Any) -> list[str]:

@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.store import keys
 from app.store.keys import Limits, Scope
 from tests import databases
-from tests.service.conftest import Api, band, problem_of, serving
+from tests.service.conftest import Api, band, problem_of
 
 EVIL = "https://evil.example"
 CHANGES = [("POST", "/jobs"), ("POST", "/jobs/job_x/cancel"), ("POST", "/predict")]
@@ -81,17 +81,16 @@ def test_probes_and_the_documentation_answer_under_any_name(api: Api) -> None:
         assert api.http.get(path, headers={"Host": "lb.internal.example"}).status_code == 200
 
 
-def test_with_keys_any_name_may_stand_before_the_service(tmp_path: Path) -> None:
-    with serving(tmp_path) as api:
-        with api.database.write() as connection:
-            _, token = keys.create(connection, "x", frozenset([Scope.ADMIN]), Limits())
-        proxied = {"Host": "traind.example", "Origin": "https://traind.example"}
-        headers = proxied | {"Authorization": f"Bearer {token}"}
-        while api.http.get("/jobs").status_code == 200:  # the key is not known yet
-            pass
-        assert api.http.get("/jobs", headers=headers).status_code == 200
-        assert api.http.post("/jobs", json={}, headers=headers).status_code == 201
-        problem_of(api.http.get("/jobs", headers=proxied), 401, "unauthorized")
+def test_with_keys_any_name_may_stand_before_the_service(fresh: Api) -> None:
+    with fresh.database.write() as connection:
+        _, token = keys.create(connection, "x", frozenset([Scope.ADMIN]), Limits())
+    proxied = {"Host": "traind.example", "Origin": "https://traind.example"}
+    headers = proxied | {"Authorization": f"Bearer {token}"}
+    while fresh.http.get("/jobs").status_code == 200:  # the key is not known yet
+        pass
+    assert fresh.http.get("/jobs", headers=headers).status_code == 200
+    assert fresh.http.post("/jobs", json={}, headers=headers).status_code == 201
+    problem_of(fresh.http.get("/jobs", headers=proxied), 401, "unauthorized")
 
 
 def test_an_application_in_a_test_client_answers_under_the_clients_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app.client import Client
 from app.local import Service, running
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.postgresql import Server
 from tests.postgresql import started as started_server
 from tests.service.conftest import problem_of
@@ -24,17 +25,17 @@ DOWN_SECONDS = 3.0
 """How long the server is away: each loop of the service meets it."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """One that may be killed."""
     yield from started_server()
 
 
-@pytest.fixture
-def service(server: Server, tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def service(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An API and a worker that share a database on it."""
-    url = server.url(server.make())
-    with running(Settings(home=tmp_path, port=0, database_url=url)) as service:
+    home, url = calibrated(tmp_path_factory.mktemp("home")), server.url(server.make())
+    with running(Settings(home=home, port=0, database_url=url)) as service:
         yield service
 
 

@@ -14,6 +14,7 @@ from app.client import Client
 from app.jobspec import JobSpec
 from app.local import Service, running
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.service.test_main_job import DIGITS, LONG, digest, lines, states
 from tests.unit.training.runs import run
 from tests.waiting import HANG_SECONDS, ended, started, until
@@ -43,7 +44,7 @@ TOGETHER = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("home")
-    with running(Settings(home=home, port=0, engine="ray", slots=2)) as service:
+    with running(Settings(home=calibrated(home), port=0, engine="ray", slots=2)) as service:
         yield service
 
 

@@ -10,6 +10,7 @@ from app.cli.error_lines import told
 from app.client import Client
 from app.local import running
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.postgresql import Server
 from tests.service.test_main_job import digest
 from tests.waiting import ended, started, until
@@ -31,7 +32,7 @@ def migrate(source: object, target: object, *options: str) -> str:
 
 def test_a_service_goes_on_upon_postgresql(tmp_path: Path, postgresql: Server) -> None:
     url = postgresql.url(postgresql.make())
-    file, settings = tmp_path / "traind.db", Settings(home=tmp_path, port=0)
+    file, settings = tmp_path / "traind.db", Settings(home=calibrated(tmp_path), port=0)
     with running(settings) as service, Client(service.url) as client:
         whole = ended(client, client.submit(SPEC))
         paused = started(client, client.submit(SPEC))

@@ -20,6 +20,7 @@ from app.store import database, outbox, tables
 from app.store.outbox import Work
 from tests import databases
 from tests.receiver import Received, Receiver, allow, receiving
+from tests.shared import empty
 from tests.waiting import ended, until
 
 QUICK = {
@@ -254,27 +255,23 @@ def test_a_file_that_was_spoilt_refuses_jobs_with_webhooks_alone(
     assert client.cancel(submit(client)["id"])
 
 
-def test_jobs_of_a_key_are_told_of(tmp_path: Path) -> None:
-    with receiving() as receiver:
-        file = allow(tmp_path / "webhooks.toml", ci=receiver.port)
-        service = Service(databases.settings(tmp_path / "home", webhooks=file))
-        made = subprocess.run(
-            [
-                *(Path(sys.executable).with_name("traind"), "keys", "create", "nightly"),
-                *("--scope", "write", "--scope", "read", "--webhook", "ci", "--json"),
-            ],
-            env=service.settings.environment(),
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        key = json.loads(made.stdout)
-        assert key["webhooks"] == ["ci"]
-        try:
-            service.start("app", "worker")
-            with Client(service.url, key=key["token"]) as client:
-                job = ended(client, client.submit(QUICK))
-            until(lambda: receiver.received)
-        finally:
-            service.stop()
+def test_jobs_of_a_key_are_told_of(service: Service, receiver: Receiver) -> None:
+    made = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("traind"), "keys", "create", "nightly"),
+            *("--scope", "write", "--scope", "read", "--webhook", "ci", "--json"),
+        ],
+        env=service.settings.environment(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    key = json.loads(made.stdout)
+    assert key["webhooks"] == ["ci"]
+    until(lambda: httpx.get(f"{service.url}/jobs").status_code == 401)
+    with Client(service.url, key=key["token"]) as client:
+        job = ended(client, client.submit(QUICK))
+    until(lambda: receiver.received)
+    with closing(database.connect(service.settings.database)) as opened:
+        empty(opened, service.url)  # the other tests have no key
     (came,) = receiver.received
     assert came.event["data"]["job"]["id"] == job["id"]

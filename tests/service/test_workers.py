@@ -13,6 +13,7 @@ from app import lifeline
 from app.client import Client
 from app.local import Service, running
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.service.test_main_job import DIGITS, LONG
 from tests.waiting import ended, started, until
 from worker.training.dataset import Dataset
@@ -51,7 +52,7 @@ def service(
 ) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("workers")
     shutil.copytree(datasets_home, home / "datasets")
-    settings = Settings(home=home, port=0, worker_name="a", worker_labels="zone=a")
+    settings = Settings(home=calibrated(home), port=0, worker_name="a", worker_labels="zone=a")
     with running(settings) as service, Client(service.url) as client:
         until(client.workers)
         yield service

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,39 +16,33 @@ from app.store.database import Database
 from app.store.errors import DatabaseBusy, SchemaMismatch
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND
 from app.store.tables import metadata
+from tests.forking import forking
 from worker.supervisor import DATABASE_SECONDS
 
 PROCESSES = 4
 INCREMENTS = 100
 
-COUNT = """
-import sys
-from sqlalchemy import text
-from app.store import database
-store = database.connect(sys.argv[1])
-for _ in range(int(sys.argv[2])):
-    with store.write() as connection:
-        n = connection.execute(text("SELECT n FROM counter")).scalar_one()
-        connection.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
-"""
-OPEN = """
-import sys
-from app.store import database, migrations
-store = database.connect(sys.argv[1])
-migrations.migrate(store)
-"""
+
+def count(url: str) -> None:
+    """Reads a number and writes it back one larger, many times."""
+    store = database.connect(url)
+    for _ in range(INCREMENTS):
+        with store.write() as connection:
+            n = connection.execute(text("SELECT n FROM counter")).scalar_one()
+            connection.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
 
 
-def run_together(script: str, *arguments: str) -> None:
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, *arguments], stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(PROCESSES)
-    ]
+def open_empty(url: str) -> None:
+    migrations.migrate(database.connect(url))
+
+
+def run_together(work: Callable[[str], None], url: str) -> None:
+    running = [forking().Process(target=work, args=(url,)) for _ in range(PROCESSES)]
     for process in running:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
+        process.start()
+    for process in running:
+        process.join()
+    assert [process.exitcode for process in running] == [0] * PROCESSES
 
 
 @pytest.mark.sqlite
@@ -55,7 +50,7 @@ def test_no_update_is_lost_between_processes(store: Database, url: str) -> None:
     with store.write() as connection:
         connection.execute(text("CREATE TABLE counter (n INTEGER)"))
         connection.execute(text("INSERT INTO counter VALUES (0)"))
-    run_together(COUNT, url, str(INCREMENTS))
+    run_together(count, url)
     with store.read() as connection:
         assert (
             connection.execute(text("SELECT n FROM counter")).scalar_one() == PROCESSES * INCREMENTS
@@ -64,7 +59,7 @@ def test_no_update_is_lost_between_processes(store: Database, url: str) -> None:
 
 @pytest.mark.parametrize("attempt", range(3))
 def test_processes_may_open_an_empty_database_together(url: str, attempt: int) -> None:  # noqa: ARG001
-    run_together(OPEN, url)
+    run_together(open_empty, url)
     opened = database.connect(url)
     assert migrations.schema_of(opened) == migrations.SCHEMA
     opened.close()

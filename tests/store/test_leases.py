@@ -38,6 +38,7 @@ OUTCOMES: dict[str, Outcome] = {
 }
 WRITES: dict[str, Callable[[Connection, Lease], object]] = {
     "record": lambda connection, lease: runs.record(connection, lease, progress={"step": 1}),
+    "measured": lambda connection, lease: runs.record(connection, lease, metrics={"a": 1.0}),
     **{name: partial(leases.release, outcome=outcome) for name, outcome in OUTCOMES.items()},
 }
 
@@ -101,6 +102,18 @@ def test_no_write_of_a_lost_lease_is_accepted(
     assert job(store, lease.job_id) == before
     with store.read() as connection, pytest.raises(ModelNotFound):
         trained_models.get(connection, "latest")
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_a_run_whose_job_is_gone_has_lost_its_lease(
+    store: Database, write: Callable[[Connection, Lease], object]
+) -> None:
+    lease = held(store)
+    with store.write() as connection:
+        for table in reversed(jobs_table.metadata.sorted_tables):
+            connection.execute(table.delete())
+    with pytest.raises(LeaseLost), store.write() as connection:
+        write(connection, lease)
 
 
 @pytest.mark.parametrize("offset", [-1, 2 * LEASE], ids=["run out", "given before a clock change"])

@@ -24,6 +24,7 @@ from app.client import Client
 from app.jobspec import JobSpec
 from app.local import running
 from app.settings import Settings
+from tests.calibrated import calibrated
 from tests.service.test_main_job import digest, lines
 from tests.service.test_ray import STEADY
 from tests.unit.training.runs import run
@@ -129,7 +130,7 @@ def test_a_job_whose_node_is_killed_goes_on_on_the_next(
     node: Node, home: Path, digits: Dataset, seed: int, repeated: Callable[..., int]
 ) -> None:
     chance, kills = random.Random(seed), repeated(10)
-    settings = Settings(home=home, port=0, engine="ray", ray_address=node.head)
+    settings = Settings(home=calibrated(home), port=0, engine="ray", ray_address=node.head)
     with running(settings) as service, Client(service.url) as client:
         job = client.submit(SPEC)
         for attempt in range(1, kills + 1):

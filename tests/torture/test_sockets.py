@@ -42,8 +42,8 @@ def is_closed(slow: socket.socket, *, sends: bool) -> bool:
         return True
 
 
-def test_slow_sockets_hold_nobody_up_and_are_closed(tmp_path: Path) -> None:
-    with serving(tmp_path) as api, ExitStack() as stack:
+def test_slow_sockets_hold_nobody_up_and_are_closed(api: Api) -> None:
+    with ExitStack() as stack:
         port = int(api.service.url.rpartition(":")[2])
         began = time.monotonic()
         slow = {}
@@ -111,17 +111,16 @@ def test_a_key_that_asks_too_much_does_not_slow_the_others(tmp_path: Path) -> No
     assert quantile([took for took, _ in beside], 0.99) < 0.25
 
 
-def test_a_large_body_on_a_slow_line_is_taken(tmp_path: Path) -> None:
-    with serving(tmp_path) as api:
-        body = b'{"name": "' + b" " * 120_000 + b'"}'
+def test_a_large_body_on_a_slow_line_is_taken(api: Api) -> None:
+    body = b'{"name": "' + b" " * 120_000 + b'"}'
 
-        def slowly() -> Any:
-            for begin in range(0, len(body), 12_000):
-                yield body[begin : begin + 12_000]
-                time.sleep(1.0)
+    def slowly() -> Any:
+        for begin in range(0, len(body), 12_000):
+            yield body[begin : begin + 12_000]
+            time.sleep(1.0)
 
-        answer = api.http.post("/jobs/validate", content=slowly(), headers=JSON)
-        assert answer.status_code == 422
+    answer = api.http.post("/jobs/validate", content=slowly(), headers=JSON)
+    assert answer.status_code == 422
 
 
 def stream_request(job: str) -> bytes:

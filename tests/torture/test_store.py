@@ -1,6 +1,5 @@
 """The database file under many processes, stopped workers, and a damaged log."""
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -9,7 +8,6 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
-from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,13 @@ from app.codes import FailureCode
 from app.store import database, jobs, migrations, recovery, tables, workers
 from app.store.errors import LeaseLost
 from tests import databases, runs
+from tests.forking import forking
 from tests.store.test_leases import MODEL, SPEC
-
-SPAWN: SpawnContext = multiprocessing.get_context("spawn")
 
 
 def in_processes(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
     """What each call gives, all at once, each in a process of its own."""
-    with SPAWN.Pool(len(arguments)) as pool:
+    with forking().Pool(len(arguments)) as pool:
         return pool.starmap(work, arguments, chunksize=1)
 
 
@@ -76,7 +73,7 @@ def open_cold(where: str, moment: float) -> str:
 def test_four_processes_open_an_empty_database(
     tmp_path: Path, repeated: Callable[[int], int]
 ) -> None:
-    with SPAWN.Pool(4) as pool:
+    with forking().Pool(4) as pool:
         for number in range(repeated(200)):
             home = tmp_path / str(number)
             home.mkdir()
@@ -150,12 +147,13 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing(
 ) -> None:
     store = database.connect(databases.address(tmp_path))
     migrations.migrate(store)
+    processes = forking()
     for _ in range(repeated(50)):
         with store.write() as connection:
             jobs.submit(connection, SPEC)
-        here, there = SPAWN.Pipe()
-        mine, its = SPAWN.Pipe()
-        process = SPAWN.Process(target=hold, args=(databases.address(tmp_path), there, its))
+        here, there = processes.Pipe()
+        mine, its = processes.Pipe()
+        process = processes.Process(target=hold, args=(databases.address(tmp_path), there, its))
         process.start()
         job_id = here.recv()
         os.kill(process.pid, signal.SIGSTOP)

@@ -24,6 +24,7 @@ from worker.messages import Command, Order, Report, Stop, decode_report, encode
 log = logging.getLogger("traind.worker")
 
 PRELOAD = [
+    "worker.cold",
     "worker.training_process",  # torch, and scikit-learn and SciPy for the report
     "torch._dynamo",  # the first optimizer imports it: over a second
     "torch._inductor.config",

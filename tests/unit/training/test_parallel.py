@@ -1,6 +1,5 @@
 """Two workers together make the steps of one: real processes, real messages between them."""
 
-import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch.distributed as dist
 
 from app.codes import StopReason
 from app.jobspec import JobSpec
+from tests.forking import forking
 from tests.unit.training.runs import of, run
 from worker.messages import Checkpoint, Epoch, Finished, RunningLoss
 from worker.training.checkpoint import Snapshot
@@ -72,7 +72,7 @@ def worker(rank: int, meeting: Path, digits: Dataset, told: Connection) -> None:
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Any:
     """What both workers say, by spec."""
-    context = multiprocessing.get_context("spawn")
+    context = forking()
     meeting = tmp_path_factory.mktemp("workers") / "meeting"
     pipes = [context.Pipe(duplex=False) for _ in range(2)]
     processes = [

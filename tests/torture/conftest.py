@@ -1,5 +1,0 @@
-"""The API that the service's tests have."""
-
-from tests.service.conftest import api
-
-__all__ = ["api"]
