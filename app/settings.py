@@ -79,7 +79,8 @@ class Settings(BaseSettings):
     worker_labels: str = ""
     """Labels of this worker, such as gpu=a100,zone=b, which jobs may require (docs/workers.md)."""
     worker_threads: int | None = Field(default=None, ge=1, le=1024)
-    """Most threads of one job on this worker; by default the processors that it may use."""
+    """Most threads of one job on this worker; by default the processors that it may use, but 2 at
+    least, for which presets ask."""
     run_memory_mb: int | None = Field(default=None, ge=16)
     """Most memory of one run, in MB, beyond what every run starts with; by default its share of 80%
     of what the worker may use."""

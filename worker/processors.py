@@ -7,6 +7,15 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup/cpu.max")
 """Quota and period of the container, such as `150000 100000`, or `max 100000` (cgroups v2)."""
 
+LEAST_THREADS = 2
+"""Threads of a job that every worker takes: as many as presets ask for. With one processor they
+take turns."""
+
+
+def threads() -> int:
+    """Most threads of a job, where nobody has said it."""
+    return max(LEAST_THREADS, usable())
+
 
 def usable() -> int:
     """Processors that this process may use, at least 1; a part of one counts as one."""

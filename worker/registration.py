@@ -68,7 +68,7 @@ class Registration:
             labels=worker_labels.parsed(settings.worker_labels),
             slots=settings.slots,
             engine=settings.engine,
-            threads=settings.worker_threads or runs.threads or processors.usable(),
+            threads=settings.worker_threads or runs.threads or processors.threads(),
             memory_mb=settings.run_memory_mb or runs.memory_mb or memory.share(settings.slots),
             device=runs.device,
             device_name=runs.device_name,

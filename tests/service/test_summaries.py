@@ -97,8 +97,10 @@ def test_the_overview_counts_and_says_what_to_try_first(fresh: Api) -> None:
     assert shown["worker_alive"] is False
     assert shown["free_bytes"] > 0
     assert shown["reference"] == "digits"
-    (fresh.home / "datasets" / "MNIST" / "raw").mkdir(parents=True)
+    raw = fresh.home / "datasets" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
     assert fresh.http.get("/overview").json()["reference"] == "mnist"
+    raw.rmdir()
 
 
 def test_the_schema_is_the_one_that_jobs_are_read_by(fresh: Api) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app import worker_labels
 from app.jobspec import JobSpec
+from app.jobspec.presets import PRESETS
 from app.settings import BadSettings, Settings
 from app.store import requirements
 from app.store.requirements import Requirements
@@ -84,3 +85,12 @@ def test_a_containers_quota_limits_the_processors(
         file.write_text(quota)
         found.append(processors.usable())
     assert found == [8, 8, 2, 1, 8]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_worker_with_one_processor_takes_the_jobs_of_every_preset(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processors, "usable", lambda: 1)
+    asked = PRESETS[name].spec.get("resources", {}).get("threads", 1)
+    assert asked <= processors.threads()
