@@ -60,6 +60,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of a
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.options
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.scale --write
 	$(BIN)/python -m benchmarks.idle
