@@ -12,6 +12,7 @@ from app.processes import METRICS
 from app.store import tables, workers
 from tests import runs
 from tests.service.conftest import Api, band
+from tests.service.test_follow import progress
 
 RAW = {"Content-Type": "application/octet-stream"}
 
@@ -93,13 +94,14 @@ def test_several_processes_name_the_first_models_and_count_the_rest_together(
         )
 
 
-def test_jobs_workers_and_the_training_rate_are_those_of_the_store(api: Api) -> None:
+def test_jobs_workers_and_the_training_rate_are_those_of_the_store(fresh: Api) -> None:
+    api = fresh  # in which no other job trains
     before = scraped(api)
     lease = api.start(api.submit())
     api.submit()
     with api.database.write() as connection:
         runs.register(connection, "wrk_9", name="gpu9")
-        runs.record(connection, lease, progress={"samples_per_second": 1000.0})
+        runs.record(connection, lease, progress=progress(100) | {"samples_per_second": 1000.0})
     found = scraped(api)
     try:
         assert of(found, "traind_jobs", status="queued") == (

@@ -189,7 +189,8 @@ def test_a_byte_order_mark_before_json_is_passed_over(api: Api) -> None:
     assert api.http.post("/v2/models/latest/infer", content=content, headers=JSON).is_success
 
 
-def test_head_answers_as_get_does_without_a_body(api: Api) -> None:
+def test_head_answers_as_get_does_without_a_body(fresh: Api) -> None:
+    api = fresh  # whose lists show no jobs of other tests
     model, job = api.publish(), finished_job(api)
     named = {"job_id": job, "ref": model, "alias": "latest", "name": model, "version": model}
     paths = [
