@@ -12,7 +12,7 @@ from app.api.cursors import cursor, id_of, number, sort_key
 from app.api.parameters import BYTES, After, LabelFilter, ModelRef, PageSize, label_of
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
-from app.api.state import TheDatabase
+from app.api.state import TheCatalog, TheDatabase
 from app.jobspec import Text
 from app.store import trained_models
 from app.store.database import Database
@@ -123,10 +123,11 @@ def describe_model(ref: ModelRef, wanted: Description, database: TheDatabase) ->
     responses=documented(ModelNotFound, ModelInUse),
 )
 @needs(Scope.ADMIN)
-def delete_model(ref: ModelRef, database: TheDatabase) -> None:
+def delete_model(ref: ModelRef, database: TheDatabase, catalog: TheCatalog) -> None:
     """Deletes a model that no alias names, with its files. Its job stays."""
     with database.write() as connection:
         trained_models.remove(connection, ref)
+    catalog.forget_names()
 
 
 @router.get(
