@@ -73,14 +73,15 @@ def imported(what: str) -> tuple[float, int]:
     return float(printed[0]), int(printed[1])
 
 
-def distributions(name: str, extra: str = "") -> set[str]:
-    """What a distribution needs to be installed on this machine, without itself."""
+def distributions(name: str, *extras: str) -> set[str]:
+    """What a distribution with these extras needs on this machine, without itself."""
     needed: set[str] = set()
     for line in requires(name) or []:
         required = Requirement(line)
-        if required.marker is None or required.marker.evaluate({"extra": extra}):
-            needed |= {required.name} | distributions(required.name)
-    return needed
+        wanted = [{"extra": extra} for extra in extras or ("",)]
+        if required.marker is None or any(map(required.marker.evaluate, wanted)):
+            needed |= {required.name} | distributions(required.name, *required.extras)
+    return needed - {name}
 
 
 def megabytes(name: str) -> float:

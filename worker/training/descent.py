@@ -24,10 +24,7 @@ class Update:
         weight, bias = (parameter.grad for parameter in layer.parameters)
         if weight is None or bias is None:
             raise ValueError("something has removed the gradient's buffers")
-        if error.dtype == weight.dtype:
-            torch.mm(error, inputs, out=weight)
-        else:
-            weight.copy_(torch.mm(error, inputs))
+        multiply(error, inputs, weight)
         bias.copy_(error.sum(1))
 
     def finish(self) -> None:
@@ -35,7 +32,7 @@ class Update:
         self._optimizer.step()
 
 
-class Moments(Update):
+class FusedAdam(Update):
     """Adam and AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) by torch's fused kernel.
 
     A block of rows at a time, so that its gradient is still in the cache when it is used.
@@ -68,10 +65,7 @@ class Moments(Update):
         torch._foreach_add_(steps, 1)
         parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
         for (gradient, *block), part in zip(blocks, parts, strict=True):
-            if part.dtype == gradient.dtype:
-                torch.mm(part, inputs, out=gradient)
-            else:
-                gradient.copy_(torch.mm(part, inputs))
+            multiply(part, inputs, gradient)
             self._step(gradient, block, steps[0])
         bias, *moments = self._biases[layer]
         self._step(error.sum(1).to(bias.dtype), [bias, *moments], steps[1])
@@ -181,6 +175,14 @@ def rows_together(weight: Tensor) -> int:
     return -(-len(weight) // max(1, weight.numel() // TOGETHER))
 
 
+def multiply(error: Tensor, inputs: Tensor, out: Tensor) -> None:
+    """out <- error inputs, the product in the precision of its factors."""
+    if error.dtype == out.dtype:
+        torch.mm(error, inputs, out=out)
+    else:
+        out.copy_(torch.mm(error, inputs))
+
+
 def accumulate(
     total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
 ) -> None:
@@ -204,5 +206,5 @@ def updating(
     if type(optimizer) is SGD and not optimizer.param_groups[0]["nesterov"]:
         return Descent(layers, optimizer, sums_are_products=sums_are_products)
     if type(optimizer) in {Adam, AdamW}:
-        return Moments(layers, optimizer)
+        return FusedAdam(layers, optimizer)
     return Update(layers, optimizer)
