@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from app.jobspec import JobSpec
 from app.local import Service
 from app.settings import Settings
 from benchmarks.machine import describe
@@ -37,7 +38,7 @@ def main() -> None:
     found: dict[int, list[dict[str, float]]] = {count: [] for count in PROCESSES}
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "model.onnx"
-        network.save(graph)
+        network.save(graph, JobSpec())
         home = Path(folder) / "home"
         network.publish(home, [graph.read_bytes()])
         for _ in range(arguments.rounds):

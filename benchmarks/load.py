@@ -221,6 +221,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.plot and find_spec("matplotlib") is None:
         parser.error("--plot needs matplotlib: pip install '.[peers]'")
+    print(machine.describe("torch", "onnxruntime", "fastapi"))
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)
         with running(settings, Path(home) / "log") as service, Client(service.url) as client:
@@ -243,7 +244,6 @@ def main() -> None:
         - statistics.median(row[column] for row in settled[:half])
         for column in (1, 2)
     ]
-    print(machine.describe("torch", "onnxruntime", "fastapi"))
     result = {
         "predictions": len(measured.latencies),
         "errors": len(measured.errors),

@@ -16,17 +16,17 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from app.client import Client
+from app.jobspec.presets import PRESETS
 from app.local import Service
 from app.settings import Settings
-from benchmarks import readme
+from benchmarks import machine, readme
 from benchmarks.contenders import MOMENTUM, RATES
 from benchmarks.estimate import await_calibration
-from benchmarks.machine import describe
 from worker import datasets
 
 PEERS = {
@@ -39,8 +39,39 @@ PEERS = {
     "numpy_loop": "NumPy",
 }
 NEEDS = {"keras_fit": "keras", "jax_steps": "jax", "jax_scan": "jax"}
-BATCHES = (4, 8, 16, 64, 512)
-OURS_SAMPLES = {4: 20_000, 8: 40_000, 16: 60_000, 64: 60_000, 512: 60_000}
+BATCHES = {"mlp": (4, 8, 16, 64, 512), "cnn": (32, 128)}
+OURS_SAMPLES = {
+    "mlp": {4: 20_000, 8: 40_000, 16: 60_000, 64: 60_000, 512: 60_000},
+    "cnn": {32: 6_000, 128: 6_000},
+}
+MODELS: dict[str, dict[str, Any]] = {"mlp": {}, "cnn": PRESETS["mnist-best"].spec["model"]}
+NAMES = {"mlp": "", "cnn": ", the convolutions of `mnist-best`"}
+
+
+class Discipline(NamedTuple):
+    """What all contenders train: a table of its own."""
+
+    optimizer: str
+    precision: str
+    network: str = "mlp"
+
+    def peers(self) -> list[str]:
+        """Those that are installed, the one that all are compared with first."""
+        found = [name for name in PEERS if name not in NEEDS or find_spec(NEEDS[name])]
+        left_out = {"numpy_loop"} if self.precision == "bfloat16" else set()
+        if self.network == "cnn":
+            left_out |= {"textbook", "examples", "numpy_loop"}
+        return [name for name in found if name not in left_out]
+
+
+DISCIPLINES = [
+    Discipline("sgd", "float32"),
+    Discipline("sgd", "bfloat16"),
+    Discipline("adam", "float32"),
+    Discipline("adam", "bfloat16"),
+    Discipline("adam", "float32", "cnn"),
+    Discipline("adam", "bfloat16", "cnn"),
+]
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -52,10 +83,10 @@ ONE_THREAD = {
 class Peer:
     """A contender's process, asked for one round at a time."""
 
-    def __init__(self, name: str, folder: Path, batch: int, optimizer: str, precision: str) -> None:
+    def __init__(self, name: str, folder: Path, batch: int, discipline: Discipline) -> None:
         module = f"benchmarks.contenders.{name}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, str(folder), str(batch), optimizer, precision],
+            [sys.executable, "-m", module, str(folder), str(batch), *discipline],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -87,9 +118,10 @@ class Ours:
 
     compiled_in = 0.0
 
-    def __init__(self, client: Client, batch: int, optimizer: str, precision: str) -> None:
+    def __init__(self, client: Client, batch: int, discipline: Discipline) -> None:
+        optimizer, precision, network = discipline
         self._client = client
-        samples = OURS_SAMPLES[batch]
+        samples = OURS_SAMPLES[network][batch]
         rule: dict[str, Any] = {"name": optimizer, "lr": RATES[optimizer]}
         if optimizer == "sgd":
             rule["momentum"] = MOMENTUM
@@ -97,6 +129,7 @@ class Ours:
         self._samples = samples
         self._spec = {
             "dataset": {"validation_fraction": 0.0, "limit": samples},
+            "model": MODELS[network],
             "training": training,
             "resources": {"threads": 1},
         }
@@ -116,15 +149,12 @@ class Ours:
 
 
 def contest(
-    client: Client, folder: Path, batch: int, optimizer: str, precision: str, rounds: int
+    client: Client, folder: Path, batch: int, discipline: Discipline, rounds: int
 ) -> dict[str, tuple[float, float]]:
     """Median rate, and seconds before the first round, of each contender."""
-    names = [name for name in PEERS if name not in NEEDS or find_spec(NEEDS[name])]
-    if precision == "bfloat16":
-        names.remove("numpy_loop")
-    contenders: dict[str, Peer | Ours] = {"ours": Ours(client, batch, optimizer, precision)}
-    for name in names:
-        contenders[name] = Peer(name, folder, batch, optimizer, precision)
+    contenders: dict[str, Peer | Ours] = {"ours": Ours(client, batch, discipline)}
+    for name in discipline.peers():
+        contenders[name] = Peer(name, folder, batch, discipline)
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, each in contenders.items():
@@ -165,6 +195,7 @@ def main() -> None:
     source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
     if not (source / "MNIST" / "raw").exists():
         sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
+    heading, before = machine.describe("torch", *installed()), machine.others()
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0, datasets=source)
@@ -176,44 +207,46 @@ def main() -> None:
             service.start("app", "worker")
             with Client(service.url) as client:
                 await_calibration(client)  # or the worker would measure itself meanwhile
-                Ours(client, 512, "sgd", "float32").round()
-                for optimizer in ("sgd", "adam"):
-                    for precision in ("float32", "bfloat16"):
-                        lines += table(client, folder, optimizer, precision, arguments.rounds)
+                Ours(client, 512, DISCIPLINES[0]).round()
+                for discipline in DISCIPLINES:
+                    lines += table(client, folder, discipline, arguments.rounds)
         finally:
             service.stop()
-    text = "\n".join([f"{describe('torch', *installed())}:", *lines])
+    heading += f", medians of {arguments.rounds} rounds; {machine.since(before)}:"
+    text = "\n".join([heading, *lines])
     print(text)
     if arguments.write:
         readme.write("training", text)
 
 
-def table(client: Client, folder: Path, optimizer: str, precision: str, rounds: int) -> list[str]:
-    """A Markdown table: samples a second at each batch size, and the ratio to the textbook."""
+def table(client: Client, folder: Path, discipline: Discipline, rounds: int) -> list[str]:
+    """A Markdown table: samples a second at each batch size, and the ratio to the first peer."""
+    optimizer, precision, network = discipline
+    peers = discipline.peers()
     columns = {
-        batch: contest(client, folder, batch, optimizer, precision, rounds) for batch in BATCHES
+        batch: contest(client, folder, batch, discipline, rounds) for batch in BATCHES[network]
     }
     named = "SGD with momentum" if optimizer == "sgd" else "Adam"
-    lines = ["", f"{named}, {precision}:", ""]
+    lines = ["", f"{named}, {precision}{NAMES[network]}:", ""]
+    compared = "the textbook loop" if peers[0] == "textbook" else "PyTorch eager"
     lines.append(
-        "| samples a second (ratio to the textbook loop) | "
-        + " | ".join(f"batch {batch}" for batch in BATCHES)
+        f"| samples a second (ratio to {compared}) | "
+        + " | ".join(f"batch {batch}" for batch in columns)
         + " | first round after |"
     )
-    lines.append("|---" * (len(BATCHES) + 2) + "|")
-    for name in [*PEERS, "ours"]:
-        if name not in columns[BATCHES[0]]:
-            continue
+    lines.append("|---" * (len(columns) + 2) + "|")
+    for name in [*peers, "ours"]:
         cells = [
-            f"{found[name][0]:,.0f} ({found[name][0] / found['textbook'][0]:.2f})"
+            f"{found[name][0]:,.0f} ({found[name][0] / found[peers[0]][0]:.2f})"
             for found in columns.values()
         ]
         waited = max(found[name][1] for found in columns.values())
         label = "**ours, as the job runs it**" if name == "ours" else PEERS[name]
         lines.append(f"| {label} | {' | '.join(cells)} | {waited:.1f} s |")
-    if optimizer == "sgd" and precision == "float32":
+    if discipline == DISCIPLINES[0]:
         reached = [
-            f"{columns[batch]['ours'][0] / multiplication_rate(batch):.0%}" for batch in BATCHES
+            f"{found['ours'][0] / multiplication_rate(batch):.0%}"
+            for batch, found in columns.items()
         ]
         share = " | ".join(reached)
         lines.append(f"| ours, share of the matrix products alone | {share} | |")

@@ -25,7 +25,7 @@ def contender(contest: Contest) -> Iterator[int]:
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     trainset = datasets.MNIST(contest.folder, train=True, transform=transform)
     loader = DataLoader(trainset, batch_size=contest.batch, shuffle=True)
-    model = network().to(device)
+    model = network(contest).to(device)
     descent = optimizer(model, contest)
     model.train()
     while True:

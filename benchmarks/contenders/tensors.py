@@ -11,7 +11,7 @@ from benchmarks.contenders.torch_parts import autocast, network, optimizer
 
 def contender(contest: Contest) -> Iterator[int]:
     images, labels = (torch.from_numpy(array) for array in contest.arrays())
-    net, criterion = network(), nn.CrossEntropyLoss()
+    net, criterion = network(contest), nn.CrossEntropyLoss()
     descent = optimizer(net, contest)
     while True:
         order = torch.randperm(len(labels))

@@ -17,7 +17,7 @@ def contender(contest: Contest) -> Iterator[int]:
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     trainset = datasets.MNIST(contest.folder, train=True, transform=transform)
     loader = DataLoader(trainset, batch_size=contest.batch, shuffle=True)
-    net, criterion = network(), nn.CrossEntropyLoss()
+    net, criterion = network(contest), nn.CrossEntropyLoss()
     descent = optimizer(net, contest)
     running_loss = 0.0
     while True:

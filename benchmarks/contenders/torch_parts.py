@@ -6,8 +6,16 @@ from torch import nn, optim
 from benchmarks.contenders import MOMENTUM, RATES, Contest
 
 
-def network() -> nn.Sequential:
+def network(contest: Contest) -> nn.Sequential:
     torch.set_num_threads(1)
+    if contest.network == "cnn":
+        return nn.Sequential(
+            nn.Unflatten(1, (1, 28, 28)),
+            *(nn.Conv2d(1, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(16, 32, 5, padding=2), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(1568, 128), nn.BatchNorm1d(128), nn.ReLU()),
+            nn.Linear(128, 10),
+        )
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 500), nn.ReLU(), nn.Linear(500, 10))
 
 

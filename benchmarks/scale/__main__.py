@@ -1,40 +1,57 @@
-"""How the store bears many workers and a long history.
+"""How the store bears many workers and a long history, and what data-parallel training gains.
 
-    python -m benchmarks.scale [--seconds 10] [--workers 1 8 32 1000] [--fleet 1 8 32 100]
-        [--history 1000000] [--write]
+    python -m benchmarks.scale [store] [parallel] [--seconds 10] [--workers 1 8 32 1000]
+        [--fleet 1 8 32 100] [--history 1000000] [--write]
 
 `--write` puts the tables into benchmarks/README.md. 1,000 workers that hold jobs are threads of
 two processes; a fleet is of real supervisors, a process each, with two connections each.
 """
 
 import argparse
+import os
 import statistics
+import sys
+from pathlib import Path
 
 from app.store import database
 from benchmarks import readme
 from benchmarks.machine import describe
-from benchmarks.scale import claims, fleet
+from benchmarks.scale import claims, fleet, parallel
 from benchmarks.scale.databases import finish_many, opened, queue_many
 
+HERE = Path(__file__)
+PARTS = ["store", "parallel"]
 MOST_CLAIMS = 1500
 """Jobs that wait for each second of a measurement: more than any database here hands out."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 8, 32, 1000])
     parser.add_argument("--fleet", type=int, nargs="*", default=[1, 8, 32, 100])
     parser.add_argument("--history", type=int, default=1_000_000)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    lines = [describe("sqlalchemy", "psycopg"), ""]
-    lines += _claims(given.workers, [0, given.history], given.seconds)
-    lines += _fleets(given.fleet, given.seconds)
+    if "store" in given.parts:
+        lines = [describe("sqlalchemy", "psycopg"), ""]
+        lines += _claims(given.workers, [0, given.history], given.seconds)
+        lines += _fleets(given.fleet, given.seconds)
+        _show("scale", lines, written=given.write)
+    if "parallel" in given.parts:
+        source = Path(os.environ.get("TRAIND_DATASETS", HERE.parents[3] / "shared" / "data"))
+        if not (source / "MNIST" / "raw").exists():
+            sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
+        lines = [describe("torch", "ray"), "", *parallel.table(source)]
+        _show("parallel", lines, written=given.write)
+
+
+def _show(section: str, lines: list[str], *, written: bool) -> None:
     text = "\n".join(lines)
     print(text)
-    if given.write:
-        readme.write("scale", text)
+    if written:
+        readme.write(section, text)
 
 
 def _claims(workers: list[int], histories: list[int], seconds: float) -> list[str]:

@@ -57,14 +57,3 @@ RAW = Form("/predict", BYTES, lambda images: images.tobytes())
 V2_NUMBERS = Form("/v2/models/classifier/infer", KIND, _v2)
 V2_BINARY = Form("/v2/models/latest/infer", BYTES, _v2_binary)
 OURS = {"JSON": JSON, "raw": RAW, "v2 binary": V2_BINARY}
-
-
-KIND = "application/json"
-BYTES = "application/octet-stream"
-END = b"true}}]}"
-"""Of the JSON part of a binary request."""
-JSON = Form("/predict", KIND, _json)
-RAW = Form("/predict", BYTES, lambda images: images.tobytes())
-V2_NUMBERS = Form("/v2/models/classifier/infer", KIND, _v2)
-V2_BINARY = Form("/v2/models/latest/infer", BYTES, _v2_binary)
-OURS = {"JSON": JSON, "raw": RAW, "v2 binary": V2_BINARY}

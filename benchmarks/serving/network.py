@@ -20,10 +20,11 @@ DESCRIPTION = Description(
 )
 
 
-def save(model: Path) -> None:
-    """Writes the ONNX graph to `model`, and beside it the weights as safetensors."""
-    network = reference(seed=0)
-    model.write_bytes(graph.written(network, JobSpec().layers, DESCRIPTION))
+def save(model: Path, spec: JobSpec) -> None:
+    """Writes the ONNX graph to `model`, and beside it the linear weights as safetensors."""
+    torch.manual_seed(0)
+    network = networks.build(spec).eval()
+    model.write_bytes(graph.written(network, spec.layers, DESCRIPTION))
     layers = {f"{at}.{kind}": value for at, kind, value in _layers(network)}
     save_file(layers, model.with_suffix(".safetensors"))
 

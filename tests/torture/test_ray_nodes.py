@@ -1,7 +1,7 @@
-"""A Ray cluster of two machines, the second of which loses its power at random instants.
+"""A Ray cluster whose nodes lose their power at random instants.
 
-This machine has the head and the service, and offers no processors. The other one is a network
-namespace, which sees nothing of the service's home, as a machine of its own would not.
+This machine has the head and the service, and offers no processors. The others are network
+namespaces, which see nothing of the service's home, as machines of their own would not.
 """
 
 import os
@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -24,6 +25,7 @@ from app.client import Client
 from app.jobspec import JobSpec
 from app.local import running
 from app.settings import Settings
+from app.store import checkpoints, database
 from tests.calibrated import calibrated
 from tests.service.test_main_job import digest, lines
 from tests.service.test_ray import STEADY
@@ -40,29 +42,46 @@ pytestmark = [
         reason="network namespaces need root, iproute2 and util-linux",
     ),
 ]
-HERE, THERE = "10.77.0.1", "10.77.0.2"
+HERE = "10.77.0.1"
 RAY = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--disable-usage-stats"]
 SPEC = STEADY | {"training": STEADY["training"] | {"epochs": 200}}
+SHARED = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[3] / "shared" / "data"))
+BOTH = {
+    "training": {"epochs": 2, "batch_size": 64, "checkpoint_seconds": 1.0},
+    "resources": {"threads": 1, "workers": 2},
+}
+FREE_SECONDS = 5.0
+"""How soon a cancelled job has left the cluster."""
+AWAIT_FREE = """
+import sys, time, ray
+ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
+for _ in sys.stdin:
+    while ray.available_resources().get("CPU", 0) < float(sys.argv[2]):
+        time.sleep(0.05)
+    print("free", flush=True)
+"""
+"""Says, for each line that it reads, that so many processors of a cluster are free again."""
 
 
 class Node:
-    """The other machine."""
+    """A machine of its own, which can be switched off and on."""
 
-    def __init__(self, port: int, hidden: Path) -> None:
-        self.name, self.head, self._hidden = f"traind-{os.getpid()}", f"{HERE}:{port}", hidden
-        cable, end = f"td{os.getpid()}", f"te{os.getpid()}"
-        self._ip("netns", "add", self.name)
-        self._ip("link", "add", cable, "type", "veth", "peer", "name", end)
-        self._ip("link", "set", end, "netns", self.name)
-        self._ip("addr", "add", f"{HERE}/24", "dev", cable)
-        self._ip("-n", self.name, "addr", "add", f"{THERE}/24", "dev", end)
-        self._ip("link", "set", cable, "up")
-        for each in ("lo", end):
-            self._ip("-n", self.name, "link", "set", each, "up")
+    def __init__(self, number: int, bridge: str, head: str, hidden: Path) -> None:
+        self.name, self.head, self._hidden = f"traind-{os.getpid()}-{number}", head, hidden
+        self.address = f"10.77.0.{number + 1}"
+        cable = f"td{os.getpid()}-{number}"
+        ip("netns", "add", self.name)
+        ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        ip("link", "set", cable, "master", bridge)
+        ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", "eth0")
+        ip("link", "set", cable, "up")
+        for each in ("lo", "eth0"):
+            ip("-n", self.name, "link", "set", each, "up")
 
-    def start(self) -> None:
-        """Switches it on: it joins the cluster with two processors."""
-        joins = [f"--address={self.head}", f"--node-ip-address={THERE}", "--num-cpus=2"]
+    def start(self, processors: int) -> None:
+        """Switches it on: it joins the cluster."""
+        joins = [f"--address={self.head}", f"--node-ip-address={self.address}"]
+        joins += [f"--num-cpus={processors}"]
         hide = [
             "unshare",
             "--mount",
@@ -72,6 +91,7 @@ class Node:
         ]
         subprocess.run(
             ["ip", "netns", "exec", self.name, *hide, "sh", *RAY, *joins],
+            env=os.environ | {"GLOO_SOCKET_IFNAME": "eth0"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=True,
@@ -84,7 +104,7 @@ class Node:
 
     def remove(self) -> None:
         self.kill()
-        self._ip("netns", "del", self.name)  # and the cable with it
+        ip("netns", "del", self.name)  # and the cable with it
 
     def _killed(self) -> list[str]:
         asked = ["ip", "netns", "pids", self.name]
@@ -94,8 +114,9 @@ class Node:
                 os.kill(int(each), signal.SIGKILL)
         return found
 
-    def _ip(self, *command: str) -> None:
-        subprocess.run(["ip", *command], check=True)
+
+def ip(*command: str) -> None:
+    subprocess.run(["ip", *command], check=True)
 
 
 @pytest.fixture
@@ -104,21 +125,26 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def node(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    """The other machine, switched off, with the cluster's head beside the service."""
+def nodes(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Node]]:
+    """Two other machines, switched off, with the cluster's head beside the service."""
     home.mkdir()
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "5" * 64)
-    port = address.free_port("127.0.0.1")
-    other = Node(port, tmp_path)
+    port, bridge = address.free_port("127.0.0.1"), f"tb{os.getpid()}"
+    ip("link", "add", bridge, "type", "bridge")
+    ip("addr", "add", f"{HERE}/24", "dev", bridge)
+    ip("link", "set", bridge, "up")
+    others = [Node(number, bridge, f"{HERE}:{port}", tmp_path) for number in (1, 2)]
     options = ["--head", f"--port={port}", f"--node-ip-address={HERE}", "--num-cpus=0", "--block"]
     with (tmp_path / "ray.log").open("wb") as log:
         head = psutil.Popen([*RAY, *options, "--include-dashboard=false"], stdout=log, stderr=log)
     try:
         until(lambda: "Ray runtime started" in (tmp_path / "ray.log").read_text())
-        yield other
+        yield others
     finally:
-        other.remove()
+        for each in others:
+            each.remove()
+        ip("link", "del", bridge)
         left = head.children(recursive=True)
         head.terminate()
         head.wait(HANG_SECONDS)
@@ -127,21 +153,21 @@ def node(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def test_a_job_whose_node_is_killed_goes_on_on_the_next(
-    node: Node, home: Path, digits: Dataset, seed: int, repeated: Callable[..., int]
+    nodes: list[Node], home: Path, digits: Dataset, seed: int, repeated: Callable[..., int]
 ) -> None:
-    chance, kills = random.Random(seed), repeated(10)
+    chance, kills, node = random.Random(seed), repeated(10), nodes[0]
     settings = Settings(home=calibrated(home), port=0, engine="ray", ray_address=node.head)
     with running(settings) as service, Client(service.url) as client:
         job = client.submit(SPEC)
         for attempt in range(1, kills + 1):
-            node.start()
+            node.start(processors=2)
             until(lambda: (client.job(job["id"])["progress"] or {}).get("epoch", 0) > 0)
             time.sleep(chance.uniform(0.0, 3.0))
             node.kill()
             at = time.monotonic()
             until(lambda attempt=attempt: client.job(job["id"])["attempt"] > attempt)
             print(f"noticed after {time.monotonic() - at:.1f} s")
-        node.start()
+        node.start(processors=2)
         job = ended(client, job)
         said = lines(client, job)
         assert job["status"] == "succeeded", job["failure"]
@@ -149,3 +175,79 @@ def test_a_job_whose_node_is_killed_goes_on_on_the_next(
         assert job["attempt"] == kills + 1
         assert any("queued again: the run was lost on the Ray cluster" in line for line in said)
     assert not list(home.glob("datasets/digits"))  # the node has decoded them for itself
+
+
+@pytest.mark.skipif(not (SHARED / "MNIST" / "raw").exists(), reason="MNIST is not here")
+def test_jobs_of_two_nodes_outlive_either_and_a_cancelled_one_leaves_both(
+    nodes: list[Node], home: Path, seed: int, repeated: Callable[..., int]
+) -> None:
+    chance, head = random.Random(seed), nodes[0].head
+    settings = Settings(
+        home=calibrated(home), port=0, datasets=SHARED, engine="ray", ray_address=head
+    )
+    for node in nodes:
+        node.start(processors=1)
+    with running(settings) as service, Client(service.url) as client, _free(head, 2) as is_free:
+        undisturbed = ended(client, client.submit(BOTH))
+        assert undisturbed["status"] == "succeeded", undisturbed["failure"]
+        for _ in range(repeated(10)):
+            job = client.submit(BOTH)
+            until(lambda job=job: client.job(job["id"])["progress"])
+            time.sleep(chance.uniform(0.0, 4.0))
+            node = chance.choice(nodes)
+            stored, made = _newest_checkpoint(home, job), client.job(job["id"])["progress"]["step"]
+            node.kill()
+            node.start(processors=1)
+            job = ended(client, job)
+            assert job["status"] == "succeeded", job["failure"]
+            assert digest(client, job) == digest(client, undisturbed)
+            resumed = [
+                each.data["data"]["step"]
+                for each in client.watch(job["id"])
+                if each.kind == "resumed"
+            ]
+            if stored and job["progress"]["step"] > made:
+                assert resumed
+                assert min(resumed) >= stored
+            print(
+                f"{node.name} killed at step {made}, went on from {resumed}, "
+                f"a checkpoint of step {stored} was stored"
+            )
+        job = client.submit(BOTH | {"training": BOTH["training"] | {"epochs": 50}})
+        until(lambda: client.job(job["id"])["progress"])
+        began = time.monotonic()
+        client.cancel(job["id"])
+        is_free()
+        freed = time.monotonic() - began
+        print(f"the cluster was free {freed:.1f} s after the cancel")
+        assert freed < FREE_SECONDS
+        assert ended(client, job)["status"] == "cancelled"
+
+
+def _newest_checkpoint(home: Path, job: dict[str, Any]) -> int:
+    """The step of the newest one that the service holds; 0 without one."""
+    opened = database.connect(Settings(home=home).database)
+    try:
+        with opened.read() as connection:
+            return checkpoints.newest_step(connection, job["id"]) or 0
+    finally:
+        opened.close()
+
+
+@contextmanager
+def _free(head: str, processors: int) -> Iterator[Callable[[], None]]:
+    """Returns, each time that it is called, when so many processors of the cluster are free."""
+    command = [sys.executable, "-P", "-c", AWAIT_FREE, head, str(processors)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def wait() -> None:
+            print(file=process.stdin, flush=True)
+            assert process.stdout.readline() == "free\n"
+
+        wait()
+        yield wait
+        process.stdin.close()
