@@ -60,7 +60,7 @@ class Discipline(NamedTuple):
         found = [name for name in PEERS if name not in NEEDS or find_spec(NEEDS[name])]
         left_out = {"numpy_loop"} if self.precision == "bfloat16" else set()
         if self.network == "cnn":
-            left_out |= {"textbook", "examples", "numpy_loop"}
+            left_out |= {"textbook", "examples", "numpy_loop", "jax_scan"}
         return [name for name in found if name not in left_out]
 
 

@@ -44,7 +44,7 @@ pytestmark = [
 ]
 HERE = "10.77.0.1"
 RAY = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--disable-usage-stats"]
-SPEC = STEADY | {"training": STEADY["training"] | {"epochs": 200}}
+SPEC = STEADY | {"training": STEADY["training"] | {"epochs": 1500}}
 SHARED = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[3] / "shared" / "data"))
 BOTH = {
     "training": {"epochs": 2, "batch_size": 64, "checkpoint_seconds": 1.0},
@@ -160,8 +160,9 @@ def test_a_job_whose_node_is_killed_goes_on_on_the_next(
     with running(settings) as service, Client(service.url) as client:
         job = client.submit(SPEC)
         for attempt in range(1, kills + 1):
+            before = client.job(job["id"])["progress"]
             node.start(processors=2)
-            until(lambda: (client.job(job["id"])["progress"] or {}).get("epoch", 0) > 0)
+            until(lambda before=before: client.job(job["id"])["progress"] != before)
             time.sleep(chance.uniform(0.0, 3.0))
             node.kill()
             at = time.monotonic()

@@ -60,13 +60,19 @@ class Activations:
     """The buffers of one layer for one batch size, all (B, units)."""
 
     def __init__(
-        self, layer: Dense, batch: int, precision: torch.dtype, sum: Tensor | None = None
+        self,
+        layer: Dense,
+        batch: int,
+        precision: torch.dtype,
+        *,
+        by_unit: bool,
+        sum: Tensor | None = None,
     ) -> None:
         units = len(layer.weight)
         new = partial(torch.empty, dtype=precision, device=layer.weight.device)
 
         def buffer() -> Tensor:
-            return new(units, batch).t() if batch >= BY_UNIT else new(batch, units)
+            return new(units, batch).t() if by_unit else new(batch, units)
 
         self.sum = buffer() if sum is None else sum
         """z: the weighted inputs."""
@@ -80,6 +86,25 @@ class Activations:
         """dLoss/dz."""
 
 
+def activations(
+    layers: list[Dense], batch: int, precision: torch.dtype, first_sum: Tensor | None = None
+) -> list[Activations]:
+    """Those of every layer; `first_sum` is the place of the first one's weighted inputs.
+
+    Outputs lie class by class, as the loss wants them: of 64 images it then takes half the time.
+    """
+    return [
+        Activations(
+            layer,
+            batch,
+            precision,
+            by_unit=batch >= BY_UNIT or layer is layers[-1],
+            sum=None if number else first_sum,
+        )
+        for number, layer in enumerate(layers)
+    ]
+
+
 class Propagation:
     """What a step does behind the weighted inputs of the first layer: no weight is changed."""
 
@@ -91,27 +116,23 @@ class Propagation:
         output = layers[-1].weight
         self._is_exact = precision == output.dtype
         self._is_binary = len(output) == 1
-        self.targets = Targets(criterion, 2 if self._is_binary else len(output), output)
+        self._loss = Loss(criterion, 2 if self._is_binary else len(output), output)
 
     def __call__(
         self,
         weights: list[Tensor],
         biases: list[Tensor],
         at: list[Activations],
-        targets: Tensor,
         labels: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """From z_1, which `at` holds, forward to outputs and loss and back to every d_l.
-
-        `targets` are the target rows of the labels.
-        """
-        outputs = self._forward(weights, biases, at)
+        """From z_1, which `at` holds, forward to outputs and loss and back to every d_l."""
+        outputs = self._forward(weights, biases, at).t()
         if self._is_binary:  # of the logits (0, z) the second is the unit's own
-            outputs = functional.pad(outputs, (1, 0))
-        loss, error = self.targets.loss_and_error(outputs, targets, labels)
-        at[-1].error = error[:, 1:] if self._is_binary else error
+            outputs = functional.pad(outputs, (0, 0, 1, 0))
+        loss, error = self._loss(outputs, labels)
+        at[-1].error = (error[1:] if self._is_binary else error).t()
         self._backward(weights, at)
-        return outputs, loss
+        return outputs.t(), loss
 
     def _forward(
         self, weights: list[Tensor], biases: list[Tensor], at: list[Activations]
@@ -165,9 +186,7 @@ class ChainRule:
         """One step on images (B, ...) with labels (B,)."""
         batch = len(labels)
         if batch not in self._buffers:
-            self._buffers[batch] = [
-                Activations(one, batch, self._precision) for one in self._layers
-            ]
+            self._buffers[batch] = activations(self._layers, batch, self._precision)
         at = self._buffers[batch]
         inputs, weights, biases = images.flatten(1), self._weights, self._biases
         if self._precision != self._weights[0].dtype:
@@ -176,8 +195,7 @@ class ChainRule:
             biases = [bias.to(self._precision) for bias in biases]
         # Not addmm, which copies the bias into every row before it begins.
         torch.mm(inputs, weights[0].t(), out=at[0].sum).add_(biases[0])
-        targets = self._propagate.targets.rows(labels)
-        outputs, loss = self._propagate(weights, biases, at, targets, labels)
+        outputs, loss = self._propagate(weights, biases, at, labels)
         for layer, here in zip(self._layers, at, strict=True):
             self._update(layer, here.error.t(), inputs)
             inputs = here.output
@@ -185,55 +203,53 @@ class ChainRule:
         return Step(labels, outputs, loss)
 
 
-class Targets:
-    """The loss and its derivative, from a table with a target row for each label."""
+class Loss:
+    """A loss and its derivative, from a table with a target column for each label."""
 
     def __init__(self, criterion: Criterion, classes: int, like: Tensor) -> None:
-        self._classes = classes
         one_hot = torch.eye(classes, dtype=like.dtype, device=like.device)
         self._cross_entropy = isinstance(criterion, nn.CrossEntropyLoss)
         self._one_sigmoid = isinstance(criterion, SquaredErrorOfSigmoid)
         self._weights = None
-        self._rows = one_hot
+        self._columns = one_hot
         if isinstance(criterion, nn.CrossEntropyLoss):
             smoothing = criterion.label_smoothing
             weights = one_hot.new_ones(classes) if criterion.weight is None else criterion.weight
-            self._rows = (1 - smoothing) * one_hot * weights + smoothing / classes * weights
+            rows = (1 - smoothing) * one_hot * weights + smoothing / classes * weights
+            self._columns = rows.t().contiguous()
             self._weights = None if criterion.weight is None else weights
-        self._inverses: dict[int, Tensor] = {}
-        self._row_sums = self._rows.sum(1, keepdim=True)
+        self._sums = self._columns.sum(0)
+        self._negative_means: dict[int, Tensor] = {}
 
-    def rows(self, labels: Tensor) -> Tensor:
-        """The target rows of labels (B,), (B, classes)."""
-        return self._rows.index_select(0, labels)
-
-    def loss_and_error(
-        self, outputs: Tensor, targets: Tensor, labels: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The mean loss and dLoss/dz, (B, classes), of outputs (B, classes)."""
-        if self._one_sigmoid:  # E = mean (y - t)^2, dE/dz = 2 (y - t) y (1 - y) / B
-            y = outputs.sigmoid()
-            difference = y - targets
-            mean = 1 / len(labels)
-            loss = difference[:, 1].square().sum() * mean
-            return loss, difference.mul_(y).mul_(1 - y).mul_(2 * mean)
+    def __call__(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean loss and dLoss/dz, (classes, B), of outputs (classes, B)."""
+        batch = labels.shape[0]
         if not self._cross_entropy:
+            return self._squared_error(outputs, self._columns.index_select(1, labels))
+        log_p = torch.log_softmax(outputs, 0)
+        if self._weights is None:  # softmax(z) s - t, with s = 1, by one addition
+            targets = self._negative_mean(batch).index_select(1, labels)
+            loss = torch.dot(log_p.view(-1), targets.view(-1))
+            return loss, targets.add_(log_p.exp_(), alpha=1 / batch)
+        scale = inverse(self._weights.index_select(0, labels).sum())
+        targets = self._columns.index_select(1, labels)
+        loss = torch.dot(log_p.view(-1), targets.view(-1)).mul_(scale).neg_()
+        error = log_p.exp_().mul_(self._sums.index_select(0, labels))
+        return loss, error.sub_(targets).mul_(scale)
+
+    def _squared_error(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        if not self._one_sigmoid:
             difference = outputs - targets
             mean = 1 / difference.numel()
             return difference.square().sum() * mean, difference.mul_(2 * mean)
-        if self._weights is None:
-            scale = self._one_by(labels.shape[0])
-        else:
-            scale = inverse(self._weights.index_select(0, labels).sum())
-        log_p = outputs.log_softmax(1)
-        loss = torch.dot(log_p.view(-1), targets.view(-1)).mul_(scale).neg_()
-        error = log_p.exp_()
-        if self._weights is not None:
-            error.mul_(self._row_sums.index_select(0, labels))
-        return loss, error.sub_(targets).mul_(scale)
+        y = outputs.sigmoid()  # E = mean (y - t)^2, dE/dz = 2 (y - t) y (1 - y) / B
+        difference = y - targets
+        mean = 1 / difference.shape[1]
+        loss = difference[1].square().sum() * mean
+        return loss, difference.mul_(y).mul_(1 - y).mul_(2 * mean)
 
-    def _one_by(self, batch: int) -> Tensor:
-        """1 / B as a tensor: measured, one takes half the time of a number."""
-        if batch not in self._inverses:
-            self._inverses[batch] = self._rows.new_tensor(1 / batch)
-        return self._inverses[batch]
+    def _negative_mean(self, batch: int) -> Tensor:
+        """The table's columns, times -1 / B."""
+        if batch not in self._negative_means:
+            self._negative_means[batch] = self._columns / -batch
+        return self._negative_means[batch]

@@ -27,8 +27,8 @@ HELD_BYTES = 2 * 2**30
 """Images of a part that a GPU holds at most; more are copied to it batch by batch."""
 BLOCK = 512
 """Images that are copied to a GPU at a time."""
-DRAWN = 100_000
-"""Values of the images that are drawn together, where mini-batches are small: 400 kB, a part of a
+DRAWN = 2**18
+"""Values of the images that are drawn together, where mini-batches are small: 1 MB, a part of a
 processor's cache."""
 
 

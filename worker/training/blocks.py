@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from worker.training import descent
-from worker.training.backpropagation import Activations, Propagation
+from worker.training.backpropagation import Activations, Propagation, activations
 from worker.training.block_scalars import Scalars, Sum
 from worker.training.dense import Dense
 from worker.training.loop import Batch, Criterion, Step
@@ -100,12 +100,10 @@ class Buffers:
     def of_step(self, k: int) -> tuple["Products", list[Activations]]:
         """Those of the step k of a block. What it yields stays as it is until the block ends."""
         while len(self._steps) <= k:  # most blocks of a small last mini-batch have one step
-            first, *behind = self._layers
             start = len(self._steps) * self._batch
-            rows, dtype = slice(start, start + self._batch), self.sums.dtype
-            at = [Activations(first, self._batch, dtype, self.sums[rows])]
+            rows = slice(start, start + self._batch)
+            at = activations(self._layers, self._batch, self.sums.dtype, self.sums[rows])
             at[0].error = self.errors[rows]
-            at += [Activations(layer, self._batch, dtype) for layer in behind]
             self._steps.append((Products(self, self._batch, rows), at))
         return self._steps[k]
 
@@ -141,7 +139,7 @@ class Blocks:
         self._biases = [layer.bias for layer in layers]
         self._velocities = descent.velocities(self._first, optimizer)
         self._propagate = Propagation(layers, criterion, self._first.weight.dtype)
-        self._update = descent.updating(self._behind, optimizer, sums_are_products=True)
+        self._update = descent.updating(self._behind, optimizer)
         self._scalars = Scalars(optimizer.param_groups[0], length, self._first.weight.dtype)
         self._length = length
         self._together = descent.rows_together(self._first.weight)
@@ -153,11 +151,9 @@ class Blocks:
     def steps(self, block: list[Batch]) -> Iterator[Step]:
         """The steps of one block."""
         self._begin(block)
-        targets = self._propagate.targets.rows(torch.cat([labels for _, labels in block]))
         try:
-            all_targets = targets.split(self._batch)
-            for (_, labels), targets in zip(block, all_targets, strict=True):
-                outputs, loss = self._step(labels, targets)
+            for _, labels in block:
+                outputs, loss = self._step(labels)
                 is_last = self._made == len(block)
                 if is_last:
                     self._settle()
@@ -182,14 +178,14 @@ class Blocks:
             velocity, of_bias = self._velocities
             torch.addmm(of_bias, inputs, velocity.t(), out=at.velocity_sums[:rows])
 
-    def _step(self, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and loss of the next step."""
         k, buffers = self._made, self._buffers
         products, at = buffers.of_step(k)
         if k:
             has_velocity = self._velocities is not None
             products.complete(self._scalars.weights, has_velocity=has_velocity)
-        found = self._propagate(self._weights, self._biases, at, targets, labels)
+        found = self._propagate(self._weights, self._biases, at, labels)
         if not self._behind:  # the first layer is the output layer, with the error of the loss
             buffers.errors.view(self._length, self._batch, -1)[k] = at[0].error
         for number, layer in enumerate(self._behind, 1):

@@ -73,12 +73,3 @@ def restore_optimizer(optimizer: Optimizer, tensors: Tensors) -> None:
         number, _, key = path.partition(".")
         held.setdefault(int(number), {})[key] = tensor.clone()
     optimizer.load_state_dict(optimizer.state_dict() | {"state": held})
-
-
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of the environment has changed, in words."""
-    return [
-        f"{name} was {before.get(name)}, is {now[name]}"
-        for name in now
-        if before.get(name) != now[name]
-    ]

@@ -100,13 +100,8 @@ class Descent(Update):
     A block of rows at a time, so that its velocity is still in the cache when it is subtracted.
     """
 
-    def __init__(
-        self, layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
-    ) -> None:
-        """`sums_are_products`: the errors of a batch, for the biases, are added up by a product
-        with ones. With small batches that saves 4 us a layer; the last bits are others.
-        """
-        self._ones = layers[0].weight.new_ones(0) if layers and sums_are_products else None
+    def __init__(self, layers: list[Dense], optimizer: Optimizer) -> None:
+        self._ones: dict[tuple[int, torch.dtype], Tensor] = {}
         self._group = optimizer.param_groups[0]
         self._momentum = self._group["momentum"]
         self._decay = self._group["weight_decay"]
@@ -125,16 +120,17 @@ class Descent(Update):
         parts = error.split(len(blocks[0][0])) if len(blocks) > 1 else (error,)
         for (weight, velocity), part in zip(blocks, parts, strict=True):
             self._descend(weight, velocity, part, inputs)
-        self._descend(*self._biases[layer], error, self._ones_of(error.shape[1]))
+        self._descend(*self._biases[layer], error, self._ones_like(error))
 
-    def _ones_of(self, batch: int) -> Tensor | None:
-        """Ones (batch,) where a sum is to be a product with them."""
-        if self._ones is not None and self._ones.shape[0] != batch:
-            self._ones = self._ones.new_ones(batch)
-        return self._ones
+    def _ones_like(self, error: Tensor) -> Tensor:
+        """Ones (B,): a product with them adds a batch up sooner than a sum, by 5 us a layer."""
+        kind = error.shape[1], error.dtype
+        if kind not in self._ones:
+            self._ones[kind] = error.new_ones(error.shape[1])
+        return self._ones[kind]
 
     def _descend(
-        self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor | None
+        self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor
     ) -> None:
         rate = self._group["lr"]
         if not self._momentum:
@@ -183,28 +179,22 @@ def multiply(error: Tensor, inputs: Tensor, out: Tensor) -> None:
         out.copy_(torch.mm(error, inputs))
 
 
-def accumulate(
-    total: Tensor, error: Tensor, inputs: Tensor | None, beta: float, alpha: float
-) -> None:
-    """total <- beta total + alpha error inputs; without inputs, the sum of error over the batch."""
-    if inputs is None:
-        total.mul_(beta).add_(error.sum(1), alpha=alpha)
+def accumulate(total: Tensor, error: Tensor, inputs: Tensor, beta: float, alpha: float) -> None:
+    """total <- beta total + alpha error inputs, the product in the precision of its factors."""
+    if error.dtype != total.dtype:
+        total.mul_(beta).add_(torch.matmul(error, inputs), alpha=alpha)
     elif inputs.ndim == 1:
         total.addmv_(error, inputs, beta=beta, alpha=alpha)
-    elif error.dtype == total.dtype:
+    else:
         total.addmm_(error, inputs, beta=beta, alpha=alpha)
-    else:  # the product in the precision of its factors
-        total.mul_(beta).add_(torch.mm(error, inputs), alpha=alpha)
 
 
-def updating(
-    layers: list[Dense], optimizer: Optimizer, *, sums_are_products: bool = False
-) -> Update:
-    """How an optimizer updates these layers; `Descent` has what the last parameter means."""
+def updating(layers: list[Dense], optimizer: Optimizer) -> Update:
+    """How an optimizer updates these layers."""
     if optimizer._optimizer_step_pre_hooks:  # such as clipping, which needs all gradients
         return Update(layers, optimizer)
     if type(optimizer) is SGD and not optimizer.param_groups[0]["nesterov"]:
-        return Descent(layers, optimizer, sums_are_products=sums_are_products)
+        return Descent(layers, optimizer)
     if type(optimizer) in {Adam, AdamW}:
         return FusedAdam(layers, optimizer)
     return Update(layers, optimizer)

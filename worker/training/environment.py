@@ -30,10 +30,22 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def environment(spec: JobSpec, device: torch.device) -> dict[str, Any]:
-    """The machine, and how gradients are computed: by which rule, and how many mini-batches at a
-    time."""
+    """The machine, and how gradients are computed: by which rule, how many mini-batches at a time,
+    and with products of which precision."""
+    precision = str(method.products(spec, device)).removeprefix("torch.")
     gradient = {"gradient": method.name(spec, device), "block": method.block(spec, device)}
-    return machine(device) | gradient
+    return machine(device) | gradient | {"products": precision}
+
+
+def changes(before: dict[str, Any], now: dict[str, Any], spec: JobSpec) -> list[str]:
+    """What of the environment has changed since a checkpoint, in words."""
+    untold = {"block": 1, "products": spec.training.precision}  # by checkpoints of older versions
+    before = untold | before
+    return [
+        f"{name} was {before.get(name)}, is {value}"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]
 
 
 def machine(device: torch.device) -> dict[str, Any]:

@@ -25,13 +25,13 @@ from worker.messages import (
     RunningLoss,
     Started,
 )
-from worker.training import checkpoint, losses, method, outcome, suspects
+from worker.training import losses, method, outcome, suspects
 from worker.training.augmentation import Augmentation
 from worker.training.backbone import Backbone
 from worker.training.dataset import Dataset, Description
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.diagnosis.document import of_range_test
-from worker.training.environment import choose_device, environment
+from worker.training.environment import changes, choose_device, environment
 from worker.training.evaluation import evaluate
 from worker.training.features import Features
 from worker.training.interruptions import Diverged, Stopping
@@ -278,7 +278,7 @@ class Run:
         if self._backbone is not None:
             self._backbone.check_same(made_in.get("backbone_sha256"))
         self._observer.look(Checkup.hold, content)
-        changed = checkpoint.differences({"block": 1} | made_in, self._environment())
+        changed = changes(made_in, self._environment(), self._spec)
         self._report(Resumed(self._state.position.step, changed))
 
     def _finite(self, loss: float) -> float:

@@ -40,7 +40,7 @@ class RunningMetrics:
         self._epoch_weight = self._epoch_weight + counted * size
         outputs = _joined([each.outputs for each, _ in self._open])
         labels = _joined([each.labels for each, _ in self._open])
-        self._correct += (outputs.argmax(1) == labels).sum()
+        self._correct += (outputs.max(1).indices == labels).sum()
         self._samples += len(labels)
         self._open, self._logged = [], 0
 

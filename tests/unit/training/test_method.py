@@ -1,0 +1,62 @@
+"""Which precision a step's products have, and that bfloat16 trains as autograd does with it."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from app.jobspec import JobSpec, Loss, Optimizer, Training
+from tests.unit.training.test_backpropagation import described
+from worker.training import backpropagation, dense, loop, losses, method, networks, optimization
+from worker.training.environment import changes
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+def spec(**fields: Any) -> JobSpec:
+    return JobSpec.model_validate({"training": {"precision": "bfloat16"}} | fields)
+
+
+@pytest.mark.parametrize("has_tiles", [True, False])
+def test_only_processors_that_multiply_bfloat16_sooner_do_it_by_hand(
+    has_tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_tiles)
+    expected = torch.bfloat16 if has_tiles else torch.float32
+    assert method.products(spec(), CPU) == expected
+    assert method.products(spec(model={"kind": "cnn"}), CPU) == torch.bfloat16
+    assert method.products(spec(), GPU) == torch.bfloat16
+    assert method.products(JobSpec(), CPU) == torch.float32
+
+
+def test_a_checkpoint_that_does_not_tell_its_products_had_those_of_the_specification() -> None:
+    told = {"device": "cpu", "block": 1}
+    assert changes({"device": "cpu"}, told | {"products": "bfloat16"}, spec()) == []
+    found = changes({"device": "cpu"}, told | {"products": "float32"}, spec())
+    assert found == ["products was bfloat16, is float32"]
+
+
+@pytest.mark.parametrize("batch", [4, 32])
+@pytest.mark.parametrize("rule", [{"name": "sgd", "momentum": 0.9}, {"name": "adam"}])
+def test_bfloat16_by_hand_stays_close_to_autograd_with_it(rule: dict[str, Any], batch: int) -> None:
+    one = described([40, 20])
+    training = Training(optimizer=Optimizer.model_validate(rule | {"lr": 0.01}))
+    generator = torch.Generator().manual_seed(1)
+    drawn = [
+        (torch.randn(batch, 1, 8, 8, generator=generator), torch.arange(batch) % 10)
+        for _ in range(20)
+    ]
+    criterion = losses.criterion(Loss(), torch.ones(10))
+    found = {}
+    for by_hand in (True, False):
+        torch.manual_seed(3)
+        net = networks.build(one)
+        descent = optimization.optimizer(training, net.parameters())
+        if by_hand:
+            layers = dense.fully_connected(net, one.layers)
+            steps = backpropagation.train(layers, criterion, descent, drawn, torch.bfloat16)
+        else:
+            steps = loop.train(networks.Bfloat16(net), criterion, descent, drawn)
+        found[by_hand] = [step.loss.item() for step in steps]
+    assert found[True] == pytest.approx(found[False], rel=0.02)
+    assert found[True][-1] < 0.95 * found[True][0]
