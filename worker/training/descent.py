@@ -129,9 +129,7 @@ class Descent(Update):
             self._ones[kind] = error.new_ones(error.shape[1])
         return self._ones[kind]
 
-    def _descend(
-        self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor
-    ) -> None:
+    def _descend(self, weight: Tensor, velocity: Tensor, error: Tensor, inputs: Tensor) -> None:
         rate = self._group["lr"]
         if not self._momentum:
             accumulate(weight, error, inputs, 1 - rate * self._decay, -rate)
