@@ -52,15 +52,15 @@ BOTH = {
 }
 FREE_SECONDS = 5.0
 """How soon a cancelled job has left the cluster."""
-AWAIT_FREE = """
+AWAIT_USE = """
 import sys, time, ray
 ray.init(sys.argv[1], logging_level="ERROR", log_to_driver=False)
-for _ in sys.stdin:
-    while ray.available_resources().get("CPU", 0) < float(sys.argv[2]):
+for wanted in sys.stdin:
+    while (ray.available_resources().get("CPU", 0) == float(sys.argv[2])) != (wanted == "free\\n"):
         time.sleep(0.05)
-    print("free", flush=True)
+    print(wanted, end="", flush=True)
 """
-"""Says, for each line that it reads, that so many processors of a cluster are free again."""
+"""Says that so many processors of a cluster are `free`, or not (`busy`), as each line asks."""
 
 
 class Node:
@@ -188,7 +188,7 @@ def test_jobs_of_two_nodes_outlive_either_and_a_cancelled_one_leaves_both(
     )
     for node in nodes:
         node.start(processors=1)
-    with running(settings) as service, Client(service.url) as client, _free(head, 2) as is_free:
+    with running(settings) as service, Client(service.url) as client, _use(head, 2) as until_it_is:
         undisturbed = ended(client, client.submit(BOTH))
         assert undisturbed["status"] == "succeeded", undisturbed["failure"]
         for _ in range(repeated(10)):
@@ -216,9 +216,10 @@ def test_jobs_of_two_nodes_outlive_either_and_a_cancelled_one_leaves_both(
             )
         job = client.submit(BOTH | {"training": BOTH["training"] | {"epochs": 50}})
         until(lambda: client.job(job["id"])["progress"])
+        until_it_is("busy")
         began = time.monotonic()
         client.cancel(job["id"])
-        is_free()
+        until_it_is("free")
         freed = time.monotonic() - began
         print(f"the cluster was free {freed:.1f} s after the cancel")
         assert freed < FREE_SECONDS
@@ -236,19 +237,20 @@ def _newest_checkpoint(home: Path, job: dict[str, Any]) -> int:
 
 
 @contextmanager
-def _free(head: str, processors: int) -> Iterator[Callable[[], None]]:
-    """Returns, each time that it is called, when so many processors of the cluster are free."""
-    command = [sys.executable, "-P", "-c", AWAIT_FREE, head, str(processors)]
+def _use(head: str, processors: int) -> Iterator[Callable[[str], None]]:
+    """Waits until so many processors of the cluster are `free`, or not all of them (`busy`)."""
+    command = [sys.executable, "-P", "-c", AWAIT_USE, head, str(processors)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
 
-        def wait() -> None:
-            print(file=process.stdin, flush=True)
-            assert process.stdout.readline() == "free\n"
+        def wait(wanted: str) -> None:
+            print(wanted, file=process.stdin, flush=True)
+            while (line := process.stdout.readline()) != f"{wanted}\n":  # Ray tells of lost nodes
+                assert line
 
-        wait()
+        wait("free")
         yield wait
         process.stdin.close()
