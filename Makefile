@@ -55,7 +55,7 @@ torture: $(VENV)/dev ## Run the long tests at their full counts, over four hours
 	$(BIN)/python -m pytest tests/torture tests/service tests/client tests/cli --torture -s \
 		--database postgresql $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/dev ## Run the benchmarks beside their peers (three quarters of an hour)
+bench: $(VENV)/dev ## Run the benchmarks beside their peers (one to two hours)
 	$(PIP) --editable '.[dev,peers]'
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.client

@@ -11,7 +11,6 @@ alone: without export, tests or a service. Rounds are interleaved; medians.
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,8 +25,9 @@ from app.client import Client
 from app.jobspec import JobSpec
 from app.local import Service
 from app.settings import Settings
+from benchmarks import mnist
 from benchmarks.contenders import MEAN, MOMENTUM, STD
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from benchmarks.training import ONE_THREAD
 from worker.download import torchvision_datasets
 from worker.training.optimization import LearningRate
@@ -58,10 +58,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     os.environ.update(ONE_THREAD)
-    source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
-    if not (source / "MNIST" / "raw").exists():
-        sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
-    print(describe("torch"))
+    source = mnist.source()
+    print(described_when_idle("torch"))
     print(
         "| recipe | ours: POST to model | test accuracy | textbook loop | test accuracy | ratio |"
     )

@@ -21,7 +21,7 @@ import psutil
 from app.jobspec import JobSpec
 from app.local import Service
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from benchmarks.serving import network
 from benchmarks.serving.forms import PIXELS, RAW
 
@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     arguments = parser.parse_args()
-    print(f"{describe('onnxruntime', 'uvicorn')}, {CONNECTIONS} connections, raw bytes:\n")
+    heading = described_when_idle("onnxruntime", "uvicorn")
+    print(f"{heading}, {CONNECTIONS} connections, raw bytes:\n")
     found: dict[int, list[dict[str, float]]] = {count: [] for count in PROCESSES}
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "model.onnx"

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from app.local import running
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from traind import Client
 
 IMPORTS = ("httpx", "traind", "traind, app.answers.jobs", "traind, app.answers.models")
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    print(describe("httpx", "pydantic"))
+    print(described_when_idle("httpx", "pydantic"))
     found: dict[str, list[tuple[float, int]]] = {what: [] for what in IMPORTS}
     for _ in range(rounds):
         for what, times in found.items():

@@ -8,9 +8,7 @@ as well. The aim is under 3% of the throughput.
 """
 
 import argparse
-import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import psutil
 
 from app.jobspec import BUILT_IN_DATASETS, JobSpec
-from benchmarks import machine, readme
+from benchmarks import machine, mnist, readme
 from worker import datasets
 from worker.messages import Epoch, Log, Report
 from worker.training.dataset import Dataset, load
@@ -54,10 +52,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     arguments = parser.parse_args()
-    source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
-    if not (source / "MNIST" / "raw").exists():
-        sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
-    lines = [machine.describe("torch") + f", medians of {arguments.rounds} rounds:", ""]
+    source = mnist.source()
+    lines = [machine.described_when_idle("torch") + f", medians of {arguments.rounds} rounds:", ""]
     lines += [
         "| job | images a second without | with | cost | seconds at the end | memory |",
         "|---|---|---|---|---|---|",

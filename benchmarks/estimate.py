@@ -17,7 +17,7 @@ import numpy as np
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 SPECS = 30
 LONGEST_SECONDS = 40.0
@@ -25,7 +25,7 @@ CALIBRATION_SECONDS = 120.0
 
 
 def main(seed: int) -> None:
-    print(describe("torch"), f"seed {seed}")
+    print(described_when_idle("torch"), f"seed {seed}")
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)

@@ -21,7 +21,7 @@ from app.store.keys import Limits, Scope
 from app.store.retention import Policy
 from app.store.tables import events, metrics, model_files, models
 from app.store.tables import jobs as jobs_table
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 SHORT, LONG = 1_500, 50_000
 """Ended jobs of the two histories."""
@@ -104,7 +104,7 @@ def measure(count: int) -> dict[str, float]:
 
 def main() -> None:
     """Measures both histories and prints the table."""
-    print(describe("sqlalchemy"))
+    print(described_when_idle("sqlalchemy"))
     short, long = measure(SHORT), measure(LONG)
     print(f"| ms in the write transaction | {SHORT:,} jobs | {LONG:,} jobs | ratio |")
     print("|---|---|---|---|")

@@ -16,7 +16,7 @@ from app.client import Client
 from app.local import running
 from app.settings import Settings
 from benchmarks.estimate import await_calibration, ended, tiny
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 SETTLE_SECONDS = 5.0
 """Time between the end of the job and the measurement: the worker tidies up after a job."""
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     seconds = parser.parse_args().seconds
-    print(describe("fastapi", "uvicorn"))
+    print(described_when_idle("fastapi", "uvicorn"))
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)
         with running(settings, settings.home / "log") as service, Client(service.url) as client:

@@ -28,7 +28,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from app.jobspec.import_options import ImportOptions
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from worker.download import torchvision_datasets
 from worker.imports.importing import imported
 from worker.imports.messages import Import, Imported, decode
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--profile", action="store_true", help="where the import's time goes")
     options = parser.parse_args()
-    print(describe("pillow", "imagehash", "torch", "torchvision"))
+    print(described_when_idle("pillow", "imagehash", "torch", "torchvision"))
     with tempfile.TemporaryDirectory() as folder:
         source = synthetic(Path(folder), options.images, options.side)
         if options.profile:

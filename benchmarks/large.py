@@ -18,7 +18,7 @@ import numpy as np
 
 from app.codes import StopReason
 from app.jobspec import DatasetFacts, JobSpec
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from worker.training.dataset import Description, load
 from worker.training.interruptions import Stopping
 from worker.training.run import Run
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=20)
     parser.add_argument("--steps", type=int, default=300)
     arguments = parser.parse_args()
-    print(describe("torch"))
+    print(described_when_idle("torch"))
     count = int(arguments.gigabytes * 10**9 / np.prod(SHAPE))
     print(f"{count:,} pictures of {SHAPE}: {arguments.gigabytes:g} GB")
     with tempfile.TemporaryDirectory() as folder:

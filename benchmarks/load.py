@@ -221,7 +221,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.plot and find_spec("matplotlib") is None:
         parser.error("--plot needs matplotlib: pip install '.[peers]'")
-    print(machine.describe("torch", "onnxruntime", "fastapi"))
+    print(machine.described_when_idle("torch", "onnxruntime", "fastapi"))
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)
         with running(settings, Path(home) / "log") as service, Client(service.url) as client:

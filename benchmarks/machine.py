@@ -16,7 +16,7 @@ LOOK_SECONDS = 3.0
 WAIT_SECONDS = 600.0
 
 
-def describe(*packages: str) -> str:
+def described_when_idle(*packages: str) -> str:
     """A line: processor, cores, Python, versions of these packages, and whether it is idle.
 
     Waits until it is, ten minutes at most.

@@ -4,8 +4,6 @@ Resident memory splits into anonymous pages and pages of files; `own` is what no
 shares: the rest of the anonymous pages came with the fork from the warm server.
 """
 
-import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,16 +13,15 @@ import psutil
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks import mnist
+from benchmarks.machine import described_when_idle
 
 MB = 2**20
 
 
 def main() -> None:
-    source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
-    if not (source / "MNIST" / "raw").exists():
-        sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
-    print(describe("torch"))
+    source = mnist.source()
+    print(described_when_idle("torch"))
     with tempfile.TemporaryDirectory() as home:
         service = Service(Settings(home=Path(home), port=0, datasets=source), Path(home) / "log")
         try:

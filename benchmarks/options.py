@@ -19,7 +19,7 @@ from app.client import Client
 from app.local import Service
 from app.settings import Settings
 from benchmarks.client import distributions, megabytes
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from benchmarks.start import resident, start, trained
 from tests import postgresql, s3
 
@@ -29,7 +29,7 @@ STARTS, JOBS = 5, 10
 
 
 def main() -> None:
-    print(describe("psycopg", "obstore", "ray"))
+    print(described_when_idle("psycopg", "obstore", "ray"))
     print("| option | MB installed | API ready, ms | API, MB | worker, MB | first step, ms |")
     print("|---|---|---|---|---|---|")
     for name, extra, chosen in (

@@ -27,7 +27,7 @@ from app.client import Client
 from app.images.preparation import Preparation
 from app.local import running
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 SHAPE = (3, 32, 32)
 OPTIONS = {"image": {"size": 32, "color": "rgb"}}
@@ -41,7 +41,7 @@ def main() -> None:
     if not source.exists():
         print(f"skipped: there is no {source}")
         return
-    print(describe("torch", "pillow"))
+    print(described_when_idle("torch", "pillow"))
     with (
         tempfile.TemporaryDirectory() as folder,
         running(Settings(home=Path(folder), port=0)) as up,

@@ -19,7 +19,7 @@ from app.client import Client
 from app.jobspec.presets import laid_over
 from app.local import running
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 WORKERS = 2
 """As many jobs run at once, one thread each."""
@@ -67,7 +67,7 @@ def main() -> None:
     if not source.exists():
         print(f"skipped: there is no {source}")
         return
-    print(describe("torch"))
+    print(described_when_idle("torch"))
     with (
         tempfile.TemporaryDirectory() as home,
         running(Settings(home=Path(home), port=0), Path(home) / "log", WORKERS) as up,

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from app.jobspec import DatasetFacts, JobSpec
 from benchmarks.imports import order, pixels, synthetic
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from worker import memory
 from worker.download import torchvision_datasets
 from worker.imports.importing import imported
@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     memory.keep_freed()  # as a training process does; the DataLoader's loop has it, too
     torch.set_num_threads(1)
-    print(describe("torch", "torchvision", "pillow"))
+    print(described_when_idle("torch", "torchvision", "pillow"))
     with tempfile.TemporaryDirectory() as folder:
         source = synthetic(Path(folder), options.images, options.side)
         began = time.perf_counter()

@@ -18,7 +18,7 @@ import psutil
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 JOBS = 20
 PREDICTIONS = 1000
@@ -27,7 +27,7 @@ STARTS = 5
 
 
 def main() -> None:
-    print(describe("torch", "fastapi", "uvicorn", "onnxruntime"))
+    print(described_when_idle("torch", "fastapi", "uvicorn", "onnxruntime"))
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)
         print(f"API, start to ready: {median([start(settings) for _ in range(STARTS)]):.0f} ms")

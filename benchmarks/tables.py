@@ -29,7 +29,7 @@ from app.client import Client
 from app.jobspec import DatasetFacts
 from app.local import running
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 from worker.training.dataset import Dataset, TableDescription, load
 from worker.training.inputs import Rows
 
@@ -53,7 +53,7 @@ def main() -> None:
             as_csv(folder / f"{name}.csv", table)
         return
     warnings.simplefilter("ignore")  # scikit-learn's that its MLP has not converged
-    print(describe("torch", "scikit-learn", "duckdb"))
+    print(described_when_idle("torch", "scikit-learn", "duckdb"))
     print(
         "| table | training rows | import, s | training, s | preset `table` (95% interval) "
         "| preset `textbook` | scikit-learn's MLP | gradient boosting | CSV = Parquet |"

@@ -24,7 +24,7 @@ from app.client import Client
 from app.jobspec.presets import PRESETS
 from app.local import Service
 from app.settings import Settings
-from benchmarks import machine, readme
+from benchmarks import machine, mnist, readme
 from benchmarks.contenders import MOMENTUM, RATES
 from benchmarks.estimate import await_calibration
 from worker import datasets
@@ -192,10 +192,8 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ.update(ONE_THREAD)
     os.sched_setaffinity(0, {0})  # inherited by every contender
-    source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
-    if not (source / "MNIST" / "raw").exists():
-        sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
-    heading, before = machine.describe("torch", *installed()), machine.others()
+    source = mnist.source()
+    heading, before = machine.described_when_idle("torch", *installed()), machine.others()
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0, datasets=source)

@@ -15,7 +15,7 @@ from typing import Any
 from app.client import Client
 from app.local import Service
 from app.settings import Settings
-from benchmarks.machine import describe
+from benchmarks.machine import described_when_idle
 
 JOB: dict[str, Any] = {
     "dataset": {"validation_fraction": 0.0},
@@ -31,7 +31,7 @@ def main() -> None:
     source = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[2] / "shared" / "data"))
     if not (source / "MNIST" / "raw").exists():
         sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
-    print(describe("torch"))
+    print(described_when_idle("torch"))
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0, datasets=source, slots=2)
         service = Service(settings, Path(home) / "log")

@@ -8,18 +8,14 @@ two processes; a fleet is of real supervisors, a process each, with two connecti
 """
 
 import argparse
-import os
 import statistics
-import sys
-from pathlib import Path
 
 from app.store import database
-from benchmarks import readme
-from benchmarks.machine import describe
+from benchmarks import mnist, readme
+from benchmarks.machine import described_when_idle
 from benchmarks.scale import claims, fleet, parallel
 from benchmarks.scale.databases import finish_many, opened, queue_many
 
-HERE = Path(__file__)
 PARTS = ["store", "parallel"]
 MOST_CLAIMS = 1500
 """Jobs that wait for each second of a measurement: more than any database here hands out."""
@@ -35,15 +31,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     if "store" in given.parts:
-        lines = [describe("sqlalchemy", "psycopg"), ""]
+        lines = [described_when_idle("sqlalchemy", "psycopg"), ""]
         lines += _claims(given.workers, [0, given.history], given.seconds)
         lines += _fleets(given.fleet, given.seconds)
         _show("scale", lines, written=given.write)
     if "parallel" in given.parts:
-        source = Path(os.environ.get("TRAIND_DATASETS", HERE.parents[3] / "shared" / "data"))
-        if not (source / "MNIST" / "raw").exists():
-            sys.exit("MNIST is not here: set TRAIND_DATASETS to a folder that holds MNIST/raw")
-        lines = [describe("torch", "ray"), "", *parallel.table(source)]
+        lines = [described_when_idle("torch", "ray"), "", *parallel.table(mnist.source())]
         _show("parallel", lines, written=given.write)
 
 

@@ -27,7 +27,7 @@ CONNECTIONS = (1, 8, 64)
 
 def main() -> None:
     arguments = _arguments()
-    heading = machine.describe("onnxruntime", "uvicorn", "fastapi", "torch")
+    heading = machine.described_when_idle("onnxruntime", "uvicorn", "fastapi", "torch")
     before = machine.others()
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The network of every server, as ONNX for those with ONNX Runtime and as weights for torch."""
+"""A network for every server, as ONNX for those with ONNX Runtime and as weights for torch."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -22,8 +22,7 @@ DESCRIPTION = Description(
 
 def save(model: Path, spec: JobSpec) -> None:
     """Writes the ONNX graph to `model`, and beside it the linear weights as safetensors."""
-    torch.manual_seed(0)
-    network = networks.build(spec).eval()
+    network = built(spec, seed=0)
     model.write_bytes(graph.written(network, spec.layers, DESCRIPTION))
     layers = {f"{at}.{kind}": value for at, kind, value in _layers(network)}
     save_file(layers, model.with_suffix(".safetensors"))
@@ -31,13 +30,13 @@ def save(model: Path, spec: JobSpec) -> None:
 
 def onnx(seed: int) -> bytes:
     """The ONNX graph of the same network with other weights."""
-    return graph.written(reference(seed), JobSpec().layers, DESCRIPTION)
+    return graph.written(built(JobSpec(), seed), JobSpec().layers, DESCRIPTION)
 
 
-def reference(seed: int) -> torch.nn.Module:
-    """784-500-10, ReLU; its weights follow from the seed."""
+def built(spec: JobSpec, seed: int) -> torch.nn.Module:
+    """The network that a specification describes; its weights follow from the seed."""
     torch.manual_seed(seed)
-    return networks.build(JobSpec()).eval()
+    return networks.build(spec).eval()
 
 
 def publish(home: Path, graphs: list[bytes]) -> list[str]:

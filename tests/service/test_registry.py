@@ -1,4 +1,4 @@
-"""The fresh: filters, aliases with their history, descriptions, deletion."""
+"""The registry: filters, aliases with their history, descriptions, deletion."""
 
 from typing import Any
 

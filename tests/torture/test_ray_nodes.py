@@ -45,7 +45,6 @@ pytestmark = [
 HERE = "10.77.0.1"
 RAY = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--disable-usage-stats"]
 SPEC = STEADY | {"training": STEADY["training"] | {"epochs": 1500}}
-SHARED = Path(os.environ.get("TRAIND_DATASETS", Path(__file__).parents[3] / "shared" / "data"))
 BOTH = {
     "training": {"epochs": 2, "batch_size": 64, "checkpoint_seconds": 1.0},
     "resources": {"threads": 1, "workers": 2},
@@ -178,13 +177,16 @@ def test_a_job_whose_node_is_killed_goes_on_on_the_next(
     assert not list(home.glob("datasets/digits"))  # the node has decoded them for itself
 
 
-@pytest.mark.skipif(not (SHARED / "MNIST" / "raw").exists(), reason="MNIST is not here")
 def test_jobs_of_two_nodes_outlive_either_and_a_cancelled_one_leaves_both(
-    nodes: list[Node], home: Path, seed: int, repeated: Callable[..., int]
+    nodes: list[Node],
+    home: Path,
+    mnist_source: Path,
+    seed: int,
+    repeated: Callable[..., int],
 ) -> None:
     chance, head = random.Random(seed), nodes[0].head
     settings = Settings(
-        home=calibrated(home), port=0, datasets=SHARED, engine="ray", ray_address=head
+        home=calibrated(home), port=0, datasets=mnist_source, engine="ray", ray_address=head
     )
     for node in nodes:
         node.start(processors=1)

@@ -91,7 +91,8 @@ def activations(
 ) -> list[Activations]:
     """Those of every layer; `first_sum` is the place of the first one's weighted inputs.
 
-    Outputs lie class by class, as the loss wants them: of 64 images it then takes half the time.
+    The outputs of the network always lie class by class: the loss of 64 images is then computed in
+    half the time.
     """
     return [
         Activations(
@@ -116,7 +117,8 @@ class Propagation:
         output = layers[-1].weight
         self._is_exact = precision == output.dtype
         self._is_binary = len(output) == 1
-        self._loss = Loss(criterion, 2 if self._is_binary else len(output), output)
+        classes = 2 if self._is_binary else len(output)
+        self._loss_and_error = LossAndError(criterion, classes, output)
 
     def __call__(
         self,
@@ -129,7 +131,7 @@ class Propagation:
         outputs = self._forward(weights, biases, at).t()
         if self._is_binary:  # of the logits (0, z) the second is the unit's own
             outputs = functional.pad(outputs, (0, 0, 1, 0))
-        loss, error = self._loss(outputs, labels)
+        loss, error = self._loss_and_error(outputs, labels)
         at[-1].error = (error[1:] if self._is_binary else error).t()
         self._backward(weights, at)
         return outputs.t(), loss
@@ -203,7 +205,7 @@ class ChainRule:
         return Step(labels, outputs, loss)
 
 
-class Loss:
+class LossAndError:
     """A loss and its derivative, from a table with a target column for each label."""
 
     def __init__(self, criterion: Criterion, classes: int, like: Tensor) -> None:
@@ -218,7 +220,7 @@ class Loss:
             rows = (1 - smoothing) * one_hot * weights + smoothing / classes * weights
             self._columns = rows.t().contiguous()
             self._weights = None if criterion.weight is None else weights
-        self._sums = self._columns.sum(0)
+        self._sums = self._columns.sum(0)  # s, of each label
         self._negative_means: dict[int, Tensor] = {}
 
     def __call__(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

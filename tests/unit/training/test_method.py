@@ -48,15 +48,16 @@ def test_bfloat16_by_hand_stays_close_to_autograd_with_it(rule: dict[str, Any], 
     ]
     criterion = losses.criterion(Loss(), torch.ones(10))
     found = {}
-    for by_hand in (True, False):
+    for by_hand in (torch.bfloat16, torch.float32, None):
         torch.manual_seed(3)
         net = networks.build(one)
         descent = optimization.optimizer(training, net.parameters())
-        if by_hand:
+        if by_hand is not None:
             layers = dense.fully_connected(net, one.layers)
-            steps = backpropagation.train(layers, criterion, descent, drawn, torch.bfloat16)
+            steps = backpropagation.train(layers, criterion, descent, drawn, by_hand)
         else:
             steps = loop.train(networks.Bfloat16(net), criterion, descent, drawn)
         found[by_hand] = [step.loss.item() for step in steps]
-    assert found[True] == pytest.approx(found[False], rel=0.02)
-    assert found[True][-1] < 0.95 * found[True][0]
+    assert found[torch.bfloat16] == pytest.approx(found[None], rel=0.02)
+    assert found[torch.bfloat16] != found[torch.float32]
+    assert found[None][-1] < 0.95 * found[None][0]
