@@ -10,7 +10,7 @@ import uvicorn
 
 from app import address, destinations, logs, processes
 from app.lifeline import Line
-from app.server import Protocol, Server
+from app.server import Server
 from app.settings import BadSettings, Settings
 from app.store import database, keys, migrations
 from app.store.errors import StoreError
@@ -43,6 +43,7 @@ def main() -> None:
     except processes.DiedAtOnce as died:
         sys.exit(died.code)
     gc.disable()  # while modules are loaded, which stay: a sixth of the start; `create_app` ends it
+    from app.direct import DirectProtocol  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415 (a process that only starts others needs it not)
 
     config = uvicorn.Config(
@@ -50,7 +51,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=Protocol,
+        http=DirectProtocol,
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -151,7 +151,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in routers:
         app.include_router(router)
     app.state.scopes = declared_scopes(routers)
-    app.middleware_stack = HotRoutes(
+    app.middleware_stack = app.state.hot_routes = HotRoutes(
         Gate(app.build_middleware_stack(), counted),
         routers=[predictions.router, open_inference.inference],
         telemetry=counted,

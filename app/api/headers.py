@@ -23,6 +23,7 @@ DOCUMENTATION = (
 )
 """/docs runs its own scripts, from here; a script in the page counts by its digest."""
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+Header = tuple[bytes, bytes]
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -47,26 +48,28 @@ def request_id(scope: Scope) -> str:
     return secrets.token_hex(8)
 
 
+def completed(sent: list[Header], identity: str) -> list[Header]:
+    """The headers of an answer, with those that every answer has and this one lacks."""
+    names = {name.lower() for name, _ in sent}
+    lacking = [each for each in (*ALWAYS, (POLICY, NOTHING)) if each[0] not in names]
+    return [*sent, *lacking, (b"x-request-id", identity.encode())]
+
+
 def secured(send: Send, identity: str) -> Send:
-    """Sends what `send` sends, with these headers where an answer has none of its own."""
+    """Sends what `send` sends, with these headers; a page's own scripts are those that it has."""
     held: Message | None = None
 
     async def with_headers(message: Message) -> None:
         nonlocal held
         if message["type"] == "http.response.start":
-            headers = list(message["headers"])
-            names = {name.lower() for name, _ in headers}
-            headers += [each for each in ALWAYS if each[0] not in names]
-            headers.append((b"x-request-id", identity.encode()))
-            message = {**message, "headers": headers}
-            if POLICY not in names:
-                if dict(headers).get(b"content-type", b"").startswith(b"text/html"):
-                    held = message  # until the page is seen
-                    return
-                headers.append((POLICY, NOTHING))
+            sent = dict(message["headers"])
+            if POLICY not in sent and sent.get(b"content-type", b"").startswith(b"text/html"):
+                held = message  # until the page is seen
+                return
+            message = {**message, "headers": completed(list(message["headers"]), identity)}
         elif held is not None:
-            held["headers"].append((POLICY, _policy(message.get("body", b""))))
-            await send(held)
+            policy = (POLICY, _policy(message.get("body", b"")))
+            await send({**held, "headers": completed([*held["headers"], policy], identity)})
             held = None
         await send(message)
 

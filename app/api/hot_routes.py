@@ -47,33 +47,47 @@ class HotRoutes:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            route = self._by_path.get(scope["path"]) or self._match(scope)
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        route = self.route(scope) if is_post else None
         if route is None:
             await self._gate(scope, receive, send)
             return
-        began = time.perf_counter()
-        request = Request(scope, receive)
-        state = scope["state"]
         try:
-            identify(scope)
-            state["guard"].authorize(scope, route.needed_scope)
-            response = await route.endpoint(request)
+            response = await self.respond(route, Request(scope, receive), time.perf_counter())
         except ClientDisconnect:
             return
-        except Exception as error:
-            identity = headers.request_id(scope)
-            response = refusal(request, error, identity)
-            send = headers.secured(send, identity)
         await response(scope, receive, send)
-        seconds = time.perf_counter() - began
-        model = state.get("model", "")
-        self._telemetry.request("POST", route.path, response.status_code, model, seconds)
 
-    def _match(self, scope: Scope) -> Route | None:
+    def route(self, scope: Scope) -> Route | None:
+        """The hot route to which a POST leads, its parameters in the scope then."""
+        route = self._by_path.get(scope["path"])
+        if route is not None:
+            return route
         for pattern, route in self._patterns:
             if match := pattern.match(scope["path"]):
                 scope["path_params"] = match.groupdict()
                 return route
         return None
+
+    async def respond(self, route: Route, request: Request, began: float) -> Response:
+        """The answer to a POST to a hot route, of which the first byte came when it `began`.
+
+        Raises:
+            ClientDisconnect: the client has gone.
+        """
+        scope = request.scope
+        state = scope["state"]
+        try:
+            identify(scope)
+            state["guard"].authorize(scope, route.needed_scope)
+            response: Response = await route.endpoint(request)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            identity = headers.request_id(scope)
+            response = refusal(request, error, identity)
+            response.raw_headers = headers.completed(response.raw_headers, identity)
+        seconds = time.perf_counter() - began
+        model = state.get("model", "")
+        self._telemetry.request("POST", route.path, response.status_code, model, seconds)
+        return response

@@ -17,7 +17,8 @@ from app.store.uploads import Uploads
 
 
 class State(TypedDict):
-    """The parts of a running API. The gate adds `key` and `request_id` for each request."""
+    """The parts of a running API. The gate adds `key` and `request_id` for each request,
+    and the direct way (direct.py) its `body`."""
 
     database: Database
     catalog: Catalog

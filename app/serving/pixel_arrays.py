@@ -58,11 +58,11 @@ def from_bytes(content: bytes, signature: Signature, given: Range | None = None)
     Raises:
         InvalidInput: not a whole number of images, or a pixel is outside of the range.
     """
-    shape = signature.input_shape
-    if not content or len(content) % prod(shape):
-        message = f"has {len(content)} bytes; expected {prod(shape)} for each image"
+    if not content or len(content) % signature.width:
+        message = f"has {len(content)} bytes; expected {signature.width} for each image"
         raise InvalidInput(message)
-    return in_range(np.frombuffer(content, np.uint8).reshape(-1, *shape), signature, given)
+    images = np.frombuffer(content, np.uint8).reshape(-1, *signature.input_shape)
+    return in_range(images, signature, given)
 
 
 def in_range(array: NDArray[Any], signature: Signature, given: Range | None = None) -> Pixels:

@@ -1,6 +1,7 @@
 """What a model takes and gives, and the error for an input that it cannot take."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, Self
 
@@ -30,7 +31,7 @@ class Signature:
     preparation: Preparation | None = None
     """How image files were prepared for a dataset of one's own; None for a built-in one."""
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many numbers the network sees of an image."""
         return prod(self.input_shape)
