@@ -30,6 +30,8 @@ from worker.training.state import State
 
 REASONS = [None, *StopReason]
 """A reason to stop as a number, for the other workers."""
+LARGE = 2**14
+"""Numbers in a gradient from which on it is a message of its own: to copy it would take longer."""
 LEAST = 2
 """Images of a share; a last mini-batch with fewer is taken whole by each worker."""
 
@@ -67,31 +69,34 @@ class Workers:
         """
         share = Share(self.rank, self.number, criterion)
         own = share.of_each(batches, lambda: self._reseed(seed, state.position.step))
-        with _summed_gradients(net, state.optimizer, self.number):
-            for step in loop.train(net, share.loss, state.optimizer, own):
-                yield self._whole(step, share, state)
+        with _summed_gradients(net, state.optimizer, self.number, lambda: self._tell(share)):
+            for _ in loop.train(net, share.loss, state.optimizer, own):
+                yield self._whole(share, state)
 
     def _reseed(self, seed: int, step: int) -> None:
         """Lets each worker draw dropout of its own, which a resumed run draws again."""
         words = np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))
 
-    def _whole(self, step: Step, share: "Share", state: State) -> Step:
-        """The step of the whole mini-batch; a reason to stop travels with it."""
-        labels, classes = share.labels, step.outputs.shape[1]
-        told = step.outputs.new_zeros(len(labels) * classes + 2, dtype=torch.float32)
-        outputs = told[:-2].view(len(labels), classes)
-        outputs[share.rows] = step.outputs.float() / share.copies
-        told[-2] = step.loss
+    def _tell(self, share: "Share") -> Tensor:
+        """What this worker adds to what all know of a step: outputs, loss, and a reason to stop."""
+        labels, classes = share.labels, share.outputs.shape[1]
+        share.told = told = share.outputs.new_zeros(len(labels) * classes + 2, dtype=torch.float32)
+        told[:-2].view(len(labels), classes)[share.rows] = share.outputs.float() / share.copies
+        told[-2] = share.added
         if self.rank == 0:
             told[-1] = REASONS.index(self._asked())
-        _all_reduce(told)
+        return told
+
+    def _whole(self, share: "Share", state: State) -> Step:
+        """The step of the whole mini-batch."""
+        labels, told = share.labels, share.told
         loss, reason = told[-2:].tolist()
         if not math.isfinite(loss):
             at = state.position
             raise Diverged(replace(at, batch=at.batch + 1, step=at.step + 1))
         self._agreed = REASONS[round(reason)]
-        return Step(labels, outputs, told[-2])
+        return Step(labels, told[:-2].view(len(labels), -1), told[-2])
 
 
 class Share:
@@ -103,6 +108,12 @@ class Share:
     """Which of its images are this worker's."""
     copies: int
     """How many workers have the same images: 1, or all of them."""
+    outputs: Tensor
+    """Of its images, (rows, classes)."""
+    added: Tensor
+    """What they add to the mean loss, a scalar."""
+    told: Tensor
+    """What all workers know of the step: outputs for the whole mini-batch, loss, reason to stop."""
 
     def __init__(self, rank: int, workers: int, criterion: Criterion) -> None:
         self._rank, self._workers, self._criterion = rank, workers, criterion
@@ -126,37 +137,65 @@ class Share:
             losses.weight(self._criterion, self.labels), dtype=torch.float64
         )
         part = own * losses.inverse(all_of_it) / self.copies
-        return self._criterion(outputs, labels) * part.to(outputs.device, outputs.dtype)
+        loss = self._criterion(outputs, labels) * part.to(outputs.device, outputs.dtype)
+        self.outputs, self.added = outputs.detach(), loss.detach()
+        return loss
 
 
 @contextmanager
-def _summed_gradients(net: nn.Module, optimizer: Optimizer, workers: int) -> Iterator[None]:
-    """Adds the workers' gradients up before each step, and before they are clipped."""
+def _summed_gradients(
+    net: nn.Module, optimizer: Optimizer, workers: int, told: Callable[[], Tensor]
+) -> Iterator[None]:
+    """Adds the workers' gradients up before each step, and before they are clipped.
+
+    A large one goes as soon as it is known, while those of the layers before it are computed. The
+    small ones go together, with what else each worker tells.
+    """
+    sent: dict[Tensor, dist.Work] = {}
+    trained = [each for each in net.parameters() if each.requires_grad]
+
+    def send(parameter: Tensor) -> None:
+        gradient = parameter.grad
+        if gradient is not None and gradient.numel() >= LARGE and gradient.is_contiguous():
+            sent[parameter] = _all_reduce(gradient)
 
     def add_up(*_: object) -> None:
-        gradients = [each.grad for each in net.parameters() if each.grad is not None]
+        rest = [each for each in trained if each not in sent]
+        gradients = [each.grad for each in rest if each.grad is not None]
         statistics = [each for each in net.buffers() if each.is_floating_point()]
         for each in statistics:
             each.div_(workers)
-        held = gradients + statistics
+        held = [*gradients, *statistics, told()]
         flat = torch.cat([each.flatten() for each in held])
-        _all_reduce(flat)
+        for work in [*sent.values(), _all_reduce(flat)]:
+            _await(work)
+        sent.clear()
         parts = flat.split([each.numel() for each in held])
         for tensor, part in zip(held, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
-    hook = optimizer.register_step_pre_hook(add_up)
-    hooks = optimizer._optimizer_step_pre_hooks
-    if isinstance(hooks, OrderedDict):  # of which torch says that it is a dict
-        hooks.move_to_end(hook.id, last=False)
+    hooks = [each.register_post_accumulate_grad_hook(send) for each in trained]
+    hooks.append(optimizer.register_step_pre_hook(add_up))
+    before = optimizer._optimizer_step_pre_hooks
+    if isinstance(before, OrderedDict):  # of which torch says that it is a dict
+        before.move_to_end(hooks[-1].id, last=False)
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
-def _all_reduce(tensor: Tensor) -> None:
+def _all_reduce(tensor: Tensor) -> dist.Work:
     try:
-        dist.all_reduce(tensor)
+        work: dist.Work = dist.all_reduce(tensor, async_op=True)
+    except RuntimeError as error:
+        raise WorkerLost(str(error).partition("\n")[0]) from error
+    return work
+
+
+def _await(work: dist.Work) -> None:
+    try:
+        work.wait()
     except RuntimeError as error:
         raise WorkerLost(str(error).partition("\n")[0]) from error
