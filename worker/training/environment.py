@@ -1,5 +1,6 @@
 """What a run's weights depend on, besides its spec and its dataset."""
 
+import os
 import platform
 from typing import Any
 
@@ -8,6 +9,10 @@ import torch
 
 from app.jobspec import JobSpec
 from worker.training import method
+
+WORKSPACE = ":4096:8"
+"""Memory with which cuBLAS gives the same bits again, however its streams overlap
+(https://docs.nvidia.com/cuda/cublas/#results-reproducibility)."""
 
 
 class DeviceUnavailable(Exception):
@@ -29,7 +34,20 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def environment(spec: JobSpec, device: torch.device) -> dict[str, Any]:
+def prepare(spec: JobSpec, device: torch.device) -> None:
+    """Has this process compute as the spec says, and the same bits each time.
+
+    On a GPU torch takes its deterministic algorithms, and warns where it has none. No GPU has run
+    these lines yet.
+    """
+    torch.set_num_threads(spec.resources.threads)  # the number changes the last bits
+    torch.set_flush_denormal(True)  # dead units' velocities would be denormals, 16 times slower
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def described(spec: JobSpec, device: torch.device) -> dict[str, Any]:
     """The machine, and how gradients are computed: by which rule, how many mini-batches at a time,
     and with products of which precision."""
     precision = str(method.products(spec, device)).removeprefix("torch.")
@@ -49,8 +67,8 @@ def changes(before: dict[str, Any], now: dict[str, Any], spec: JobSpec) -> list[
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """The device, its threads, the versions, and the processor's instructions."""
-    return {
+    """The device, its threads, the versions, the processor's instructions, and the GPU."""
+    found = {
         "device": device.type,
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
@@ -58,3 +76,13 @@ def machine(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
+    if device.type == "cuda":
+        found |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
+    return found
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Most bytes that tensors took of the GPU's memory at a time."""
+    if device.type != "cuda":
+        return {}
+    return {"gpu_memory_bytes": torch.cuda.max_memory_allocated(device)}

@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, NoReturn
 
-import torch
 from torch import nn
 
 from app.codes import StopReason
@@ -25,13 +24,12 @@ from worker.messages import (
     RunningLoss,
     Started,
 )
-from worker.training import losses, method, outcome, suspects
+from worker.training import environment, losses, method, outcome, suspects
 from worker.training.augmentation import Augmentation
 from worker.training.backbone import Backbone
 from worker.training.dataset import Dataset, Description
 from worker.training.diagnosis.checkup import Checkup
 from worker.training.diagnosis.document import of_range_test
-from worker.training.environment import changes, choose_device, environment
 from worker.training.evaluation import evaluate
 from worker.training.features import Features
 from worker.training.interruptions import Diverged, Stopping
@@ -69,9 +67,8 @@ class Run:
         self._dataset = replace(dataset, description=description)
         self._report = report
         self._stop_requested = stop_requested
-        self._device = choose_device(spec.resources.device)
-        torch.set_num_threads(spec.resources.threads)  # the number changes the last bits
-        torch.set_flush_denormal(True)  # dead units' velocities would be denormals, 16 times slower
+        self._device = environment.choose_device(spec.resources.device)
+        environment.prepare(spec, self._device)
         self._backbone = backbone
         fine_tuned = None if backbone is None or spec.model.frozen else backbone.weights
         self._state = State(spec, self._device, fine_tuned)
@@ -123,7 +120,7 @@ class Run:
             self._criterion,
             backbone=self._backbone,
             suspects=doubtful.worst,
-            provenance=self._environment(),
+            provenance=self._environment() | environment.peak_memory(self._device),
         )
 
     def _test_rates(self, limits: RateRange) -> Measured:
@@ -278,7 +275,7 @@ class Run:
         if self._backbone is not None:
             self._backbone.check_same(made_in.get("backbone_sha256"))
         self._observer.look(Checkup.hold, content)
-        changed = changes(made_in, self._environment(), self._spec)
+        changed = environment.changes(made_in, self._environment(), self._spec)
         self._report(Resumed(self._state.position.step, changed))
 
     def _finite(self, loss: float) -> float:
@@ -297,4 +294,4 @@ class Run:
         dataset = {"dataset_sha256": description.sha256}
         if isinstance(description, Description) and description.test_of is not None:
             dataset["test_of_sha256"] = description.test_of
-        return environment(self._spec, self._device) | backbone | dataset
+        return environment.described(self._spec, self._device) | backbone | dataset
