@@ -43,8 +43,9 @@ def main() -> None:
     except processes.DiedAtOnce as died:
         sys.exit(died.code)
     gc.disable()  # while modules are loaded, which stay: a sixth of the start; `create_app` ends it
+    # Here, because a process that only starts others needs none of it.
     from app.direct import DirectProtocol  # noqa: PLC0415
-    from app.main import create_app  # noqa: PLC0415 (a process that only starts others needs it not)
+    from app.main import create_app  # noqa: PLC0415
 
     config = uvicorn.Config(
         create_app(settings),

@@ -90,7 +90,7 @@ class DirectProtocol(Protocol):
     async def _answer(self, exchange: "Exchange", route: Route, request: Request) -> None:
         try:
             response = await self._hot.respond(route, request, self._began)
-            if not exchange.disconnected:
+            if not self.transport.is_closing():  # the client has gone, or sent what is no HTTP
                 self._send(exchange, response)
         finally:
             self.tasks.discard(asyncio.current_task())

@@ -195,6 +195,15 @@ async def test_nobody_is_answered_who_has_gone() -> None:
     assert not connection.protocol.tasks
 
 
+async def test_what_is_no_http_behind_a_request_ends_the_connection() -> None:
+    connection = Connection()
+    connection.receive(post())
+    connection.receive(b"nonsense\r\n\r\n")
+    assert connection.transport.is_closed
+    assert await connection.answers() == []
+    assert connection.transport.written.startswith(b"HTTP/1.1 400 ")
+
+
 async def test_only_a_request_that_has_not_come_whole_is_waited_for() -> None:
     """What the sweep of slow senders asks (app/server.py)."""
     connection = Connection()
