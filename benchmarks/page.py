@@ -13,7 +13,6 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import insert, select
 from ulid import ULID
@@ -30,8 +29,6 @@ JOBS = 10_000
 VISITS = 15
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 OPTIONS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-BUSY = 0.2
-"""Fraction of the processors in use before the measurement above which the machine is not idle."""
 WATCH_LONG_TASKS = """() => {
   window.longTasks = [];
   const took = (list) => list.getEntries().map(({ duration }) => duration);
@@ -72,9 +69,6 @@ def main() -> None:
         print("skipped: there is no Chromium")
         return
     print(described_when_idle("playwright", "uvicorn"))
-    used = psutil.cpu_percent(interval=2) / 100
-    if used > BUSY:
-        print(f"the machine was not idle: {used:.0%} of its processors were in use before")
     print(weight())
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), port=0)

@@ -25,7 +25,7 @@ async def read_body(request: Request) -> bytes:
         ClientDisconnect: the client has gone.
     """
     state = request.scope["state"]
-    if "body" in state:  # see direct.py
+    if "body" in state:  # app/direct.py has collected it
         whole: bytes = state["body"]
         return whole
     limit: int = state["body_limit"]

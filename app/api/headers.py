@@ -49,14 +49,18 @@ def request_id(scope: Scope) -> str:
 
 
 def completed(sent: list[Header], identity: str) -> list[Header]:
-    """The headers of an answer, with those that every answer has and this one lacks."""
+    """Adds to an answer's headers those that every answer must have and this one lacks."""
     names = {name.lower() for name, _ in sent}
     lacking = [each for each in (*ALWAYS, (POLICY, NOTHING)) if each[0] not in names]
     return [*sent, *lacking, (b"x-request-id", identity.encode())]
 
 
 def secured(send: Send, identity: str) -> Send:
-    """Sends what `send` sends, with these headers; a page's own scripts are those that it has."""
+    """Wraps `send` so that each answer gets those headers.
+
+    The policy of an HTML page allows the scripts that stand in it. So its head is held back until
+    its body is known.
+    """
     held: Message | None = None
 
     async def with_headers(message: Message) -> None:
@@ -64,7 +68,7 @@ def secured(send: Send, identity: str) -> Send:
         if message["type"] == "http.response.start":
             sent = dict(message["headers"])
             if POLICY not in sent and sent.get(b"content-type", b"").startswith(b"text/html"):
-                held = message  # until the page is seen
+                held = message
                 return
             message = {**message, "headers": completed(list(message["headers"]), identity)}
         elif held is not None:

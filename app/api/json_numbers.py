@@ -34,7 +34,7 @@ def array(text: bytes) -> Numbers | None:
                 return None
             shape += lengths
             count += len(lists)
-        # By NumPy, four times as fast as bytes.count.
+        # NumPy counts four times as fast as bytes.count.
         opened = np.count_nonzero(np.frombuffer(text, np.uint8) == OPENING)
         if opened != count:  # a list among the numbers, of which the array would not tell
             return None

@@ -17,8 +17,11 @@ from app.store.uploads import Uploads
 
 
 class State(TypedDict):
-    """The parts of a running API. The gate adds `key` and `request_id` for each request,
-    and the direct way (direct.py) its `body`."""
+    """The parts of a running API.
+
+    For each request the gate adds `key` and `request_id`, and app/direct.py the `body` that it has
+    collected.
+    """
 
     database: Database
     catalog: Catalog

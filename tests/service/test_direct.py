@@ -1,6 +1,7 @@
 """Hot routes say the same directly (app/direct.py) and by ASGI's messages."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,3 +59,23 @@ def test_both_ways_say_the_same(api: Api, name: str) -> None:
     ]
     assert kept[0] == kept[1]
     assert ("x-request-id" in direct.headers) == ("x-request-id" in by_messages.headers)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/x/predict", "/v2/models/x/infer"])
+def test_the_service_answers_hot_routes_directly(api: Api, path: str) -> None:
+    """A refusal by the head shows the way: direct ones wait for the body, ASGI's come at once."""
+    address = ("127.0.0.1", api.service.settings.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: foreign.example\r\n".encode()
+    with socket.create_connection(address, timeout=60) as chunked:
+        chunked.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        assert chunked.recv(65536).startswith(b"HTTP/1.1 403 ")
+    with socket.create_connection(address, timeout=60) as direct:
+        direct.sendall(head + b"Content-Length: 2\r\n\r\n")
+        for _ in range(5):  # the service has read the head by then
+            assert api.http.get("/healthz").is_success
+        direct.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            direct.recv(65536)
+        direct.settimeout(60)
+        direct.sendall(b"{}")
+        assert direct.recv(65536).startswith(b"HTTP/1.1 403 ")

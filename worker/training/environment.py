@@ -1,4 +1,4 @@
-"""What a run's weights depend on, besides its spec and its dataset."""
+"""The device and torch's settings: what a run's weights depend on besides spec and dataset."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from app.jobspec import JobSpec
 from worker.training import method
 
 WORKSPACE = ":4096:8"
-"""Memory with which cuBLAS gives the same bits again, however its streams overlap
+"""Sizes of cuBLAS' work buffers with which its results are reproducible
 (https://docs.nvidia.com/cuda/cublas/#results-reproducibility)."""
 
 
@@ -35,10 +35,10 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def prepare(spec: JobSpec, device: torch.device) -> None:
-    """Has this process compute as the spec says, and the same bits each time.
+    """Sets torch up so that the same run gives the same bits each time.
 
-    On a GPU torch takes its deterministic algorithms, and warns where it has none. No GPU has run
-    these lines yet.
+    On a GPU torch uses deterministic algorithms, and warns about operations that have none. These
+    lines have not run on a GPU yet.
     """
     torch.set_num_threads(spec.resources.threads)  # the number changes the last bits
     torch.set_flush_denormal(True)  # dead units' velocities would be denormals, 16 times slower
@@ -82,7 +82,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:
-    """Most bytes that tensors took of the GPU's memory at a time."""
+    """Peak memory of tensors on the GPU, in bytes; nothing on a CPU."""
     if device.type != "cuda":
         return {}
     return {"gpu_memory_bytes": torch.cuda.max_memory_allocated(device)}

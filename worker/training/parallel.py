@@ -31,7 +31,7 @@ from worker.training.state import State
 REASONS = [None, *StopReason]
 """A reason to stop as a number, for the other workers."""
 LARGE = 2**14
-"""Numbers in a gradient from which on it is a message of its own: to copy it would take longer."""
+"""Numbers in a gradient that is sent by itself: copying it into a common message costs more."""
 LEAST = 2
 """Images of a share; a last mini-batch with fewer is taken whole by each worker."""
 
@@ -69,7 +69,7 @@ class Workers:
         """
         share = Share(self.rank, self.number, criterion)
         own = share.of_each(batches, lambda: self._reseed(seed, state.position.step))
-        with _summed_gradients(net, state.optimizer, self.number, lambda: self._tell(share)):
+        with _summed_gradients(net, state.optimizer, self.number, lambda: self._message(share)):
             for _ in loop.train(net, share.loss, state.optimizer, own):
                 yield self._whole(share, state)
 
@@ -78,25 +78,30 @@ class Workers:
         words = np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))
 
-    def _tell(self, share: "Share") -> Tensor:
-        """What this worker adds to what all know of a step: outputs, loss, and a reason to stop."""
-        labels, classes = share.labels, share.outputs.shape[1]
-        share.told = told = share.outputs.new_zeros(len(labels) * classes + 2, dtype=torch.float32)
-        told[:-2].view(len(labels), classes)[share.rows] = share.outputs.float() / share.copies
-        told[-2] = share.added
+    def _message(self, share: "Share") -> Tensor:
+        """This worker's part of the step's message, float32 (B * classes + 2,).
+
+        It has the outputs of the worker's own rows, its part of the loss, and, from the first
+        worker, a reason to stop. The sum over all workers has them for the whole mini-batch.
+        """
+        size, (_, classes) = len(share.labels), share.outputs.shape
+        message = share.outputs.new_zeros(size * classes + 2, dtype=torch.float32)
+        message[:-2].view(size, classes)[share.rows] = share.outputs.float() / share.copies
+        message[-2] = share.part_of_loss
         if self.rank == 0:
-            told[-1] = REASONS.index(self._asked())
-        return told
+            message[-1] = REASONS.index(self._asked())
+        share.message = message
+        return message
 
     def _whole(self, share: "Share", state: State) -> Step:
         """The step of the whole mini-batch."""
-        labels, told = share.labels, share.told
-        loss, reason = told[-2:].tolist()
+        labels, message = share.labels, share.message
+        loss, reason = message[-2:].tolist()
         if not math.isfinite(loss):
             at = state.position
             raise Diverged(replace(at, batch=at.batch + 1, step=at.step + 1))
         self._agreed = REASONS[round(reason)]
-        return Step(labels, told[:-2].view(len(labels), -1), told[-2])
+        return Step(labels, message[:-2].view(len(labels), -1), message[-2])
 
 
 class Share:
@@ -109,11 +114,11 @@ class Share:
     copies: int
     """How many workers have the same images: 1, or all of them."""
     outputs: Tensor
-    """Of its images, (rows, classes)."""
-    added: Tensor
-    """What they add to the mean loss, a scalar."""
-    told: Tensor
-    """What all workers know of the step: outputs for the whole mini-batch, loss, reason to stop."""
+    """Of this worker's images, (rows, classes)."""
+    part_of_loss: Tensor
+    """What these images add to the mean loss of the mini-batch, a scalar."""
+    message: Tensor
+    """Outputs, loss and reason to stop: first this worker's part, then the sum over all workers."""
 
     def __init__(self, rank: int, workers: int, criterion: Criterion) -> None:
         self._rank, self._workers, self._criterion = rank, workers, criterion
@@ -138,18 +143,18 @@ class Share:
         )
         part = own * losses.inverse(all_of_it) / self.copies
         loss = self._criterion(outputs, labels) * part.to(outputs.device, outputs.dtype)
-        self.outputs, self.added = outputs.detach(), loss.detach()
+        self.outputs, self.part_of_loss = outputs.detach(), loss.detach()
         return loss
 
 
 @contextmanager
 def _summed_gradients(
-    net: nn.Module, optimizer: Optimizer, workers: int, told: Callable[[], Tensor]
+    net: nn.Module, optimizer: Optimizer, workers: int, message: Callable[[], Tensor]
 ) -> Iterator[None]:
     """Adds the workers' gradients up before each step, and before they are clipped.
 
-    A large one goes as soon as it is known, while those of the layers before it are computed. The
-    small ones go together, with what else each worker tells.
+    A large gradient is sent as soon as it is computed, while backpropagation goes on in the layers
+    before it. The small ones, the buffers and `message` are sent together.
     """
     sent: dict[Tensor, dist.Work] = {}
     trained = [each for each in net.parameters() if each.requires_grad]
@@ -165,10 +170,12 @@ def _summed_gradients(
         statistics = [each for each in net.buffers() if each.is_floating_point()]
         for each in statistics:
             each.div_(workers)
-        held = [*gradients, *statistics, told()]
+        held = [*gradients, *statistics, message()]
         flat = torch.cat([each.flatten() for each in held])
-        for work in [*sent.values(), _all_reduce(flat)]:
-            _await(work)
+        last = _all_reduce(flat)
+        with _others_expected():
+            for work in (*sent.values(), last):
+                work.wait()
         sent.clear()
         parts = flat.split([each.numel() for each in held])
         for tensor, part in zip(held, parts, strict=True):
@@ -187,15 +194,16 @@ def _summed_gradients(
 
 
 def _all_reduce(tensor: Tensor) -> dist.Work:
-    try:
+    """Starts to add a tensor up over all workers, in place."""
+    with _others_expected():
         work: dist.Work = dist.all_reduce(tensor, async_op=True)
-    except RuntimeError as error:
-        raise WorkerLost(str(error).partition("\n")[0]) from error
     return work
 
 
-def _await(work: dist.Work) -> None:
+@contextmanager
+def _others_expected() -> Iterator[None]:
+    """Raises WorkerLost where the library cannot reach another worker."""
     try:
-        work.wait()
+        yield
     except RuntimeError as error:
         raise WorkerLost(str(error).partition("\n")[0]) from error
