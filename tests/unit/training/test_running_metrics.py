@@ -25,7 +25,7 @@ def steps(block: int, *, weighted: bool) -> list[tuple[Step, Weight]]:
     for number in range(1, STEPS + 1):
         labels = torch.randint(0, CLASSES, (BATCH,), generator=drawn)
         outputs = torch.randn((BATCH, CLASSES), generator=drawn)
-        magnitude = 10.0 ** int(torch.randint(-6, 3, (), generator=drawn))  # so that sums round
+        magnitude = 10.0 ** int(torch.randint(-12, 6, (), generator=drawn))  # so that sums round
         loss = torch.rand((), generator=drawn) * magnitude
         weight = torch.rand((), generator=drawn).double() if weighted else BATCH
         is_last = number % block == 0 or number == STEPS
