@@ -31,7 +31,7 @@ def length(spec: JobSpec) -> int:
     is_linear = optimizer.name == "sgd" and training.gradient_clipping is None
     is_by_hand = spec.has_chain_rule and training.gradient != "autograd"
     is_by_hand &= spec.resources.workers == 1
-    if not is_linear or not is_by_hand or training.precision != "float32":
+    if not is_linear or not is_by_hand:
         return 1
     inputs, units = spec.layer_sizes[:2]
     weights, batch = inputs * units, min(training.batch_size, spec.dataset.training_images)

@@ -33,6 +33,7 @@ def step(spec: JobSpec) -> Counts:
     costly = sum(isinstance(each, Linear | Convolution | BatchNorm | Dropout) for each in layers)
     multiplications, weights = 3.0 * batch * dense, float(spec.parameters)
     together = blocks.length(spec)
+    precision = "float32" if together > 1 else training.precision
     if together > 1:
         inputs, units = spec.layer_sizes[:2]
         products = 4 if training.optimizer.momentum else 2
@@ -41,14 +42,14 @@ def step(spec: JobSpec) -> Counts:
         weights -= inputs * units * (1 - 1 / together)
     counts = {
         f"{mode}.step": 1.0,
-        f"{mode}.{training.precision}.layer": float(costly),
-        f"{training.precision}.dense": multiplications,
-        f"{training.precision}.convolution": 3.0 * batch * convolved,
-        f"{training.precision}.weight": weights,
+        f"{mode}.{precision}.layer": float(costly),
+        f"{precision}.dense": multiplications,
+        f"{precision}.convolution": 3.0 * batch * convolved,
+        f"{precision}.weight": weights,
         f"{training.optimizer.name}.step": 1.0,
         f"{training.optimizer.name}.weight": weights,
         "value": batch * values * (1 + (spec.model.dropout > 0)),
-        f"{training.precision}.map": batch * mapped,
+        f"{precision}.map": batch * mapped,
     }
     if together > 1:
         counts["blocks.step"] = 1.0

@@ -117,6 +117,15 @@ IN_BLOCKS: dict[str, dict[str, Any]] = {
     "of two": {"training": {"batch_size": 2, "log_every": 7}},
     "a last mini-batch of one": {"dataset": {"limit": 401, "validation_fraction": 0.0}},
 }
+LARGE: dict[str, Any] = {"model": {"hidden": [1600]}, "training": {"batch_size": 32}}
+"""Products so large that another library may give them (worker/training/products.py)."""
+LARGE_PRODUCTS: dict[str, dict[str, Any]] = {
+    "momentum": {},
+    "adam": {"training": {"optimizer": OPTIMIZERS["adam"]}},
+    "autograd": {"training": {"gradient": "autograd"}},
+    "two threads": PARTS["two threads"],
+    "bfloat16": {"training": {"precision": "bfloat16", "batch_size": 180}},
+}
 
 
 def merged(*specs: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +139,7 @@ def merged(*specs: dict[str, Any]) -> dict[str, Any]:
 
 
 def configurations() -> dict[str, dict[str, Any]]:
-    """Every optimizer by both loops, every schedule, every other part, and blocks."""
+    """Every optimizer by both loops, every schedule, other parts, blocks, large products."""
     found: dict[str, dict[str, Any]] = {}
     for name, optimizer in OPTIMIZERS.items():
         for gradient in ("autograd", "chain_rule"):
@@ -142,6 +151,8 @@ def configurations() -> dict[str, dict[str, Any]]:
     found |= {name: merged(BASE, part) for name, part in PARTS.items()}
     for name, part in IN_BLOCKS.items():
         found[f"{name}, in blocks"] = merged(BASE, BY_BLOCKS, part)
+    for name, part in LARGE_PRODUCTS.items():
+        found[f"{name}, large products"] = merged(BASE, LARGE, part)
     return found
 
 

@@ -64,7 +64,6 @@ def test_every_kind_of_sgd_takes_blocks(training: dict[str, Any]) -> None:
         sgd(name="adam"),
         sgd(name="rmsprop", momentum=0.5),
         {"gradient_clipping": 1.0},
-        {"precision": "bfloat16"},
         {"gradient": "autograd"},
     ],
     ids=str,
@@ -94,3 +93,7 @@ def test_a_mini_batch_has_no_more_images_than_there_are() -> None:
     few = {"dataset": {"limit": 20, "validation_fraction": 0.0}, "model": {"hidden": [1000]}}
     training = {"batch_size": 500, **sgd(momentum=0.0)}
     assert blocks.length(JobSpec.model_validate(few | {"training": training})) == 6
+
+
+def test_bfloat16_has_the_same_blocks_for_they_are_made_in_float32() -> None:
+    assert length(precision="bfloat16") == length() == 32

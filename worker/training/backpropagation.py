@@ -32,6 +32,7 @@ from worker.training.dense import DERIVATIVES, Dense, in_place
 from worker.training.descent import updating
 from worker.training.loop import Batch, Criterion, Step
 from worker.training.losses import SquaredErrorOfSigmoid, inverse
+from worker.training.products import multiply
 
 
 def train(
@@ -142,7 +143,7 @@ class Propagation:
         for number, (layer, here) in enumerate(zip(self._layers, at, strict=True)):
             if number:
                 inputs = at[number - 1].output
-                torch.mm(inputs, weights[number].t(), out=here.sum).add_(biases[number])
+                multiply(inputs, weights[number].t(), here.sum).add_(biases[number])
             if layer.activation == "gelu":
                 here.value.copy_(functional.gelu(here.sum))
             else:
@@ -159,7 +160,7 @@ class Propagation:
             error = at[-1].error = error.to(self._precision)
         for number in range(len(self._layers) - 2, -1, -1):
             here = at[number]
-            error = torch.mm(error, weights[number + 1], out=here.error)
+            error = multiply(error, weights[number + 1], here.error)
             if here.mask is not None:
                 error.mul_(here.mask)
             function = self._layers[number].activation
@@ -196,7 +197,7 @@ class ChainRule:
             weights = [weight.to(self._precision) for weight in weights]
             biases = [bias.to(self._precision) for bias in biases]
         # Not addmm, which copies the bias into every row before it begins.
-        torch.mm(inputs, weights[0].t(), out=at[0].sum).add_(biases[0])
+        multiply(inputs, weights[0].t(), at[0].sum).add_(biases[0])
         outputs, loss = self._propagate(weights, biases, at, labels)
         for layer, here in zip(self._layers, at, strict=True):
             self._update(layer, here.error.t(), inputs)

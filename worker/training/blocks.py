@@ -34,6 +34,7 @@ from worker.training.backpropagation import Activations, Propagation, activation
 from worker.training.block_scalars import Scalars, Sum
 from worker.training.dense import Dense
 from worker.training.loop import Batch, Criterion, Step
+from worker.training.products import accumulate, multiply
 
 
 def train(
@@ -122,7 +123,7 @@ class Products:
     def complete(self, weights: Sum, *, has_velocity: bool) -> None:
         """z_k, in its place, with what W_k is made of."""
         torch.mul(self._gram, weights.of_gradients, out=self._weighted)
-        self._sums.addmm_(self._flat, self._errors, beta=weights.of_weights)
+        accumulate(self._sums, self._flat, self._errors, weights.of_weights)
         if has_velocity:
             self._sums.add_(self._velocity_sums, alpha=weights.of_velocities)
 
@@ -172,11 +173,11 @@ class Blocks:
         at, rows = self._buffers, len(block) * batch
         inputs = at.inputs[:rows]
         torch.cat([images.flatten(1) for images, _ in block], out=inputs)
-        torch.addmm(at.ones[0], inputs, inputs.t(), out=at.gram[:rows, :rows])
-        torch.addmm(self._first.bias, inputs, self._first.weight.t(), out=at.sums[:rows])
+        multiply(inputs, inputs.t(), at.gram[:rows, :rows]).add_(1)
+        multiply(inputs, self._first.weight.t(), at.sums[:rows]).add_(self._first.bias)
         if self._velocities is not None:
             velocity, of_bias = self._velocities
-            torch.addmm(of_bias, inputs, velocity.t(), out=at.velocity_sums[:rows])
+            multiply(inputs, velocity.t(), at.velocity_sums[:rows]).add_(of_bias)
 
     def _step(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs and loss of the next step."""
@@ -205,8 +206,8 @@ class Blocks:
         error = self._scaled_errors(0, self._scalars.weights)
         if self._velocities is None:
             kept = self._scalars.weights.of_weights
-            weight.addmm_(error, inputs, beta=kept)
-            bias.addmm_(error, ones, beta=kept)
+            accumulate(weight, error, inputs, kept)
+            accumulate(bias, error, ones, kept)
         else:
             velocity, of_bias = self._velocities
             of_velocity = self._scaled_errors(1, self._scalars.velocities)
@@ -226,8 +227,8 @@ class Blocks:
         """
         new, new_velocity = self._scalars.weights, self._scalars.velocities
         before = weight.clone() if new_velocity.of_weights else None  # with weight decay
-        weight.addmm_(error, inputs, beta=new.of_weights).add_(velocity, alpha=new.of_velocities)
-        velocity.addmm_(of_velocity, inputs, beta=new_velocity.of_velocities)
+        accumulate(weight, error, inputs, new.of_weights).add_(velocity, alpha=new.of_velocities)
+        accumulate(velocity, of_velocity, inputs, new_velocity.of_velocities)
         if before is not None:
             velocity.add_(before, alpha=new_velocity.of_weights)
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from worker.training.dense import Dense
+from worker.training.products import accumulate, multiply
 
 TOGETHER = 100_000
 """Weights that are updated together: 400 kB of them and as much of their velocities."""
@@ -178,25 +179,6 @@ def _adam_state(optimizer: Optimizer, parameter: Tensor) -> dict[str, Tensor]:
 def rows_together(weight: Tensor) -> int:
     """How many rows of a layer's weights (units, inputs) are updated together."""
     return -(-len(weight) // max(1, weight.numel() // TOGETHER))
-
-
-def multiply(error: Tensor, inputs: Tensor, out: Tensor) -> None:
-    """out <- error inputs, the product in the precision of its factors: (units, inputs) or, with
-    ones (B,) as inputs, (units,)."""
-    if error.dtype == out.dtype:
-        torch.matmul(error, inputs, out=out)
-    else:
-        out.copy_(torch.matmul(error, inputs))
-
-
-def accumulate(total: Tensor, error: Tensor, inputs: Tensor, beta: float, alpha: float) -> None:
-    """total <- beta total + alpha error inputs, the product in the precision of its factors."""
-    if error.dtype != total.dtype:
-        total.mul_(beta).add_(torch.matmul(error, inputs), alpha=alpha)
-    elif inputs.ndim == 1:
-        total.addmv_(error, inputs, beta=beta, alpha=alpha)
-    else:
-        total.addmm_(error, inputs, beta=beta, alpha=alpha)
 
 
 def updating(layers: list[Dense], optimizer: Optimizer) -> Update:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from app.jobspec import JobSpec
-from worker.training import method
+from worker.training import method, products
 
 WORKSPACE = ":4096:8"
 """Sizes of cuBLAS' work buffers with which its results are reproducible
@@ -50,14 +50,15 @@ def prepare(spec: JobSpec, device: torch.device) -> None:
 def described(spec: JobSpec, device: torch.device) -> dict[str, Any]:
     """The machine, and how gradients are computed: by which rule, how many mini-batches at a time,
     and with products of which precision."""
-    precision = str(method.products(spec, device)).removeprefix("torch.")
+    precision = str(method.precision(spec, device)).removeprefix("torch.")
     gradient = {"gradient": method.name(spec, device), "block": method.block(spec, device)}
     return machine(device) | gradient | {"products": precision}
 
 
 def changes(before: dict[str, Any], now: dict[str, Any], spec: JobSpec) -> list[str]:
     """What of the environment has changed since a checkpoint, in words."""
-    untold = {"block": 1, "products": spec.training.precision}  # by checkpoints of older versions
+    # by checkpoints of older versions
+    untold = {"block": 1, "products": spec.training.precision, "blas": "default"}
     before = untold | before
     return [
         f"{name} was {before.get(name)}, is {value}"
@@ -67,7 +68,8 @@ def changes(before: dict[str, Any], now: dict[str, Any], spec: JobSpec) -> list[
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """The device, its threads, the versions, the processor's instructions, and the GPU."""
+    """The device, its threads, the versions, and the processor's instructions and library of
+    matrix products, or the GPU."""
     found = {
         "device": device.type,
         "threads": torch.get_num_threads(),
@@ -76,6 +78,8 @@ def machine(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
+    if device.type == "cpu":
+        found["blas"] = products.library()
     if device.type == "cuda":
         found |= {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda}
     return found

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from app.jobspec.training import Score
-from worker.training import losses, scores
+from worker.training import losses, products, scores
 from worker.training.batches import Images
 from worker.training.loop import Criterion
 
@@ -54,7 +54,8 @@ def evaluate(net: nn.Module, criterion: Criterion, images: Images, classes: int)
     predictions = []
     counts = torch.zeros(classes * classes, dtype=torch.int64)
     for batch, labels in images.in_order(batch_size(images)):
-        outputs: Tensor = net(batch)
+        with products.for_network(net, len(labels)):
+            outputs: Tensor = net(batch)
         loss += losses.total(criterion, outputs, labels)
         weight += float(losses.weight(criterion, labels))
         # Predicted is the most probable class, as clients see it. The largest output may be another

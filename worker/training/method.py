@@ -2,13 +2,14 @@
 by step or by blocks of mini-batches."""
 
 from collections.abc import Generator, Iterable
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
 
 from app.jobspec import JobSpec
 from app.jobspec import blocks as block_length
-from worker.training import backpropagation, blocks, loop, networks
+from worker.training import backpropagation, blocks, loop, networks, products
 from worker.training.dense import fully_connected
 from worker.training.loop import Batch, Criterion, Step
 from worker.training.parallel import Workers
@@ -27,7 +28,7 @@ def steps(
 
     Closed within a block, it leaves the network as it is after the newest step.
     """
-    precision = products(spec, state.device)
+    rounded = precision(spec, state.device)
     if name(spec, state.device) == "chain_rule":
         layers = fully_connected(state.net, spec.trained)
         length = block(spec, state.device)
@@ -36,11 +37,20 @@ def steps(
             return blocks.train(
                 layers, criterion, state.optimizer, batches, length=length, done=done
             )
-        return backpropagation.train(layers, criterion, state.optimizer, batches, precision)
-    net = networks.Bfloat16(state.net) if precision == torch.bfloat16 else state.net
+        return backpropagation.train(layers, criterion, state.optimizer, batches, rounded)
+    net = networks.Bfloat16(state.net) if rounded == torch.bfloat16 else state.net
     if workers is not None:
-        return workers.train(net, criterion, state, batches, spec.training.seed)
-    return loop.train(net, criterion, state.optimizer, batches)
+        made = workers.train(net, criterion, state, batches, spec.training.seed)
+    else:
+        made = loop.train(net, criterion, state.optimizer, batches)
+    return _within(products.for_network(net, _batch(spec) // spec.resources.workers), made)
+
+
+def _within(
+    context: AbstractContextManager[None], made: Generator[Step, None, None]
+) -> Generator[Step, None, None]:
+    with context:
+        yield from made
 
 
 def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd"]:
@@ -52,17 +62,22 @@ def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd
     return wanted
 
 
-def products(spec: JobSpec, device: torch.device) -> torch.dtype:
-    """The precision of the products in a step.
+def precision(spec: JobSpec, device: torch.device) -> torch.dtype:
+    """That of the products in a step: bfloat16 where it is wanted, by hand only where it is sooner.
 
-    A CPU without tiles for bfloat16 (AMX) multiplies such matrices at half the rate of float32,
-    measured on a Sapphire Rapids whose host hides them: there the chain rule takes float32.
+    Blocks are made in float32. They are sooner than steps in bfloat16, which convert all weights.
     """
-    if spec.training.precision == "float32":
+    training = spec.training
+    if training.precision == "float32":
         return torch.float32
-    is_slow = device.type == "cpu" and not torch.cpu._is_amx_tile_supported()
-    is_by_hand = name(spec, device) == "chain_rule"
-    return torch.float32 if is_slow and is_by_hand else torch.bfloat16
+    if device.type != "cpu" or name(spec, device) == "autograd":
+        return torch.bfloat16
+    is_sooner = products.rounds_sooner(_batch(spec), spec.parameters)
+    return torch.bfloat16 if is_sooner and block(spec, device) == 1 else torch.float32
+
+
+def _batch(spec: JobSpec) -> int:
+    return min(spec.training.batch_size, spec.dataset.training_images)
 
 
 def block(spec: JobSpec, device: torch.device) -> int:

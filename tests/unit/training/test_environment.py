@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.jobspec import JobSpec
-from worker.training import environment
+from worker.training import environment, products
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -55,3 +55,19 @@ def test_a_resumed_run_is_told_of_another_gpu() -> None:
 def test_the_memory_of_a_gpu_is_told() -> None:
     assert environment.peak_memory(GPU) == {"gpu_memory_bytes": 5}
     assert environment.peak_memory(CPU) == {}
+
+
+def test_a_resumed_run_is_told_of_another_library() -> None:
+    spec = JobSpec()
+    described = environment.described(spec, CPU)
+    assert described["blas"] == products.library()
+    others = described | {"blas": "another"}
+    expected = f"blas was another, is {products.library()}"
+    assert environment.changes(others, described, spec) == [expected]
+
+
+def test_a_checkpoint_that_does_not_tell_its_library_had_torch_s() -> None:
+    before = {"device": "cpu"}
+    assert environment.changes(before, before | {"blas": "default"}, JobSpec()) == []
+    found = environment.changes(before, before | {"blas": "oneDNN"}, JobSpec())
+    assert found == ["blas was default, is oneDNN"]

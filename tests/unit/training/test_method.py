@@ -7,7 +7,16 @@ import torch
 
 from app.jobspec import JobSpec, Loss, Optimizer, Training
 from tests.unit.training.test_backpropagation import described
-from worker.training import backpropagation, dense, loop, losses, method, networks, optimization
+from worker.training import (
+    backpropagation,
+    dense,
+    loop,
+    losses,
+    method,
+    networks,
+    optimization,
+    products,
+)
 from worker.training.environment import changes
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -17,16 +26,28 @@ def spec(**fields: Any) -> JobSpec:
     return JobSpec.model_validate({"training": {"precision": "bfloat16"}} | fields)
 
 
-@pytest.mark.parametrize("has_tiles", [True, False])
-def test_only_processors_that_multiply_bfloat16_sooner_do_it_by_hand(
-    has_tiles: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_sooner", [True, False])
+def test_only_where_it_is_sooner_bfloat16_is_multiplied_by_hand(
+    monkeypatch: pytest.MonkeyPatch, *, is_sooner: bool
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_tiles)
-    expected = torch.bfloat16 if has_tiles else torch.float32
-    assert method.products(spec(), CPU) == expected
-    assert method.products(spec(model={"kind": "cnn"}), CPU) == torch.bfloat16
-    assert method.products(spec(), GPU) == torch.bfloat16
-    assert method.products(JobSpec(), CPU) == torch.float32
+    asked = []
+    monkeypatch.setattr(products, "rounds_sooner", lambda *about: asked.append(about) or is_sooner)
+    large = spec(training={"precision": "bfloat16", "batch_size": 64})
+    assert method.precision(large, CPU) == (torch.bfloat16 if is_sooner else torch.float32)
+    assert asked == [(64, 397_510)]
+    assert method.precision(spec(model={"kind": "cnn"}), CPU) == torch.bfloat16
+    assert method.precision(spec(), GPU) == torch.bfloat16
+    assert method.precision(JobSpec(), CPU) == torch.float32
+
+
+def test_blocks_of_small_mini_batches_are_float32_also_where_bfloat16_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(products, "rounds_sooner", lambda *_: True)
+    assert method.block(spec(), CPU) == 32
+    assert method.precision(spec(), CPU) == torch.float32
+    adam = spec(training={"precision": "bfloat16", "optimizer": {"name": "adam"}})
+    assert (method.block(adam, CPU), method.precision(adam, CPU)) == (1, torch.bfloat16)
 
 
 def test_a_checkpoint_that_does_not_tell_its_products_had_those_of_the_specification() -> None:
