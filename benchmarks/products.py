@@ -30,6 +30,7 @@ FIRST_LAYERS = (128, 500, 2000)
 BLOCK_BATCHES = (1, 4, 8, 16, 32)
 ROWS = 128
 LONGEST = 64
+CPU = torch.device("cpu")
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -86,7 +87,7 @@ def in_bfloat16() -> list[str]:
                 exact = calibration.step_seconds(spec, DATASET)
             with forced(torch.bfloat16):
                 rounded = calibration.step_seconds(spec, DATASET)
-            chosen = method.precision(spec, torch.device("cpu")) == torch.bfloat16
+            chosen = method.precision(spec, CPU) == torch.bfloat16
             cells.append(marked(exact / rounded, is_chosen=chosen))
         rows.append(["-".join(map(str, [784, *hidden, 10])), *cells])
     return table(["", *(f"batch {size}" for size in ROUNDED_BATCHES)], rows)
@@ -102,11 +103,11 @@ def in_blocks() -> list[str]:
                 rule = {"name": "sgd", "lr": 0.001, "momentum": momentum}
                 spec = described([units], batch_size=size, optimizer=rule)
                 length = min(LONGEST, ROWS // size)
-                with patch.object(blocks, "length", lambda _: 1):
+                with patch.object(blocks, "length", lambda *_: 1):
                     single = calibration.step_seconds(spec, DATASET)
-                with patch.object(blocks, "length", lambda _, length=length: length):
+                with patch.object(blocks, "length", lambda *_, length=length: length):
                     together = calibration.step_seconds(spec, DATASET)
-                cells.append(marked(single / together, is_chosen=blocks.length(spec) > 1))
+                cells.append(marked(single / together, is_chosen=method.block(spec, CPU) > 1))
             rows.append([f"784-{units}-10", f"{momentum:g}", *cells])
     return table(["", "momentum", *(f"batch {size}" for size in BLOCK_BATCHES)], rows)
 

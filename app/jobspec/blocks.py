@@ -25,8 +25,11 @@ VALUES = 1_000_000
 """Most input values: 4 MB."""
 
 
-def length(spec: JobSpec) -> int:
-    """Mini-batches in a block of a job on a CPU; 1 where each step is made by itself."""
+def length(spec: JobSpec, largest: int = BATCH) -> int:
+    """Mini-batches in a block of a job on a CPU; 1 where each step is made by itself.
+
+    `largest` is the largest mini-batch with momentum that this processor takes in blocks.
+    """
     training, optimizer = spec.training, spec.training.optimizer
     is_linear = optimizer.name == "sgd" and training.gradient_clipping is None
     is_by_hand = spec.has_chain_rule and training.gradient != "autograd"
@@ -35,8 +38,8 @@ def length(spec: JobSpec) -> int:
         return 1
     inputs, units = spec.layer_sizes[:2]
     weights, batch = inputs * units, min(training.batch_size, spec.dataset.training_images)
-    largest = BATCH if optimizer.momentum else BATCH_WITHOUT_MOMENTUM
-    if batch > largest or weights < WEIGHTS * batch:
+    most = largest if optimizer.momentum else BATCH_WITHOUT_MOMENTUM
+    if batch > most or weights < WEIGHTS * batch:
         return 1
     rows = min(ROWS, units, PRODUCTS // weights, VALUES // inputs)
     steps = min(LONGEST, rows // batch, UPDATES // (spec.parameters - weights))

@@ -4,11 +4,13 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from worker.training import products
 from worker.training.dense import Dense
 from worker.training.products import accumulate, multiply
 
-TOGETHER = 100_000
-"""Weights that are updated together: 400 kB of them and as much of their velocities."""
+TOGETHER = {"default": 100_000, "oneDNN": 400_000}
+"""Weights that are updated together, by the library of large products; 100,000 are 400 kB, and as
+much of their velocities. A call of oneDNN takes 12 us longer, and AMD's caches hold more."""
 
 
 class Ones:
@@ -178,7 +180,7 @@ def _adam_state(optimizer: Optimizer, parameter: Tensor) -> dict[str, Tensor]:
 
 def rows_together(weight: Tensor) -> int:
     """How many rows of a layer's weights (units, inputs) are updated together."""
-    return -(-len(weight) // max(1, weight.numel() // TOGETHER))
+    return -(-len(weight) // max(1, weight.numel() // TOGETHER[products.library()]))
 
 
 def updating(layers: list[Dense], optimizer: Optimizer) -> Update:

@@ -80,9 +80,16 @@ def _batch(spec: JobSpec) -> int:
     return min(spec.training.batch_size, spec.dataset.training_images)
 
 
+LARGEST = {"default": block_length.BATCH, "oneDNN": 8}
+"""Largest mini-batch of a block with momentum, by the library of large products: single steps are
+faster from 9 to 16 images where that is oneDNN (benchmarks/products.py)."""
+
+
 def block(spec: JobSpec, device: torch.device) -> int:
     """K, the mini-batches that are taken together; 1 where each step is made by itself.
 
     An epoch's blocks begin at its mini-batches 0, K, 2 K and so on; the last may be shorter.
     """
-    return block_length.length(spec) if device.type == "cpu" else 1
+    if device.type != "cpu":
+        return 1
+    return block_length.length(spec, LARGEST[products.library()])

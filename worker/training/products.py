@@ -21,7 +21,7 @@ LARGE = 2_000_000
 """Multiplications of numbers in one product from which oneDNN is sooner."""
 FEW = 24
 """Rows of a mini-batch whose products in bfloat16 save as much as converting the weights costs."""
-WORTH_ROUNDING = 14_000_000
+WORTH_ROUNDING = 20_000_000
 """Weights times further rows whose products save what the calls cost."""
 UNROUNDED = 1 + 2**-12
 """A number that float32 has and bfloat16 has not."""

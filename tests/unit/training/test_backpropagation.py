@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from app.jobspec import DatasetFacts, JobSpec, Loss, Training
-from worker.training import backpropagation, dense, descent, loop, losses, networks, optimization
+from worker.training import (
+    backpropagation,
+    dense,
+    descent,
+    loop,
+    losses,
+    networks,
+    optimization,
+    products,
+)
 
 ACTIVATIONS = ["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "none"]
 HIDDEN: list[list[int]] = [[], [7], [9, 6], [8, 7, 6, 5]]
@@ -154,7 +163,8 @@ def test_every_optimizer_takes_the_same_steps(
 def test_weights_that_move_a_block_of_rows_at_a_time_take_the_same_steps(
     optimizer: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descent, "TOGETHER", 300)  # of 64 x 11 weights: blocks of 6 and 5 rows
+    # of 64 x 11 weights: blocks of 6 and 5 rows
+    monkeypatch.setitem(descent.TOGETHER, products.library(), 300)
     training = {"optimizer": {"lr": 0.01} | optimizer}
     expected = trained("autograd", described([11, 6], "tanh"), LOSSES[0], training)
     got = trained("chain_rule", described([11, 6], "tanh"), LOSSES[0], training)

@@ -12,7 +12,7 @@ from worker.training.run import Run
 
 @pytest.fixture(autouse=True)
 def blocks_of_six(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_length, "length", lambda _: 6)
+    monkeypatch.setattr(block_length, "length", lambda *_: 6)
 
 
 def exported(run_: Run) -> str:

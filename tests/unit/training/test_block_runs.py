@@ -21,7 +21,7 @@ LENGTH, STEPS = 6, 41
 @pytest.fixture(autouse=True)
 def blocks_of_six(monkeypatch: pytest.MonkeyPatch) -> None:
     """These networks are too small for blocks to pay: here they are taken all the same."""
-    monkeypatch.setattr(block_length, "length", lambda _: LENGTH)
+    monkeypatch.setattr(block_length, "length", lambda *_: LENGTH)
 
 
 def boundaries(epoch: int = 1) -> list[int]:
@@ -123,7 +123,7 @@ def test_an_update_is_that_of_one_step(digits: Dataset, monkeypatch: pytest.Monk
         return [[layer.update for layer in each.layers] for each in read]
 
     by_blocks = updates()
-    monkeypatch.setattr(block_length, "length", lambda _: 1)
+    monkeypatch.setattr(block_length, "length", lambda *_: 1)
     for ours, theirs in zip(by_blocks, updates(), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)
 
@@ -133,7 +133,7 @@ def test_the_reports_are_those_of_single_steps(
 ) -> None:
     spec = digits_spec(log_every=7)
     ours, reports = run(spec, digits)
-    monkeypatch.setattr(block_length, "length", lambda _: 1)
+    monkeypatch.setattr(block_length, "length", lambda *_: 1)
     theirs, expected = run(spec, digits)
     for kind in (RunningLoss, Step):
         assert of(kind, reports)[0].step == of(kind, expected)[0].step
@@ -168,7 +168,7 @@ def test_another_length_is_a_difference_that_is_named(
     reports, kept = stopped(digits_spec(), digits, 20)
     assert of(Started, reports)[0].environment["block"] == LENGTH
     again: list[Report] = []
-    monkeypatch.setattr(block_length, "length", lambda _: 4)
+    monkeypatch.setattr(block_length, "length", lambda *_: 4)
     Run(digits_spec(), digits, again.append, lambda: None).run(kept)
     assert of(Resumed, again)[0].differences == [f"block was {LENGTH}, is 4"]
 
@@ -177,11 +177,11 @@ def test_another_length_is_a_difference_that_is_named(
 def test_a_checkpoint_of_an_older_version_was_made_step_by_step(
     digits: Dataset, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block_length, "length", lambda _: 1)
+    monkeypatch.setattr(block_length, "length", lambda *_: 1)
     _, kept = stopped(digits_spec(), digits, 7)
     snapshot = Snapshot.decode(kept)
     del snapshot.values["environment"]["block"]
-    monkeypatch.setattr(block_length, "length", lambda _: length)
+    monkeypatch.setattr(block_length, "length", lambda *_: length)
     again: list[Report] = []
     Run(digits_spec(), digits, again.append, lambda: None).run(snapshot.encode())
     (resumed,) = of(Resumed, again)
@@ -191,9 +191,9 @@ def test_a_checkpoint_of_an_older_version_was_made_step_by_step(
 def test_a_run_taken_up_within_a_block_ends_that_block_first(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block_length, "length", lambda _: 1)
+    monkeypatch.setattr(block_length, "length", lambda *_: 1)
     _, kept = stopped(digits_spec(), digits, 8)
-    monkeypatch.setattr(block_length, "length", lambda _: LENGTH)
+    monkeypatch.setattr(block_length, "length", lambda *_: LENGTH)
     again = Run(digits_spec(), digits, lambda _: None, lambda: None)
     again._resume(kept)
     ends = [9 + at for at, step in enumerate(again._steps()) if step.is_boundary]
@@ -227,7 +227,7 @@ def test_a_loss_that_breaks_within_a_block_is_traced_to_its_layer_and_step(
         return finding["since"], finding["evidence"][0]["name"]
 
     by_blocks = found()
-    monkeypatch.setattr(block_length, "length", lambda _: 1)
+    monkeypatch.setattr(block_length, "length", lambda *_: 1)
     assert by_blocks == found()
 
 
@@ -235,7 +235,7 @@ def test_a_loss_that_breaks_within_a_block_is_traced_to_its_layer_and_step(
 def test_factors_beyond_single_precision_are_a_loss_that_breaks(
     digits: Dataset, nesterov: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block_length, "length", lambda _: 64)
+    monkeypatch.setattr(block_length, "length", lambda *_: 64)
     optimizer = {"lr": 1000.0, "weight_decay": 10.0, "nesterov": nesterov}
     with pytest.raises(Diverged):
         run(digits_spec(optimizer=optimizer, batch_size=4), digits)
@@ -258,7 +258,7 @@ def test_what_the_diagnosis_trains_by_itself_may_end_within_a_block(
         return [each.recommended for each in found.ranges]
 
     by_blocks = measured()
-    monkeypatch.setattr(block_length, "length", lambda _: 1)
+    monkeypatch.setattr(block_length, "length", lambda *_: 1)
     assert by_blocks == pytest.approx(measured(), rel=0.02)
 
 

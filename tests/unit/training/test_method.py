@@ -50,6 +50,25 @@ def test_blocks_of_small_mini_batches_are_float32_also_where_bfloat16_is_wanted(
     assert (method.block(adam, CPU), method.precision(adam, CPU)) == (1, torch.bfloat16)
 
 
+@pytest.mark.parametrize(
+    ("library", "expected"),
+    [("default", {8: 16, 9: 14, 16: 8, 17: 1}), ("oneDNN", {8: 16, 9: 1, 16: 1, 17: 1})],
+)
+def test_with_onednn_single_steps_with_momentum_pay_sooner(
+    library: str, expected: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "library", lambda: library)
+    found = {size: method.block(of_size(size, 0.9), CPU) for size in expected}
+    assert found == expected
+    assert method.block(of_size(16, 0.9), GPU) == 1
+    assert method.block(of_size(16, 0.0), CPU) == 8
+
+
+def of_size(batch: int, momentum: float) -> JobSpec:
+    optimizer = {"name": "sgd", "momentum": momentum}
+    return spec(training={"batch_size": batch, "optimizer": optimizer})
+
+
 def test_a_checkpoint_that_does_not_tell_its_products_had_those_of_the_specification() -> None:
     told = {"device": "cpu", "block": 1}
     assert changes({"device": "cpu"}, told | {"products": "bfloat16"}, spec()) == []

@@ -180,7 +180,7 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
 
 def test_rows_are_trained_on_in_blocks_too(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     alone, _ = run(people.spec(), people.dataset)
-    monkeypatch.setattr(blocks, "length", lambda _: 5)
+    monkeypatch.setattr(blocks, "length", lambda *_: 5)
     together, _ = run(people.spec(), people.dataset)
     for name in ("test_loss", "test_accuracy"):
         assert together.metrics[name] == pytest.approx(alone.metrics[name], abs=1e-4)
