@@ -61,6 +61,7 @@ bench: $(VENV)/dev ## Run the benchmarks beside their peers (one to two hours)
 	$(BIN)/python -m benchmarks.client
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.options
+	$(BIN)/python -m benchmarks.products --write
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.scale --write
 	$(BIN)/python -m benchmarks.idle

@@ -4,7 +4,7 @@ Every contender is a process of its own (benchmarks/contenders/); ours is a real
 service, progress and checkpoints included. Rounds are interleaved, and medians are given. The
 peers come with `pip install '.[peers]'`; what is not installed is left out and named.
 
-    python -m benchmarks.training [--rounds 5] [--write]
+    python -m benchmarks.training [--rounds 5] [--networks mlp cnn] [--write]
 """
 
 import argparse
@@ -40,10 +40,11 @@ PEERS = {
 }
 NEEDS = {"keras_fit": "keras", "jax_steps": "jax", "jax_scan": "jax"}
 BATCHES = {"mlp": (4, 8, 16, 64, 512), "cnn": (32, 128)}
-OURS_SAMPLES = {
-    "mlp": {4: 20_000, 8: 40_000, 16: 60_000, 64: 60_000, 512: 60_000},
-    "cnn": {32: 6_000, 128: 6_000},
+OURS = {
+    "mlp": {4: (20_000, 4), 8: (40_000, 3), 16: (60_000, 3), 64: (60_000, 4), 512: (60_000, 6)},
+    "cnn": {32: (6_000, 1), 128: (6_000, 1)},
 }
+"""Images and epochs of our job: some seconds as the peers' rounds are, with its start."""
 MODELS: dict[str, dict[str, Any]] = {"mlp": {}, "cnn": PRESETS["mnist-best"].spec["model"]}
 NAMES = {"mlp": "", "cnn": ", the convolutions of `mnist-best`"}
 
@@ -121,14 +122,19 @@ class Ours:
     def __init__(self, client: Client, batch: int, discipline: Discipline) -> None:
         optimizer, precision, network = discipline
         self._client = client
-        samples = OURS_SAMPLES[network][batch]
+        images, epochs = OURS[network][batch]
         rule: dict[str, Any] = {"name": optimizer, "lr": RATES[optimizer]}
         if optimizer == "sgd":
             rule["momentum"] = MOMENTUM
-        training = {"epochs": 1, "batch_size": batch, "optimizer": rule, "precision": precision}
-        self._samples = samples
+        training = {
+            "epochs": epochs,
+            "batch_size": batch,
+            "optimizer": rule,
+            "precision": precision,
+        }
+        self._samples = images * epochs
         self._spec = {
-            "dataset": {"validation_fraction": 0.0, "limit": samples},
+            "dataset": {"validation_fraction": 0.0, "limit": images},
             "model": MODELS[network],
             "training": training,
             "resources": {"threads": 1},
@@ -189,6 +195,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", action="store_true")
+    networks = ("mlp", "cnn")
+    parser.add_argument("--networks", nargs="+", choices=networks, default=networks)
     arguments = parser.parse_args()
     os.environ.update(ONE_THREAD)
     os.sched_setaffinity(0, {0})  # inherited by every contender
@@ -207,6 +215,8 @@ def main() -> None:
                 await_calibration(client)  # or the worker would measure itself meanwhile
                 Ours(client, 512, DISCIPLINES[0]).round()
                 for discipline in DISCIPLINES:
+                    if discipline.network not in arguments.networks:
+                        continue
                     lines += table(client, folder, discipline, arguments.rounds)
         finally:
             service.stop()

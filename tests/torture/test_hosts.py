@@ -22,6 +22,8 @@ from tests.torture.test_jobs import SPEC, ended, endings
 from tests.waiting import until
 
 SHORT = SPEC | {"training": SPEC["training"] | {"epochs": 10}}
+LONG = SPEC | {"training": SPEC["training"] | {"epochs": 600}}
+"""Ten seconds: a job of SPEC had ended on a fast machine before its worker could be cut off."""
 HOUR = 3600
 TOLD_SECONDS = 10.0
 """The longest break that costs no attempt: docs/postgresql.md."""
@@ -42,7 +44,7 @@ def several(
         running.start(API, api_processes=2)
         running.start(*WORKERS)
         with Client(running.url) as client:
-            ended(client, [client.submit(spec)["id"] for spec in (SPEC, SHORT)])
+            ended(client, [client.submit(spec)["id"] for spec in (SPEC, SHORT, LONG)])
         running.expected = running.digests()
         yield running
 
@@ -64,7 +66,7 @@ def test_a_worker_that_is_cut_off_loses_its_job_and_writes_nothing_more(
     waits = []
     for _ in range(repeated(10)):
         pids = several.pids()
-        job_id = client.submit(SPEC)["id"]
+        job_id = client.submit(LONG)["id"]
         until(partial(several.has_checkpoint, job_id))
         cut, began = several.holder(job_id), time.monotonic()
         several.network.between(cut, DATABASE, CUT)

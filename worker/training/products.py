@@ -2,8 +2,8 @@
 
 torch leaves float32 to MKL, which uses AVX-512 on Intel's processors only. On an AMD EPYC (Zen 5)
 oneDNN, which torch has too, multiplies large matrices 2.3 times as fast, and no less exactly. A
-call of it takes 12 us longer, so that small products stay with MKL. docs/products.md has the
-measurements.
+call of it takes 12 us longer, so that small products stay with MKL. Reasons and alternatives:
+docs/decisions/0006-matrix-products.md; measurements: benchmarks/products.py.
 """
 
 import math
@@ -58,6 +58,7 @@ def has_tiles() -> bool:
     return torch.cpu._is_amx_tile_supported()
 
 
+@cache
 def is_intel() -> bool:
     """Whether MKL has its fastest products here; so it is said to have where nobody knows."""
     return not CPUINFO.exists() or "GenuineIntel" in CPUINFO.read_text()

@@ -20,11 +20,16 @@ CPU = torch.device("cpu")
 SETTING = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 
 
+def forget() -> None:
+    for known in (products.library, products.is_intel, products._least_of_onednn):
+        known.cache_clear()
+
+
 @pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    products.library.cache_clear()
+def each_test_asks_anew() -> Iterator[None]:
+    forget()
     yield
-    products.library.cache_clear()
+    forget()
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def processor(
     monkeypatch: pytest.MonkeyPatch, folder: Path, maker: str, *, wide: bool, tiles: bool
 ) -> None:
     """Makes up a processor."""
-    products.library.cache_clear()
+    forget()
     file = folder / "cpuinfo"
     file.write_text(f"processor\t: 0\nvendor_id\t: {maker}\n")
     monkeypatch.setattr(products, "CPUINFO", file)
@@ -98,6 +103,7 @@ def test_where_nobody_knows_the_maker_torch_chooses(
 ) -> None:
     processor(monkeypatch, tmp_path, "AuthenticAMD", wide=True, tiles=False)
     monkeypatch.setattr(products, "CPUINFO", tmp_path / "none")
+    forget()
     assert products.library() == "default"
 
 
