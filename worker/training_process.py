@@ -105,7 +105,13 @@ def _live(listener: Orders, report: Callable[[Report], None]) -> None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """torch says it on a CPU with a RuntimeError, on a GPU with a class of its own."""
+    """torch says it on a CPU with a RuntimeError, on a GPU with a class of its own.
+
+    oneDNN does not say it. Its primitives were found to be supported when they were described, so
+    that one which cannot be made or executed then lacks memory.
+    """
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    by_onednn = {"could not create a primitive", "could not execute a primitive"}
+    is_short = "allocate memory" in str(error) or str(error) in by_onednn
+    return isinstance(error, RuntimeError) and is_short

@@ -12,7 +12,7 @@ from app.jobspec import JobSpec
 from tests.unit.training.runs import of
 from worker.messages import Failed, Order, Report, Started, Stopped
 from worker.training.dataset import Dataset
-from worker.training_process import last_word
+from worker.training_process import _is_out_of_memory, last_word
 
 
 @dataclass
@@ -55,3 +55,21 @@ def test_a_spec_that_would_no_longer_be_accepted_runs(home: Path) -> None:
     stopped, said = word(home, spec)
     assert stopped == Stopped("cancel")
     assert of(Started, said)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_short"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 400 bytes"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("could not execute a primitive"), True),
+        (RuntimeError("could not create a primitive descriptor for the matmul primitive"), False),
+        (ValueError("could not create a primitive"), False),
+    ],
+)
+def test_a_lack_of_memory_is_known_by_what_torch_and_onednn_say(
+    error: Exception,
+    is_short: bool,
+) -> None:
+    assert _is_out_of_memory(error) == is_short
