@@ -8,7 +8,6 @@ app/jobspec/blocks.py. One thread on one core; half a minute.
 
 import argparse
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -16,34 +15,26 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch.utils.benchmark import Timer
 
 from app.jobspec import JobSpec, blocks
 from benchmarks import machine, readme
 from worker import calibration
 from worker.training import method, products
 
-SECONDS = 0.05
+SECONDS = 0.25
 SIZES = (4, 16, 64, 512)
 SHAPES: list[list[int]] = [[], [32], [128], [500], [256, 128, 64], [1000, 1000], [2000, 2000]]
 ROUNDED_BATCHES = (16, 32, 64, 128, 512)
 FIRST_LAYERS = (128, 500, 2000)
 BLOCK_BATCHES = (1, 4, 8, 16, 32)
-ROWS = 128
-LONGEST = 64
 CPU = torch.device("cpu")
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """The least mean of a few short stretches, for others use the machine."""
-    call()
-    found = []
-    for _ in range(5):
-        count, began = 0, time.perf_counter()
-        while time.perf_counter() - began < SECONDS:
-            call()
-            count += 1
-        found.append((time.perf_counter() - began) / count)
-    return min(found)
+    """The least of torch's measurements, for others use the machine."""
+    timer = Timer("call()", globals={"call": call})
+    return min(timer.blocked_autorange(min_run_time=SECONDS).times)
 
 
 def speeds(dtype: torch.dtype, library: AbstractContextManager[None]) -> list[str]:
@@ -102,7 +93,7 @@ def in_blocks() -> list[str]:
             for size in BLOCK_BATCHES:
                 rule = {"name": "sgd", "lr": 0.001, "momentum": momentum}
                 spec = described([units], batch_size=size, optimizer=rule)
-                length = min(LONGEST, ROWS // size)
+                length = min(blocks.LONGEST, blocks.ROWS // size)
                 with patch.object(blocks, "length", lambda *_: 1):
                     single = calibration.step_seconds(spec, DATASET)
                 with patch.object(blocks, "length", lambda *_, length=length: length):
@@ -156,8 +147,8 @@ def main() -> None:
         "Steps with products in bfloat16, relative to float32; bold where a job that asks for "
         "bfloat16 takes it:",
         in_bfloat16(),
-        f"Blocks of {ROWS} images, at most {LONGEST} mini-batches, relative to single steps; bold "
-        "where a job takes blocks:",
+        f"Blocks of {blocks.ROWS} images, at most {blocks.LONGEST} mini-batches, relative "
+        "to single steps; bold where a job takes blocks:",
         in_blocks(),
     ]
     lines = [f"{heading}, {machine.since(before)}."]

@@ -44,7 +44,7 @@ OURS = {
     "mlp": {4: (20_000, 4), 8: (40_000, 3), 16: (60_000, 3), 64: (60_000, 4), 512: (60_000, 6)},
     "cnn": {32: (6_000, 1), 128: (6_000, 1)},
 }
-"""Images and epochs of our job: some seconds as the peers' rounds are, with its start."""
+"""Images and epochs of our job, which trains for some seconds. Its start counts."""
 MODELS: dict[str, dict[str, Any]] = {"mlp": {}, "cnn": PRESETS["mnist-best"].spec["model"]}
 NAMES = {"mlp": "", "cnn": ", the convolutions of `mnist-best`"}
 

@@ -5,8 +5,9 @@ more than most tests do that start a service of their own.
 """
 
 import json
-from importlib.metadata import version
 from pathlib import Path
+
+from worker import calibrator
 
 SPEED = {"setup": 0.5}
 """Seconds of a job, as if its steps took none."""
@@ -15,5 +16,5 @@ SPEED = {"setup": 0.5}
 def calibrated(home: Path) -> Path:
     """The home, with a calibration in it."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / f"calibration-{version('torch')}.json").write_text(json.dumps(SPEED))
+    calibrator.file(home).write_text(json.dumps(SPEED))
     return home

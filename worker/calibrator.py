@@ -3,24 +3,32 @@
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from app import lifeline
 
+ROUND = 2
+"""Raised when training itself becomes faster, so that every machine is measured again."""
 IDLE_SECONDS = 3.0
 """How long the worker must have been idle: jobs come first."""
 
 
-class Calibrator:
-    """The calibration kept in a file, made where it is missing."""
+def file(home: Path) -> Path:
+    """Where a home keeps its machine's calibration, which holds for one version of torch."""
+    return home / f"calibration-{ROUND}-{version('torch')}.json"
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+
+class Calibrator:
+    """The calibration of a home, made where it is missing."""
+
+    def __init__(self, home: Path) -> None:
+        self._file = file(home)
         self._process: lifeline.Process | None = None
         self._idle_since = time.monotonic()
-        self.speed = _read(file)
+        self.speed = _read(self._file)
 
     def look(self, *, busy: bool) -> bool:
         """Starts a calibration when it is time, gives it up for a job; True when one is done."""

@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 
 from app.codes import StopReason
 from app.settings import Settings
@@ -71,7 +70,7 @@ class Supervisor:
         self._starter = Starter(settings, database, engine, self._importer, self._registration.id)
         self._gives_back = False
         self._deliveries = DeliveryProcesses(settings, database)
-        self._calibrator = Calibrator(settings.home / f"calibration-{version('torch')}.json")
+        self._calibrator = Calibrator(settings.home)
         self._wakeup = Wakeup(database)
         database.on_commit = self._wakeup.ring_others
 

@@ -107,8 +107,8 @@ def _live(listener: Orders, report: Callable[[Report], None]) -> None:
 def _is_out_of_memory(error: Exception) -> bool:
     """torch says it on a CPU with a RuntimeError, on a GPU with a class of its own.
 
-    oneDNN does not say it. Its primitives were found to be supported when they were described, so
-    that one which cannot be made or executed then lacks memory.
+    oneDNN gives no reason. It checks that it supports a primitive before it makes one, so that it
+    fails later for want of memory.
     """
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True

@@ -20,8 +20,8 @@ from worker.training.dataset import Description
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 torch.set_num_threads(1)
 digits = Description("digits", (1, 8, 8), [str(n) for n in range(10)], (0, 16), [0.3], [0.4], "")
-products.library()  # 8 ms that no run has to wait for
 try:
+    products.library()  # takes 8 ms, for which no run has to wait
     spec = JobSpec.model_validate({"dataset": {"name": "digits"}})
     graph.written(networks.build(spec), spec.layers, digits)
     labels, probabilities = np.zeros(2, np.int64), np.eye(2, 10, dtype=np.float32)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.jobspec import JobSpec, cost
-from worker import calibration
-from worker.calibrator import Calibrator
+from worker import calibration, calibrator
 
 
 def spec(**training: object) -> JobSpec:
@@ -91,14 +90,20 @@ def test_a_residual_network_is_estimated_from_the_parts_that_are_measured() -> N
 
 
 def test_a_kept_calibration_is_not_made_again(tmp_path: Path) -> None:
-    file = tmp_path / "calibration.json"
-    file.write_text(json.dumps({"setup": 1.0}))
-    calibrator = Calibrator(file)
-    assert calibrator.speed == {"setup": 1.0}
-    assert not calibrator.look(busy=False)
+    calibrator.file(tmp_path).write_text(json.dumps({"setup": 1.0}))
+    kept = calibrator.Calibrator(tmp_path)
+    assert kept.speed == {"setup": 1.0}
+    assert not kept.look(busy=False)
+
+
+def test_a_calibration_of_a_slower_training_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrator.file(tmp_path).write_text(json.dumps({"setup": 1.0}))
+    monkeypatch.setattr(calibrator, "ROUND", calibrator.ROUND + 1)
+    assert calibrator.Calibrator(tmp_path).speed is None
 
 
 def test_a_calibration_cut_short_is_none(tmp_path: Path) -> None:
-    file = tmp_path / "calibration.json"
-    file.write_text('{"setup": ')
-    assert Calibrator(file).speed is None
+    calibrator.file(tmp_path).write_text('{"setup": ')
+    assert calibrator.Calibrator(tmp_path).speed is None

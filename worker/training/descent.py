@@ -9,8 +9,8 @@ from worker.training.dense import Dense
 from worker.training.products import accumulate, multiply
 
 TOGETHER = {"default": 100_000, "oneDNN": 400_000}
-"""Weights that are updated together, by the library of large products; 100,000 are 400 kB, and as
-much of their velocities. A call of oneDNN takes 12 us longer, and AMD's caches hold more."""
+"""Weights that are updated together, by the library of large products. 100,000 take 400 kB, and
+their velocities as much. With oneDNN fewer and larger products are faster."""
 
 
 class Ones:

@@ -68,8 +68,8 @@ def changes(before: dict[str, Any], now: dict[str, Any], spec: JobSpec) -> list[
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """The device, its threads, the versions, and the processor's instructions and library of
-    matrix products, or the GPU."""
+    """Device, threads and versions. Of a CPU also its instructions and the library of its large
+    products, of a GPU its name."""
     found = {
         "device": device.type,
         "threads": torch.get_num_threads(),

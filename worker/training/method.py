@@ -15,6 +15,10 @@ from worker.training.loop import Batch, Criterion, Step
 from worker.training.parallel import Workers
 from worker.training.state import State
 
+LARGEST = {"default": block_length.BATCH, "oneDNN": 8}
+"""Largest mini-batch that is taken in blocks with momentum, by the library of large products. With
+oneDNN single steps are faster from 9 images on (benchmarks/products.py)."""
+
 
 def steps(
     spec: JobSpec,
@@ -28,7 +32,7 @@ def steps(
 
     Closed within a block, it leaves the network as it is after the newest step.
     """
-    rounded = precision(spec, state.device)
+    dtype = precision(spec, state.device)
     if name(spec, state.device) == "chain_rule":
         layers = fully_connected(state.net, spec.trained)
         length = block(spec, state.device)
@@ -37,20 +41,22 @@ def steps(
             return blocks.train(
                 layers, criterion, state.optimizer, batches, length=length, done=done
             )
-        return backpropagation.train(layers, criterion, state.optimizer, batches, rounded)
-    net = networks.Bfloat16(state.net) if rounded == torch.bfloat16 else state.net
+        return backpropagation.train(layers, criterion, state.optimizer, batches, dtype)
+    net = networks.Bfloat16(state.net) if dtype == torch.bfloat16 else state.net
     if workers is not None:
-        made = workers.train(net, criterion, state, batches, spec.training.seed)
+        found = workers.train(net, criterion, state, batches, spec.training.seed)
     else:
-        made = loop.train(net, criterion, state.optimizer, batches)
-    return _within(products.for_network(net, _batch(spec) // spec.resources.workers), made)
+        found = loop.train(net, criterion, state.optimizer, batches)
+    share = _batch(spec) // spec.resources.workers
+    return _within(products.for_network(net, share), found)
 
 
 def _within(
-    context: AbstractContextManager[None], made: Generator[Step, None, None]
+    context: AbstractContextManager[None], steps: Generator[Step, None, None]
 ) -> Generator[Step, None, None]:
+    """The same steps, made in a context."""
     with context:
-        yield from made
+        yield from steps
 
 
 def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd"]:
@@ -63,26 +69,23 @@ def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd
 
 
 def precision(spec: JobSpec, device: torch.device) -> torch.dtype:
-    """That of the products in a step: bfloat16 where it is wanted, by hand only where it is sooner.
+    """The precision of the products in a step.
 
-    Blocks are made in float32. They are sooner than steps in bfloat16, which convert all weights.
+    Where the spec asks for bfloat16, the chain rule still takes float32 if that is faster. It is in
+    blocks: steps in bfloat16 convert all weights each time.
     """
     training = spec.training
     if training.precision == "float32":
         return torch.float32
     if device.type != "cpu" or name(spec, device) == "autograd":
         return torch.bfloat16
-    is_sooner = products.rounds_sooner(_batch(spec), spec.parameters)
-    return torch.bfloat16 if is_sooner and block(spec, device) == 1 else torch.float32
+    if block(spec, device) > 1 or not products.bfloat16_is_faster(_batch(spec), spec.parameters):
+        return torch.float32
+    return torch.bfloat16
 
 
 def _batch(spec: JobSpec) -> int:
     return min(spec.training.batch_size, spec.dataset.training_images)
-
-
-LARGEST = {"default": block_length.BATCH, "oneDNN": 8}
-"""Largest mini-batch of a block with momentum, by the library of large products: single steps are
-faster from 9 to 16 images where that is oneDNN (benchmarks/products.py)."""
 
 
 def block(spec: JobSpec, device: torch.device) -> int:

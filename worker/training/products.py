@@ -1,4 +1,4 @@
-"""Matrix products, each by the library that gives it sooner.
+"""Matrix products, each by the faster of two libraries.
 
 torch leaves float32 to MKL, which uses AVX-512 on Intel's processors only. On an AMD EPYC (Zen 5)
 oneDNN, which torch has too, multiplies large matrices 2.3 times as fast, and no less exactly. A
@@ -18,22 +18,23 @@ from torch import Tensor, nn
 
 CPUINFO = Path("/proc/cpuinfo")
 LARGE = 2_000_000
-"""Multiplications of numbers in one product from which oneDNN is sooner."""
+"""Multiplications in a product from which oneDNN is faster."""
 FEW = 24
-"""Rows of a mini-batch whose products in bfloat16 save as much as converting the weights costs."""
-WORTH_ROUNDING = 20_000_000
-"""Weights times further rows whose products save what the calls cost."""
+"""Images in a mini-batch for which bfloat16 saves the time that converting the weights takes."""
+WORTH_BFLOAT16 = 20_000_000
+"""Weights times images beyond `FEW` from which bfloat16 also saves the time of its slower calls."""
 UNROUNDED = 1 + 2**-12
-"""A number that float32 has and bfloat16 has not."""
+"""A number that float32 can hold and bfloat16 cannot."""
 
+# torch puts it there at import, where mypy does not see it
 _torch_setting = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 
 
 class OneDNN:
-    """A context in which oneDNN gives torch's float32 products.
+    """A context in which oneDNN computes torch's float32 products.
 
-    torch has one setting for this, which also allows oneDNN to round the factors to bfloat16. It
-    does so with AMX alone (see `library`).
+    torch's only setting for this also allows oneDNN to round the factors to bfloat16. oneDNN does
+    so only on processors with AMX, where `library` does not choose it.
     """
 
     def __enter__(self) -> None:
@@ -46,7 +47,8 @@ class OneDNN:
 
 @cache
 def library() -> Literal["oneDNN", "default"]:
-    """What gives large products in float32 on this processor."""
+    """What computes large products in float32 on this processor: oneDNN, or what torch takes by
+    default, which is MKL on x86."""
     is_wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
     if not is_wide or has_tiles() or is_intel() or not _keeps_float32():
         return "default"
@@ -60,27 +62,27 @@ def has_tiles() -> bool:
 
 @cache
 def is_intel() -> bool:
-    """Whether MKL has its fastest products here; so it is said to have where nobody knows."""
+    """Whether the processor is Intel's, for which MKL has its fastest products; True if unknown."""
     return not CPUINFO.exists() or "GenuineIntel" in CPUINFO.read_text()
 
 
 def _keeps_float32() -> bool:
-    """Whether oneDNN really multiplies float32, also in a version that we have not seen."""
+    """Whether oneDNN multiplies without rounding to bfloat16. A later version might round."""
     ones = torch.ones(128, 128)
     with OneDNN():
         found = torch.mm(ones * UNROUNDED, ones)
     return bool((found == len(ones) * UNROUNDED).all())
 
 
-def rounds_sooner(batch: int, weights: int) -> bool:
-    """Whether the chain rule's steps take less time with products in bfloat16 than in float32.
+def bfloat16_is_faster(batch: int, weights: int) -> bool:
+    """Whether the chain rule's steps are faster with products in bfloat16 than in float32.
 
-    With tiles always. Intel's processors without them take twice the time (Sapphire Rapids).
+    With AMX they always are. Intel's processors without it take twice as long (Sapphire Rapids).
     """
     if has_tiles():
         return True
     is_quick = torch.cpu._is_avx512_bf16_supported() and not is_intel()
-    return is_quick and (batch - FEW) * weights >= WORTH_ROUNDING
+    return is_quick and (batch - FEW) * weights >= WORTH_BFLOAT16
 
 
 @cache
@@ -89,13 +91,16 @@ def _least_of_onednn() -> float:
 
 
 def is_large(multiplications: float) -> bool:
-    """Whether oneDNN gives a product of so many multiplications sooner."""
+    """Whether oneDNN is faster at a product with this number of multiplications."""
     return multiplications >= _least_of_onednn()
 
 
 def for_network(net: nn.Module, images: int) -> AbstractContextManager[None]:
-    """A context for passes of so many images, with oneDNN where it pays for the mean of all fully
-    connected layers: torch calls it for small ones as well."""
+    """A context for passes of a mini-batch of `images` through a network.
+
+    In it oneDNN computes the products of all fully connected layers, large or small. So it is used
+    only where a layer of mean size has a large product.
+    """
     weights = [each.weight.numel() for each in net.modules() if isinstance(each, nn.Linear)]
     pays = bool(weights) and is_large(images * fmean(weights))
     return OneDNN() if pays else nullcontext()

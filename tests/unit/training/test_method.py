@@ -31,7 +31,9 @@ def test_only_where_it_is_sooner_bfloat16_is_multiplied_by_hand(
     monkeypatch: pytest.MonkeyPatch, *, is_sooner: bool
 ) -> None:
     asked = []
-    monkeypatch.setattr(products, "rounds_sooner", lambda *about: asked.append(about) or is_sooner)
+    monkeypatch.setattr(
+        products, "bfloat16_is_faster", lambda *about: asked.append(about) or is_sooner
+    )
     large = spec(training={"precision": "bfloat16", "batch_size": 64})
     assert method.precision(large, CPU) == (torch.bfloat16 if is_sooner else torch.float32)
     assert asked == [(64, 397_510)]
@@ -43,7 +45,7 @@ def test_only_where_it_is_sooner_bfloat16_is_multiplied_by_hand(
 def test_blocks_of_small_mini_batches_are_float32_also_where_bfloat16_is_wanted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(products, "rounds_sooner", lambda *_: True)
+    monkeypatch.setattr(products, "bfloat16_is_faster", lambda *_: True)
     assert method.block(spec(), CPU) == 32
     assert method.precision(spec(), CPU) == torch.float32
     adam = spec(training={"precision": "bfloat16", "optimizer": {"name": "adam"}})

@@ -17,7 +17,9 @@ from worker.training.evaluation import evaluate
 from worker.training.state import State
 
 CPU = torch.device("cpu")
-SETTING = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+WITHOUT_TILES = pytest.mark.skipif(
+    products.has_tiles(), reason="oneDNN rounds on a processor with AMX, where it is never asked"
+)
 
 
 def forget() -> None:
@@ -34,7 +36,7 @@ def each_test_asks_anew() -> Iterator[None]:
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """One for each time that oneDNN was chosen."""
+    """A list with an item for each time that oneDNN is chosen."""
     products.library()  # tries it once
     found: list[None] = []
 
@@ -108,22 +110,20 @@ def test_where_nobody_knows_the_maker_torch_chooses(
 
 
 def test_the_setting_is_as_it_was_after_each_context() -> None:
-    before = SETTING.fp32_precision
+    before = products._torch_setting.fp32_precision
     with products.OneDNN():
         with pytest.raises(ValueError, match="shape"), products.OneDNN():
             raise ValueError("shape")
-        assert SETTING.fp32_precision == "bf16"
-    assert SETTING.fp32_precision == before
+        assert products._torch_setting.fp32_precision == "bf16"
+    assert products._torch_setting.fp32_precision == before
 
 
-@pytest.mark.parametrize("by_onednn", [True, False])
+@pytest.mark.parametrize("by_onednn", [pytest.param(True, marks=WITHOUT_TILES), False])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (4, 784, 500), (500, 4, 33), (64, 500, 10)])
 @pytest.mark.parametrize("layout", ["as it is", "transposed", "out transposed"])
 def test_both_libraries_give_the_product(
     by_onednn: bool, shape: tuple[int, int, int], layout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if by_onednn and products.has_tiles():
-        pytest.skip("oneDNN rounds to bfloat16 on a processor with tiles; it is never asked there")
     monkeypatch.setattr(products, "_least_of_onednn", lambda: 0 if by_onednn else float("inf"))
     m, k, n = shape
     drawn = torch.Generator().manual_seed(0)
@@ -178,8 +178,8 @@ def test_a_network_is_onednn_s_where_the_mean_of_its_layers_is_large(
         assert not given, "convolutions are oneDNN's in any case"
 
 
-def test_evaluation_and_autograd_s_steps_choose_for_their_network(
-    given: list[None], digits: Dataset, monkeypatch: pytest.MonkeyPatch
+def test_autograd_s_steps_choose_for_the_network_and_the_chain_rule_s_by_product(
+    given: list[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "_least_of_onednn", lambda: 64 * 24 * 100)
     criterion = losses.criterion(Loss(), torch.ones(10))
@@ -197,6 +197,11 @@ def test_evaluation_and_autograd_s_steps_choose_for_their_network(
     assert chosen(37, "chain_rule") == 0
     assert chosen(38, "chain_rule") == 2, "forward and gradient of the first layer"
 
+
+def test_an_evaluation_chooses_for_the_network_and_its_batch(
+    given: list[None], digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    criterion = losses.criterion(Loss(), torch.ones(10))
     images = Images(
         torch.from_numpy(digits.test_images),
         torch.from_numpy(digits.test_labels).long(),
@@ -208,7 +213,7 @@ def test_evaluation_and_autograd_s_steps_choose_for_their_network(
         monkeypatch.setattr(products, "_least_of_onednn", lambda least=least: least)
         given.clear()
         evaluate(net, criterion, images, 10)
-        assert len(given) == expected * (len(images) // 250)
+        assert len(given) == expected, "of two batches, of which one has 250 images"
 
 
 def test_the_rest_of_an_epoch_closed_early_leaves_torch_as_it_was(
@@ -216,14 +221,14 @@ def test_the_rest_of_an_epoch_closed_early_leaves_torch_as_it_was(
 ) -> None:
     monkeypatch.setattr(products, "_least_of_onednn", lambda: 0)
     spec = small(gradient="autograd")
-    before = SETTING.fp32_precision
+    before = products._torch_setting.fp32_precision
     batch = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64)
     criterion = losses.criterion(Loss(), torch.ones(10))
     steps = method.steps(spec, State(spec, CPU), criterion, [batch] * 3)
     next(steps)
-    assert SETTING.fp32_precision == "bf16"
+    assert products._torch_setting.fp32_precision == "bf16"
     steps.close()
-    assert SETTING.fp32_precision == before
+    assert products._torch_setting.fp32_precision == before
 
 
 BY_ROWS = {(96, 397_510): True, (64, 397_510): False, (512, 25_450): False, (24, 10**9): False}
@@ -246,14 +251,13 @@ def test_bfloat16_by_hand_where_it_was_measured_to_be_sooner(
     tiles: bool,
 ) -> None:
     processor(monkeypatch, tmp_path, maker, wide=True, tiles=tiles)
-    assert {each: products.rounds_sooner(*each) for each in expected} == expected
+    assert {each: products.bfloat16_is_faster(*each) for each in expected} == expected
 
 
+@WITHOUT_TILES
 def test_a_run_with_onednn_learns_the_same(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if products.has_tiles():
-        pytest.skip("oneDNN rounds to bfloat16 on a processor with tiles")
     found = []
     for least in (0, float("inf")):
         monkeypatch.setattr(products, "_least_of_onednn", lambda least=least: least)
