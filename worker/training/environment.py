@@ -49,9 +49,11 @@ def prepare(spec: JobSpec, device: torch.device) -> None:
 
 def described(spec: JobSpec, device: torch.device) -> dict[str, Any]:
     """The machine, and how gradients are computed: by which rule, how many mini-batches at a time,
-    and with products of which precision."""
+    and with products of which precision; on a GPU also whether the step is captured."""
     precision = str(method.precision(spec, device)).removeprefix("torch.")
     gradient = {"gradient": method.name(spec, device), "block": method.block(spec, device)}
+    if device.type == "cuda":
+        gradient["captured"] = method.is_captured(spec, device)
     return machine(device) | gradient | {"products": precision}
 
 
@@ -59,6 +61,7 @@ def changes(before: dict[str, Any], now: dict[str, Any], spec: JobSpec) -> list[
     """What of the environment has changed since a checkpoint, in words."""
     # by checkpoints of older versions
     untold = {"block": 1, "products": spec.training.precision, "blas": "default"}
+    untold["captured"] = False
     before = untold | before
     return [
         f"{name} was {before.get(name)}, is {value}"

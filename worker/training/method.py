@@ -19,6 +19,9 @@ LARGEST = {"default": block_length.BATCH, "oneDNN": 8}
 """Largest mini-batch that is taken in blocks with momentum, by the library of large products. With
 oneDNN single steps are faster from 9 images on (benchmarks/products.py)."""
 
+WORTH_CAPTURE = 500
+"""Steps of a run from which on it is captured; an estimate, for no GPU has measured it."""
+
 
 def steps(
     spec: JobSpec,
@@ -46,7 +49,8 @@ def steps(
     if workers is not None:
         found = workers.train(net, criterion, state, batches, spec.training.seed)
     else:
-        found = loop.train(net, criterion, state.optimizer, batches)
+        train = state.captured.train if is_captured(spec, state.device) else loop.train
+        found = train(net, criterion, state.optimizer, batches)
     share = _batch(spec) // spec.resources.workers
     return _within(products.for_network(net, share), found)
 
@@ -66,6 +70,18 @@ def name(spec: JobSpec, device: torch.device) -> Literal["chain_rule", "autograd
         is_alone = spec.has_chain_rule and spec.resources.workers == 1
         return "chain_rule" if is_alone and device.type == "cpu" else "autograd"
     return wanted
+
+
+def is_captured(spec: JobSpec, device: torch.device) -> bool:
+    """Whether the step is captured as a CUDA graph.
+
+    It is where PyTorch's optimizer can be captured, unless the spec asks for `autograd` or is so
+    short that the capture would take longer than it spares.
+    """
+    training = spec.training
+    may_be = training.gradient == "auto" and training.optimizer.name in {"sgd", "adam", "adamw"}
+    is_alone, pays = spec.resources.workers == 1, spec.steps >= WORTH_CAPTURE
+    return device.type == "cuda" and may_be and is_alone and pays
 
 
 def precision(spec: JobSpec, device: torch.device) -> torch.dtype:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from app.jobspec import EarlyStopping, JobSpec, Training
 from worker.training import checkpoint, networks, optimization, running_metrics
+from worker.training.captured import CapturedLoop
 from worker.training.checkpoint import Snapshot
 from worker.training.measurements import Measurements
 from worker.training.optimization import LearningRate, Plateau
@@ -46,6 +47,7 @@ class State:
         self.net.load_state_dict(self.pretrained, strict=False)
         self.net.to(device)
         self.optimizer = optimization.optimizer(spec.training, self.net.parameters())
+        self.captured = CapturedLoop()
         self.rate = LearningRate(spec)
         self.position = Position()
         self.running = RunningMetrics(device)

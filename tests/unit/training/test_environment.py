@@ -45,7 +45,7 @@ def test_a_resumed_run_is_told_of_another_gpu() -> None:
     assert described["gpu"] == "made up"
     assert described["cuda"] == "13.0"
     assert (described["gradient"], described["block"]) == ("autograd", 1)
-    assert described["products"] == "bfloat16"
+    assert (described["products"], described["captured"]) == ("bfloat16", True)
     before = described | {"gpu": "another"}
     assert environment.changes(before, described, spec) == ["gpu was another, is made up"]
     assert "gpu" not in environment.described(spec, CPU)
