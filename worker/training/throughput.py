@@ -8,7 +8,12 @@ from app.jobspec import JobSpec
 from worker.messages import Heartbeat, Step
 
 REPORT_SECONDS = 0.1
-"""Least time between two reports. One each 100 ms costs nothing; one each step costs 8 to 22%."""
+"""Least time between two reports of a young run."""
+OLD_SECONDS = 10.0
+"""From this age on reports come less often, in proportion to the age: each takes API and worker 5
+to 8 ms of a processor, which may be the run's own (benchmarks/idle.py)."""
+RARER = 2.5
+"""At most so many times less often."""
 HEARTBEAT_SECONDS = 1.0
 """Least time between a report and the heartbeat that follows it."""
 WINDOW_SECONDS = 2.0
@@ -20,14 +25,15 @@ class Throughput:
 
     def __init__(self, spec: JobSpec) -> None:
         self._spec = spec
-        self._reported_at = float("-inf")
+        self._began_at = time.monotonic()
+        self._reported_at = self._due_at = float("-inf")
         self._window: list[tuple[float, int]] = []
         self._rate = 0.0
         self._excluded = 0.0
 
     def due(self, epoch: int, step: int) -> Step | None:
         """Where the run is, if a report is due; the first step is reported at once."""
-        if time.monotonic() - self._reported_at < REPORT_SECONDS:
+        if time.monotonic() < self._due_at:
             return None
         return self.now(epoch, step)
 
@@ -41,6 +47,8 @@ class Throughput:
     def now(self, epoch: int, step: int) -> Step:
         """Where the run is after `step` steps, counted from the job's start."""
         self._reported_at = time.monotonic()
+        age = self._reported_at - self._began_at
+        self._due_at = self._reported_at + REPORT_SECONDS * min(max(1.0, age / OLD_SECONDS), RARER)
         at = self._reported_at - self._excluded
         seen = self._images(step)
         self._window = [(t, n) for t, n in self._window if at - t < WINDOW_SECONDS] + [(at, seen)]
