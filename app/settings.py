@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     objects: str = ""
     """Address of a bucket for the uploaded files of datasets, such as s3://bucket/prefix
     (docs/objects.md); by default they are in `objects` in the home."""
-    cache_bytes: int = Field(default=50 * 2**30, ge=0)
+    cache_bytes: int = Field(default=50 * 2**30, ge=0, le=2**53)
     """Most bytes that files from the bucket, and the arrays made of them, take in a worker's home;
     the least recently used go first, and what a run uses stays."""
     datasets: Path | None = None
@@ -81,15 +81,15 @@ class Settings(BaseSettings):
     worker_threads: int | None = Field(default=None, ge=1, le=1024)
     """Most threads of one job on this worker; by default the processors that it may use, but 2 at
     least, for which presets ask."""
-    run_memory_mb: int | None = Field(default=None, ge=16)
+    run_memory_mb: int | None = Field(default=None, ge=16, le=2**30)
     """Most memory of one run, in MB, beyond what every run starts with; by default its share of 80%
     of what the worker may use."""
     no_progress_seconds: float = Field(default=300.0, gt=0)
     """Seconds of silence that end a run; a dataset's download is the longest silence."""
-    keep_jobs: int = Field(default=1000, ge=1)
+    keep_jobs: int = Field(default=1000, ge=1, le=2**53)
     """How many ended jobs are kept whole; older ones lose log, curves, diagnosis and unaliased
     models."""
-    keep_checkpoints: int = Field(default=100, ge=1)
+    keep_checkpoints: int = Field(default=100, ge=1, le=2**53)
     """How many ended jobs keep a checkpoint, from which they can be tried again."""
     engine: Literal["local", "ray"] = "local"
     """Where a run executes: `local` is a process on the worker's machine, `ray` a Ray cluster
@@ -98,10 +98,10 @@ class Settings(BaseSettings):
     """HOST:PORT of the Ray cluster's head, or `auto` for the one that this machine belongs to; by
     default RAY_ADDRESS, and without it a Ray of this machine that starts and ends with the
     worker."""
-    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_body_bytes: int = Field(default=16 * 2**20, ge=1024, le=2**53)
     """Largest request body that the API reads, in bytes, after gzip is unpacked; uploads have a
     limit of their own."""
-    max_upload_bytes: int = Field(default=16 * 2**30, ge=1024)
+    max_upload_bytes: int = Field(default=16 * 2**30, ge=1024, le=2**53)
     """Largest file of a dataset, in bytes."""
     webhooks: Path | None = None
     """A TOML file of the destinations that webhooks may name, with address and secret of each; for
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     """Address of the service for others: links in webhooks and on MLflow begin with it. Without it,
     links in webhooks are paths."""
-    keep_alive_seconds: int = Field(default=75, ge=1)
+    keep_alive_seconds: int = Field(default=75, ge=1, le=2**53)
     """Seconds that an unused connection stays open; more than a proxy in front keeps its own."""
 
     @field_validator("mlflow_uri", "public_url")

@@ -124,5 +124,11 @@ def read(kind: type[Answer], response: httpx.Response) -> Answer:
 
 
 def quoted(name: str) -> str:
-    """An id or a name as one part of a path, whatever its characters."""
+    """An id or a name as one part of a path, whatever its characters.
+
+    Raises:
+        Problem: it is empty or dots, which would lead to another path; nothing has such a name.
+    """
+    if name in {"", ".", ".."}:
+        raise Problem(404, {"detail": f"{name!r} is no id and no name."})
     return quote(name, safe="")

@@ -3,10 +3,12 @@
 import csv
 import io
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from app import json_text
+from app.rows.delimited import column_names, decoded, found_delimiter
 from traind.errors import BadInput
 
 SIGNATURES = {
@@ -18,8 +20,6 @@ SIGNATURES = {
     b"MM\x00*": "image/tiff",
 }
 """How files of each media type begin; a WebP file has its mark behind eight bytes."""
-SEPARATORS = ",;\t|"
-"""What may stand between the values of a CSV file."""
 TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".ndjson"}
 """Endings of files that hold values."""
 
@@ -60,9 +60,9 @@ def read(file: Path) -> Picture | Inputs:
     if suffix not in TEXTS:
         return Picture(content, _media_type(file, content))
     try:
-        text = str(content, "utf-8-sig")
         if suffix in {".csv", ".tsv"}:
-            return Inputs(_csv_rows(text), are_rows=True)
+            return Inputs(_csv_rows(decoded(content)), are_rows=True)
+        text = str(content, "utf-8-sig")
         if suffix == ".json":
             return _json_inputs(json_text.parse(content))
         lines = [line for line in text.splitlines() if line.strip()]
@@ -86,14 +86,16 @@ def _media_type(file: Path, content: bytes) -> str:
 
 
 def _csv_rows(text: str) -> list[dict[str, str | None]]:
-    header = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=header.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    """The rows by the names that an import gives the columns."""
+    separator = found_delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    records = filter(None, reader)
+    names = column_names(next(records, []))
     rows = []
-    for row in reader:
-        if None in row:
+    for values in records:
+        if len(values) > len(names):
             raise ValueError(f"line {reader.line_num} has more values than the header has names")
-        rows.append(dict(row))
+        rows.append(dict(zip_longest(names, values)))
     if not rows:
         raise ValueError("there are no rows below the header")
     return rows

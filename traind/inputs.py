@@ -78,7 +78,11 @@ def _of_file(file: Path, shape: Sequence[int]) -> Iterator[Any]:
 
 
 def _as_png(image: Any) -> bytes:
+    """The image turned upright, as the API turns files: a PNG keeps no note of how it was held."""
+    from PIL import ImageOps  # noqa: PLC0415 (only for those who have such images)
+
     content = io.BytesIO()
+    image = ImageOps.exif_transpose(image)
     kept = (
         image
         if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}

@@ -19,7 +19,7 @@ from app.answers.jobs import (
 )
 from app.answers.models import Alias, File, Promotion, TrainedModel
 from app.api.charts import Chart
-from app.codes import Picture
+from app.codes import Picture, Status
 from app.store import aliases, datasets, events, jobs, metrics, retries, trained_models, waiting
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def job(
         verdict=stored.verdict,
         submitted_by=stored.key_id,
         spec=stored.spec,
-        progress=_progress(stored.progress),
+        progress=_progress(stored),
         metrics=stored.metrics,
         failure=_failure(stored.failure),
         model=stored.model_id,
@@ -82,7 +82,7 @@ def summary(stored: jobs.Job) -> JobSummary:
         ended_at=_time(stored.ended_at),
         dataset=stored.spec["dataset"]["name"],
         network=stored.spec["model"]["kind"],
-        progress=_progress(stored.progress),
+        progress=_progress(stored),
         metrics=stored.metrics,
         verdict=stored.verdict,
         failure=_failure(stored.failure),
@@ -92,11 +92,15 @@ def summary(stored: jobs.Job) -> JobSummary:
     )
 
 
-def _progress(reported: dict[str, Any] | None) -> Progress | None:
+def _progress(stored: jobs.Job) -> Progress | None:
+    reported = stored.progress
     if not reported:
         return None
     percent = 100.0 * reported["step"] / max(1, reported["steps"])
-    return Progress(**reported | {"percent": round(percent, 2)})
+    told = reported | {"percent": round(percent, 2)}
+    if stored.status is Status.SUCCEEDED:  # early stopping may have ended it long before
+        told["eta_seconds"] = 0.0
+    return Progress(**told)
 
 
 def _failure(stored: dict[str, Any] | None) -> Failure | None:

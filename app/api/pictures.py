@@ -25,7 +25,7 @@ SERIES_PREFIXES: dict[Picture, tuple[str, ...]] = {
 }
 """Series of a diagnosis are drawn where their names begin with one of these words."""
 AXES: dict[Picture, tuple[str, str]] = {
-    Picture.LOSS: ("The loss", "loss (nats)"),
+    Picture.LOSS: ("The loss", "loss"),
     Picture.ACCURACY: ("The accuracy", "fraction of correct predictions"),
     Picture.RATE: ("The learning rate", "learning rate"),
     Picture.GRADIENTS: ("The gradients", "norm of the gradient"),

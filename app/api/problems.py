@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.api.plain_words import explain
@@ -52,11 +53,18 @@ def install(app: FastAPI) -> None:
     """Makes every error of the application a problem document."""
     for error in (*DOMAIN, HTTPException):
         app.add_exception_handler(error, _handle)
+    app.add_exception_handler(ClientDisconnect, _nobody_listens)
 
 
 def is_of_protocol(path: str) -> bool:
     """Whether errors are those of the Open Inference Protocol there."""
     return path == "/v2" or path.startswith("/v2/")
+
+
+async def _nobody_listens(_request: Request, _error: Exception) -> Response:
+    """The client has gone before all of its body had come: no fault of ours, and no answer is
+    read. 499 is nginx' status for it."""
+    return Response(status_code=499)
 
 
 async def _handle(request: Request, error: Exception) -> Response:

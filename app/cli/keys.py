@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from app.store.keys import Key
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+MOST = 2**53
+"""Largest limit of a number of jobs or bytes: JSON and databases hold it exactly."""
 
 
 @contextmanager
@@ -51,13 +53,15 @@ def create(
     ],
     *,
     max_jobs: Annotated[
-        int | None, typer.Option(min=1, help="Most of its jobs that have not ended.")
+        int | None, typer.Option(min=1, max=MOST, help="Most of its jobs that have not ended.")
     ] = None,
     max_bytes: Annotated[
-        int | None, typer.Option(min=1, help="Most bytes of its checkpoints, models and datasets.")
+        int | None,
+        typer.Option(min=1, max=MOST, help="Most bytes of its checkpoints, models and datasets."),
     ] = None,
     max_rate: Annotated[
-        float | None, typer.Option(min=0.01, help="Most requests a second, at all API processes.")
+        float | None,
+        typer.Option(min=0.01, max=1e6, help="Most requests a second, at all API processes."),
     ] = None,
     webhook: Annotated[
         list[str] | None,

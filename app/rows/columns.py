@@ -148,7 +148,8 @@ def as_text(value: object) -> str | None:
         case float():
             if math.isnan(value):
                 return None
-            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+            is_whole = value.is_integer() and abs(value) < 1e15
+            return str(int(value)) if is_whole else WHOLE.sub(r"\1", repr(value))
         case str():
             text = unicodedata.normalize("NFC", value).strip()
             return None if text.lower() in MISSING else WHOLE.sub(r"\1", text)

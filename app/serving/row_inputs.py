@@ -1,6 +1,6 @@
 """Rows of values by column name, as a model of a table takes them, and the doubts about them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from math import isnan
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.images import InvalidInput
 from app.rows.columns import Column, InvalidValue, Kind
+from app.rows.delimited import column_name
 from app.serving.input_warnings import InputWarning
 from app.serving.table_signature import TableSignature
 
@@ -38,9 +39,10 @@ def from_rows(given: Sequence[Mapping[str, object]], signature: TableSignature) 
     """
     rows = np.empty((len(given), *signature.input_shape), np.float32)
     warnings: dict[int, list[InputWarning]] = {}
+    names = {column.name for column in signature.columns} | {signature.target}
     for index, row in enumerate(given):
         try:
-            rows[index], found = _from_row(row, signature)
+            rows[index], found = _from_row(_by_name(row, names), signature)
         except InvalidInput as error:
             raise InvalidInput(error.message, index) from error
         if found:
@@ -54,6 +56,16 @@ def named(names: Iterable[str]) -> str:
     shown = [repr(name[:LONGEST_NAME]) for name in every[:MOST_NAMED]]
     more = len(every) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _by_name(row: Mapping[str, object], names: Set[str]) -> Mapping[str, object]:
+    """The row with its columns named as an import names them, unless they already are."""
+    if row.keys() <= names:
+        return row
+    found = {name: value for name, value in row.items() if name in names}
+    for name, value in row.items():
+        found.setdefault(column_name(name), value)
+    return found
 
 
 def _from_row(

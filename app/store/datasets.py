@@ -1,7 +1,7 @@
 """Datasets of one's own: each name has versions, each version one file and what was found in it."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -255,17 +255,25 @@ def known_to(connection: Connection, *specs: Any) -> dict[str, DatasetFacts]:
         if not isinstance(wanted, dict):
             continue
         name, stated = wanted.get("name"), wanted.get("facts")
-        if not isinstance(name, str) or name in BUILT_IN_DATASETS or "\0" in name:
+        if not _is_storable(name) or name in BUILT_IN_DATASETS:
             continue
         pinned = stated.get("id") if isinstance(stated, dict) else None
         which = _named(name)
-        if isinstance(pinned, str) and "\0" not in pinned:
+        if _is_storable(pinned):
             which = which & (datasets.c.id == pinned)
         ready = _SELECT.where(which, datasets.c.status == DatasetStatus.READY)
         row = connection.execute(ready.order_by(_NEWEST).limit(1)).one_or_none()
         if row is not None:
             known[name] = known[row.name] = facts_of(_dataset(row))
     return known
+
+
+def _is_storable(text: object) -> TypeGuard[str]:
+    """Whether it is a text that a database can hold; a spec has not been checked when it is asked
+    for its dataset."""
+    if not isinstance(text, str) or "\0" in text:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def facts_of(dataset: Dataset) -> DatasetFacts:

@@ -207,7 +207,7 @@ def test_a_loss_that_explodes_and_the_shares_of_classes_can_be_read(api: Api) ->
     series = {"batch loss": [[1, 2.3], [17, 4e9]], "share of class": [[0, 0.9], [1, 0.1]]}
     job = explained(api, finding(), finding("class_imbalance", picture="labels"), series=series)
     loss, labels = pictures_of(get(api, job).text)[:2]
-    assert "loss (nats) (log scale)" in {each.text for each in loss.iter(f"{SVG}text")}
+    assert "loss (log scale)" in {each.text for each in loss.iter(f"{SVG}text")}
     assert "batch loss" in {each.text for each in loss.iter(f"{SVG}text")}
     assert {"class", "share of class"} <= {each.text for each in labels.iter(f"{SVG}text")}
 

@@ -70,6 +70,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("number label", '{"labels": {"a": 1}}', "/labels/a", "must be a text"),
     ("NUL", '{"name": "a\\u0000b"}', "/name", "NUL"),
     ("surrogate", '{"name": "\\ud800"}', "/name", "Unicode"),
+    ("surrogate dataset", '{"dataset": {"name": "\\ud800"}}', "/dataset/name", "Unicode"),
     ("surrogate field", '{"\\ud800": 1}', "", "Unicode"),
     ("huge", '{"training": {"seed": 1' + "0" * 100 + "}}", "/training/seed", "must be below"),
     ("a list", "[]", "", "must be an object"),

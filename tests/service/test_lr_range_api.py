@@ -55,6 +55,12 @@ def test_a_range_test_is_a_job_of_its_own_and_recommends_a_rate(api: Api) -> Non
     for each in (job_id, made["id"]):
         found = get(api, f"/jobs/{each}/lr-range")
         assert found == measured | {"job": made["id"], "of": job_id, "status": "succeeded"}
+    told = api.http.get(f"/jobs/{made['id']}/explain").text
+    assert "Learning rates were tested: a fully connected network" in told
+    assert "learning rates from 1e-06 to 3.0" in told
+    assert "The rate to train with: 0.01." in told
+    assert "extend the range" in told
+    assert "epochs" not in told
     done = get(api, f"/jobs/{made['id']}")
     assert (done["status"], done["model"]) == ("succeeded", None)
     tested_again = api.http.post(f"/jobs/{made['id']}/lr-range").json()

@@ -15,6 +15,7 @@ from app.settings import Settings
 from tests import databases
 from tests.service.conftest import MAX_BODY_BYTES, Api, band, problem_of
 from tests.service.test_follow import finished_job
+from tests.waiting import until
 
 JSON = {"Content-Type": "application/json"}
 SPEC = {"name": "mine", "training": {"epochs": 3}}
@@ -277,3 +278,11 @@ def test_an_ipv6_address_stands_in_brackets_in_the_url(tmp_path: Path) -> None:
         assert httpx.get(f"{service.url}/jobs").status_code == 200
     finally:
         service.stop()
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error_of_the_service(api: Api) -> None:
+    head = request("POST /jobs HTTP/1.1", "Content-Length: 20", body=b"{", length=False)
+    with socket.create_connection(("127.0.0.1", api.service.settings.port)) as leaving:
+        leaving.sendall(head)
+    seen = 'traind_http_requests_total{method="POST",route="/jobs",status="499"}'
+    until(lambda: seen in api.http.get("/metrics").text)

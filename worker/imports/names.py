@@ -1,27 +1,12 @@
 """Names that come from a file, made fit to be shown, stored and compared."""
 
-import unicodedata
-
+from app.rows.delimited import clean
 from worker.imports.refusals import Refusal
 
 MAX_CLASS_NAME = 200
 """Most characters of a class's name; a longer text is no name of a class."""
 MAX_SHOWN = 300
 """Most characters of a file's name in a report."""
-
-
-def clean(name: str) -> str:
-    """A name without control characters and broken Unicode, in the composed form (NFC).
-
-    macOS writes `é` as two characters and others as one; without NFC these would be two classes.
-    """
-    return unicodedata.normalize("NFC", "".join(map(_sound, name))).strip()
-
-
-def _sound(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python keeps it
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return "\ufffd" if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
 def shown(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobspec.import_options import ImportOptions
+from app.rows.delimited import decoded, found_delimiter
 from worker.imports.examples import PART_NAMES
 from worker.imports.refusals import Refusal
 
@@ -20,7 +21,6 @@ FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_path", 
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
 """Usual names of columns; the first that is there counts."""
 SPLIT_COLUMN = "split"
-DELIMITERS = (",", ";", "\t", "|")
 
 Record = Mapping[Any, Any]
 
@@ -100,7 +100,7 @@ def records(name: str, content: bytes) -> tuple[list[str], list[Record]]:
         Refusal: it cannot be read.
     """
     try:
-        told = _decoded(content)
+        told = decoded(content)
         if name.lower().endswith(".jsonl"):
             return _json_lines(told)
         rows = csv.DictReader(
@@ -113,35 +113,6 @@ def records(name: str, content: bytes) -> tuple[list[str], list[Record]]:
             f"{name} cannot be read: {error}.",
             "Save it as CSV in UTF-8 with a header.",
         ) from error
-
-
-def found_delimiter(text: str) -> str:
-    """The delimiter that divides the first record into the most values; the first of equal ones.
-
-    Raises:
-        csv.Error: the record cannot be read.
-    """
-    return max(DELIMITERS, key=lambda delimiter: len(first_record(text, delimiter)))
-
-
-def first_record(text: str, delimiter: str) -> list[str]:
-    """The first record of CSV that is not empty; [] where there is none.
-
-    Raises:
-        csv.Error: it cannot be read.
-    """
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return next(filter(None, records), [])
-
-
-def _decoded(content: bytes) -> str:
-    """The text. Excel writes UTF-16 with a byte-order mark, UTF-8 with one, or Windows' own."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
 
 
 def _json_lines(told: str) -> tuple[list[str], list[Record]]:

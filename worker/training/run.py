@@ -109,6 +109,7 @@ class Run:
             self._train_epoch()
         if self._state.best.weights:
             self._state.net.load_state_dict(self._state.best.weights)
+            self._report(Log(self._state.about_best(self._spec.training)))
         self._report(Log("Finished Training"))
         doubtful = suspects.find(self._state.net, self._splits.training, self._classes)
         self._observer.look(Checkup.finish, doubtful)

@@ -31,6 +31,8 @@ class Best:
 
     waiting: Plateau = field(default_factory=Plateau)
     weights: dict[str, Tensor] = field(default_factory=dict)
+    epoch: int = 0
+    """Whose weights they are; 0 in checkpoints of older versions."""
 
 
 class State:
@@ -63,6 +65,14 @@ class State:
             better = found if stopping.falls else -found
             if self.best.waiting.improves(better, stopping.min_delta):
                 self.best.weights = checkpoint.network_state(self.net)
+                self.best.epoch = self.position.epoch
+
+    def about_best(self, training: Training) -> str:
+        """Which weights early stopping has kept, and whether it has stopped the run."""
+        ended = self.position.epoch - 1
+        early = f"stopped early after epoch {ended}; " if ended < training.epochs else ""
+        metric = training.early_stopping.metric if training.early_stopping else "validation"
+        return f"{early}the weights are those of epoch {self.best.epoch}, the best by {metric}"
 
     def has_ended(self, training: Training) -> bool:
         """Whether all epochs are done, or early stopping is out of patience."""
@@ -83,6 +93,7 @@ class State:
                 "position": asdict(self.position),
                 "rate": self.rate.state(),
                 "waiting": asdict(self.best.waiting),
+                "best_epoch": self.best.epoch,
                 "environment": environment,
             },
             tensors={
@@ -115,7 +126,8 @@ class State:
         values, tensors = snapshot.values, snapshot.tensors
         self.position = Position(**values["position"])
         self.rate.restore(values["rate"])
-        self.best = Best(Plateau(**values["waiting"]), tensors.get("best", {}))
+        waiting, epoch = Plateau(**values["waiting"]), values.get("best_epoch", 0)
+        self.best = Best(waiting, tensors.get("best", {}), epoch)
         if "measured" in tensors:  # checkpoints of older versions have none
             content = tensors["measured"]["msgpack"].numpy().tobytes()
             self.measurements = msgspec.msgpack.decode(content, type=Measurements)

@@ -71,8 +71,10 @@ def find(net: nn.Sequential, training: Images, classes: int) -> Suspects:
     suspicion = 1 - (confidence + alike) / 2
     others = votes.scatter(1, own, 0)
     differs = predicted != labels
-    doubted = others.amax(1) >= AGREED / NEIGHBOURS * votes.sum(1)
-    unsure = (alike > UNSURE) & (alike < 1 - UNSURE)
+    # A dead network sees everything alike: its neighbours tell nothing.
+    told = votes.sum(1) <= len(labels) / 2
+    doubted = told & (others.amax(1) >= AGREED / NEIGHBOURS * votes.sum(1))
+    unsure = told & (alike > UNSURE) & (alike < 1 - UNSURE)
     suggested = torch.where(differs, predicted, others.argmax(1))
     order = suspicion.argsort(descending=True, stable=True)
     doubtful = order[(differs | (alike < 0.5))[order]][:WORST]
@@ -100,15 +102,18 @@ def _seen(net: nn.Sequential, images: Images) -> tuple[Tensor, Tensor]:
 
 
 def _votes(features: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """How many of each example's nearest others have each label, (N, classes)."""
-    nearest = []
+    """How many of each example's nearest others have each label, (N, classes).
+
+    All that are as near as the last of them count, so that chance does not choose among equals.
+    """
+    one_hot = torch.nn.functional.one_hot(labels, classes).float()
+    votes = []
     for start in range(0, len(features), ROWS):
         distances = torch.cdist(features[start : start + ROWS], features)
         distances[torch.arange(len(distances)), torch.arange(start, start + len(distances))] = (
             torch.inf
         )
         count = min(NEIGHBOURS, len(features) - 1)
-        nearest.append(distances.topk(count, largest=False).indices)
-    found = labels[torch.cat(nearest)]
-    votes = torch.zeros(len(features), classes)
-    return votes.scatter_add_(1, found, torch.ones_like(found, dtype=votes.dtype))
+        farthest = distances.topk(count, largest=False).values[:, -1:]
+        votes.append((distances <= farthest).float() @ one_hot)
+    return torch.cat(votes)

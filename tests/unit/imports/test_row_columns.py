@@ -147,6 +147,14 @@ def test_values_that_are_no_numbers_count_as_missing_and_are_said(tmp_path: Path
     assert "In x 1 values are no numbers, and count as missing." in report["warnings"]
 
 
+@pytest.mark.parametrize("offset", [0, 1_700_000_000])
+def test_numbers_that_float32_does_not_tell_apart_are_said(tmp_path: Path, offset: int) -> None:
+    column_of([offset + 7 * n % 60 for n in range(40)], tmp_path, **KEEP)
+    report = imported(tmp_path / "a.csv", tmp_path / "again", **KEEP).report
+    said = [each for each in report["warnings"] if "in steps of 128" in each]
+    assert len(said) == (offset > 0)
+
+
 def test_rare_categories_count_as_one(tmp_path: Path) -> None:
     frequent = [f"word {n % 30}" for n in range(300)]
     rare = [f"rare {n}" for n in range(20)]

@@ -17,6 +17,8 @@ DAY = Column("when", "date", has_missing=True)
     ("value", "text"),
     [
         (None, None),
+        (5.0, "5"),
+        (1e15, "1000000000000000"),
         ("", None),
         ("  ", None),
         ("?", None),

@@ -3,7 +3,7 @@
 from app.jobspec import JobSpec
 from tests.torture import resume_matrix
 from tests.unit.training.runs import digits_spec
-from worker.messages import Checkpoint, Resumed
+from worker.messages import Checkpoint, Log, Resumed
 from worker.training import export
 from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
@@ -72,3 +72,13 @@ def test_early_stopping_ends_the_run_and_restores_the_best_weights(digits: Datas
     best = Snapshot.decode(kept[-3].content).tensors["net"]
     run.network.load_state_dict(best)
     assert export.weights_sha256(run.network) == finished.weights_sha256
+    said = [each.message for each in reports if isinstance(each, Log)][-2:]
+    ended = len(kept)
+    assert said == [
+        f"stopped early after epoch {ended}; the weights are those of epoch {ended - 2}, the best "
+        "by validation_loss",
+        "Finished Training",
+    ]
+    resumed = Run(spec, digits, reports.append, lambda: None)
+    resumed.run(kept[-2].content)
+    assert [each.message for each in reports if isinstance(each, Log)][-2:] == said

@@ -258,6 +258,32 @@ def test_a_last_step_that_breaks_the_network_publishes_no_model(digits: Dataset)
         run(spec, digits)
 
 
+def test_a_run_that_was_paused_is_measured_at_the_steps_of_an_unbroken_one(
+    digits: Dataset,
+) -> None:
+    spec = digits_spec(epochs=20, batch_size=4)
+    whole = Run(spec, digits, lambda _: None, lambda: None)
+    whole.run()
+    content = None
+    for _ in range(3):
+        reports: list[Report] = []
+        asked = itertools.count()
+        part = Run(
+            spec,
+            digits,
+            reports.append,
+            lambda asked=asked: StopReason.PAUSE if next(asked) == 40 else None,
+        )
+        with pytest.raises(Stopping):
+            part.run(content)
+        content = of(Checkpoint, reports)[-1].content
+    part = Run(spec, digits, lambda _: None, lambda: None)
+    part.run(content)
+    steps = [[each.step for each in run.measurements.readings] for run in (whole, part)]
+    assert steps[0] == steps[1]
+    assert len(steps[0]) >= 3
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_device_that_is_not_there_is_refused(digits: Dataset) -> None:
     spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "resources": {"device": "cuda"}})

@@ -44,6 +44,14 @@ def mislabelled(dataset: Dataset, part: float) -> tuple[Dataset, set[int]]:
     return replace(dataset, train_labels=labels), set(wrong.tolist())
 
 
+@pytest.mark.parametrize("model", [{"initial_bias": -10.0}, {"initialization": "zeros"}], ids=str)
+def test_a_dead_network_doubts_no_label(cancer: Dataset, model: dict[str, Any]) -> None:
+    fields = SPECS["breast-cancer"] | {"model": {"hidden": [64], "activation": "relu"} | model}
+    _, reports = run(JobSpec.model_validate(fields), cancer)
+    findings = of(Diagnosed, reports)[-1].diagnosis["findings"]
+    assert "mislabelled_examples" not in {each["code"] for each in findings}
+
+
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("part", [0.0, 0.05], ids=["sound", "planted"])
 def test_planted_wrong_labels_are_named_and_sound_ones_are_no_finding(

@@ -16,12 +16,11 @@ import duckdb
 
 from app.jobspec.import_options import TableOptions
 from app.rows.columns import InvalidValue, as_number, as_text
+from app.rows.delimited import column_names, first_record, found_delimiter
 from worker.imports import database
 from worker.imports.database import identifier, refusing
 from worker.imports.examples import LeftOut
-from worker.imports.names import clean
 from worker.imports.refusals import Refusal
-from worker.imports.tables import first_record, found_delimiter
 
 MAX_ROWS, MAX_COLUMNS = 1_000_000, 1000
 LISTED = 1000
@@ -250,17 +249,8 @@ def _count(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """The names of columns, made fit to be shown; one that comes again gets a number."""
     _check_columns(len(names))
-    made: list[str] = []
-    for number, name in enumerate(names, start=1):
-        plain = clean(name)[:200] or f"column_{number}"
-        again = 2
-        unique = plain
-        while unique in made:
-            unique, again = f"{plain}_{again}", again + 1
-        made.append(unique)
-    return made
+    return column_names(names)
 
 
 def _check_columns(count: int) -> None:

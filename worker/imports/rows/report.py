@@ -14,6 +14,8 @@ EXAMPLES = 2
 MANY_CLASSES = 50
 """With more classes no rows are shown."""
 LISTED_CATEGORIES = 20
+STEPS = 20
+"""Numbers whose standard deviation is fewer steps of float32 than these are told apart badly."""
 
 
 def of_rows(
@@ -35,6 +37,11 @@ def of_rows(
         for name in revealing
     ]
     training = [each.row for each in findings.division.parts["train"]]
+    coarse = [
+        told
+        for at, one in enumerate(measured)
+        if (told := _coarse(one, np.asarray(coded.values[:, at][training])))
+    ]
     return {
         "format": findings.format,
         "rows": sum(map(len, findings.division.parts.values())),
@@ -46,8 +53,23 @@ def of_rows(
         "dropped": [{"name": each.name, "reason": each.reason} for each in choice.dropped],
         "classes": _classes(findings, measured, coded),
         "duplicates": doubles(findings),
-        "warnings": [*warnings(findings), *odd, *leaks],
+        "warnings": [*warnings(findings), *odd, *coarse, *leaks],
     }
+
+
+def _coarse(measured: Measured, values: Any) -> str | None:
+    """A warning where float32, in which the network sees numbers, rounds differences away."""
+    column = measured.column
+    known = values[np.isfinite(values)]
+    if column.is_category or column.kind == "date" or not len(known):
+        return None
+    step = float(np.spacing(np.float32(np.abs(known).max())))
+    if step * STEPS <= known.std() or not known.std():
+        return None
+    return (
+        f"The network sees the numbers of {column.name} in steps of {step:g}, and they differ by "
+        "little more: subtract the least of them from each."
+    )
 
 
 def _column(picked: Picked, measured: Measured, values: Any) -> dict[str, Any]:

@@ -85,10 +85,18 @@ def held_back(case: Case) -> Finding | None:
         Severity.CRITICAL,
         case.now,
         [_accuracy(case), *(evidence for evidence, _ in found)],
-        "Give the layers more units, and regularize less.",
+        _held_back_advice([change.pointer for _, change in found]),
         [change for _, change in found],
         stands_alone=True,
     )
+
+
+def _held_back_advice(pointers: list[str]) -> str:
+    advice = "Give the layers more units, and regularize less."
+    if "/training/loss/class_weights" not in pointers:
+        return advice
+    weights = "Let every class count in the loss."
+    return weights if len(pointers) == 1 else f"{advice} {weights}"
 
 
 def _uneven_weights(case: Case) -> tuple[Evidence, Change] | None:
@@ -97,11 +105,14 @@ def _uneven_weights(case: Case) -> tuple[Evidence, Change] | None:
     if not isinstance(weights, list) or inspection is None:
         return None
     counts = [weight * share for weight, share in zip(weights, inspection.shares, strict=True)]
-    ratio = max(counts) / min(counts) if min(counts) else math.inf
-    if ratio <= UNEVEN:
+    if not min(counts):
+        meaning = "what the least weighted class counts in the loss: it is not learned"
+        evidence = Evidence("least class weight", 0.0, "below", max(counts) / UNEVEN, meaning)
+    elif (ratio := max(counts) / min(counts)) > UNEVEN:
+        meaning = "what the most weighted class counts in the loss, over what the least one does"
+        evidence = Evidence("class weights", ratio, "above", UNEVEN, meaning)
+    else:
         return None
-    meaning = "what the most weighted class counts in the loss, over what the least weighted does"
-    evidence = Evidence("class weights", min(ratio, 1e9), "above", UNEVEN, meaning)
     change = Change("/training/loss/class_weights", "balanced", "every class counts the same")
     return evidence, change
 

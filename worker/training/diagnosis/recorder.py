@@ -43,9 +43,11 @@ class Recorder:
         self._probed_at = 0
 
     def begin(self) -> None:
-        """Measures the network before its first step; a run that goes on has been measured."""
-        self._probed_at = self._state.position.step
-        if not self._state.measurements.readings:
+        """Measures the network before its first step; a run that goes on has been measured, and is
+        again when it would have been without the break."""
+        if readings := self._state.measurements.readings:
+            self._probed_at = readings[-1].step
+        else:
             self.read()
 
     def look_back(self, start: nn.Sequential) -> None:

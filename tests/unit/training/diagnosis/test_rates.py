@@ -94,6 +94,17 @@ def test_class_weights_that_neglect_a_class_are_named(digits: Dataset) -> None:
     assert said["suggestion"] == {"training": {"loss": {"class_weights": "balanced"}}}
 
 
+def test_a_class_of_weight_0_is_named_as_one_that_is_not_learned(digits: Dataset) -> None:
+    loss = {"class_weights": [0, 1, 1, 1, 1, 1, 1, 1, 1, 1]}
+    said = last(run(spec_with({"training": SGD | {"loss": loss}}), digits)[1])
+    assert cause(said) == "underfitting"
+    finding = said["findings"][0]
+    (evidence,) = [each for each in finding["evidence"] if "weight" in each["name"]]
+    assert (evidence["name"], evidence["value"]) == ("least class weight", 0.0)
+    assert finding["advice"] == "Let every class count in the loss."
+    assert said["suggestion"] == {"training": {"loss": {"class_weights": "balanced"}}}
+
+
 TESTED = RangeTest(32, [(0.001, 2.0), (0.1, 1.0)], 0.03, 0.03, 0.5)
 
 
