@@ -71,8 +71,9 @@ class State:
         """Which weights early stopping has kept, and whether it has stopped the run."""
         ended = self.position.epoch - 1
         early = f"stopped early after epoch {ended}; " if ended < training.epochs else ""
+        whose = f"epoch {self.best.epoch}, " if self.best.epoch else ""
         metric = training.early_stopping.metric if training.early_stopping else "validation"
-        return f"{early}the weights are those of epoch {self.best.epoch}, the best by {metric}"
+        return f"{early}the weights are those of {whose}the best by {metric}"
 
     def has_ended(self, training: Training) -> bool:
         """Whether all epochs are done, or early stopping is out of patience."""

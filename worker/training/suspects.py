@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from worker.training.batches import Images
 from worker.training.evaluation import batch_size
@@ -66,7 +67,7 @@ def find(net: nn.Sequential, training: Images, classes: int) -> Suspects:
     votes = _votes(features, labels, classes)
     predicted = probabilities.argmax(1)
     own = labels[:, None]
-    alike = votes.gather(1, own).squeeze(1) / votes.sum(1)
+    alike = votes.gather(1, own).squeeze(1) / votes.sum(1).clamp(min=1)
     confidence = probabilities.gather(1, own).squeeze(1)
     suspicion = 1 - (confidence + alike) / 2
     others = votes.scatter(1, own, 0)
@@ -106,7 +107,7 @@ def _votes(features: Tensor, labels: Tensor, classes: int) -> Tensor:
 
     All that are as near as the last of them count, so that chance does not choose among equals.
     """
-    one_hot = torch.nn.functional.one_hot(labels, classes).float()
+    one_hot = functional.one_hot(labels, classes).float()
     votes = []
     for start in range(0, len(features), ROWS):
         distances = torch.cdist(features[start : start + ROWS], features)
