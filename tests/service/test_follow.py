@@ -99,7 +99,7 @@ def test_a_stream_tells_what_happens_and_ends_with_the_job(api: Api) -> None:
     steps = [each["progress"]["step"] for each in live]
     assert steps == sorted(set(steps))
     assert live[-1] == {
-        "progress": progress(100) | {"percent": 100.0},
+        "progress": progress(100) | {"percent": 100.0, "eta_seconds": 0.0},
         "metrics": {"train_loss": 0.5, "test_loss": 0.1, "test_accuracy": 0.9},
     }
     assert len(live) <= 2 + (time.monotonic() - began) / PAUSE_SECONDS

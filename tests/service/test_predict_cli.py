@@ -166,7 +166,8 @@ def test_pixels_and_a_single_row_are_read_from_json(api: Api, tmp_path: Path) ->
         ("a.txt", b"hello", "is no PNG, JPEG"),
         ("a.csv", b"age,job\n1,2,3\n", "line 2 has more values than the header"),
         ("a.csv", b"age,job\n", "no rows"),
-        ("a.csv", b"age\n\xff\n", "is not UTF-8 text (byte 4)"),
+        ("a.csv", b"age\n\xff\n", "is no number"),  # y with two dots, in Windows' encoding
+        ("a.jsonl", b'{"age": "\xff"}', "is not UTF-8 text (byte 9)"),
         ("a.json", b"[", "cannot be read"),
         ("a.json", b"[]", "neither a row nor a list"),
         ("a.jsonl", b"{}\n{", "cannot be read"),
