@@ -45,8 +45,7 @@ def main() -> None:
             ended(client, client.submit(tiny("digits")))
             time.sleep(SETTLE_SECONDS)
             pids = {name: process.pid for name, process in service.processes.items()}
-            used = measure(pids, seconds)
-            say(used, f"while idle, over {seconds:.0f} s")
+            say(measure(pids, seconds), f"while idle, over {seconds:.0f} s")
             beside_a_job(client, pids, seconds)
 
 

@@ -1,4 +1,4 @@
-"""CSV as people have it: encoding, delimiter, and columns without a name of their own.
+"""CSV as people have it: its encoding, its delimiter, and the names of its columns.
 
 An import and a prediction read a file by the same rules.
 """

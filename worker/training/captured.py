@@ -21,8 +21,8 @@ from worker.training import loop
 from worker.training.loop import Batch, Criterion, Step
 
 Capture = Callable[[Callable[[], Step]], Callable[[], Step]]
-"""Of a step: what repeats on the device all that the step does there, and writes its results to
-the same memory each time."""
+"""Takes a step, and gives a function that repeats what the step did on the device. Each time it
+reads and writes the same memory."""
 
 WARM_UP = 3
 """Steps before the capture, in which libraries allocate and choose; PyTorch's own number."""
@@ -54,7 +54,7 @@ def cuda_graph(step: Callable[[], Step]) -> Callable[[], Step]:
 
 
 class CapturedStep:
-    """One step for batches of one shape. To capture and check it leaves everything as it was."""
+    """A step for batches of one shape. Making it trains nothing: all trials are taken back."""
 
     def __init__(
         self,
@@ -64,7 +64,8 @@ class CapturedStep:
         batch: Batch,
         capture: Capture = cuda_graph,
     ) -> None:
-        """Of a fused optimizer of torch whose state begins with zeros.
+        """Captures the step and checks it. The optimizer is one of torch's fused ones, whose state
+        begins with zeros.
 
         Raises:
             RuntimeError: the step cannot be captured, or does not do what the textbook's does.

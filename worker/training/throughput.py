@@ -10,10 +10,10 @@ from worker.messages import Heartbeat, Step
 REPORT_SECONDS = 0.1
 """Least time between two reports of a young run."""
 OLD_SECONDS = 10.0
-"""From this age on reports come less often, in proportion to the age: each takes API and worker 5
-to 8 ms of a processor, which may be the run's own (benchmarks/idle.py)."""
-RARER = 2.5
-"""At most so many times less often."""
+"""From this age of a run on, the time between two reports grows with the age. Each report costs API
+and worker time, maybe on the processor that trains (benchmarks/idle.py)."""
+LONGEST = 2.5
+"""Times REPORT_SECONDS: it grows no further."""
 HEARTBEAT_SECONDS = 1.0
 """Least time between a report and the heartbeat that follows it."""
 WINDOW_SECONDS = 2.0
@@ -48,7 +48,9 @@ class Throughput:
         """Where the run is after `step` steps, counted from the job's start."""
         self._reported_at = time.monotonic()
         age = self._reported_at - self._began_at
-        self._due_at = self._reported_at + REPORT_SECONDS * min(max(1.0, age / OLD_SECONDS), RARER)
+        self._due_at = self._reported_at + REPORT_SECONDS * min(
+            max(1.0, age / OLD_SECONDS), LONGEST
+        )
         at = self._reported_at - self._excluded
         seen = self._images(step)
         self._window = [(t, n) for t, n in self._window if at - t < WINDOW_SECONDS] + [(at, seen)]
