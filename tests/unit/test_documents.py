@@ -20,6 +20,7 @@ from worker.training.diagnosis import (
     data_rules,
     duration_rules,
     fit_rules,
+    overfitting_rules,
     own_data_rules,
     rate_rules,
     signal_rules,
@@ -124,6 +125,7 @@ def test_every_finding_is_explained_by_its_test_and_source() -> None:
         rate_rules,
         duration_rules,
         fit_rules,
+        overfitting_rules,
     ],
 )
 def test_every_threshold_is_told(rules: ModuleType) -> None:

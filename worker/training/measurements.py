@@ -110,7 +110,7 @@ class Ending(Struct):
 
 
 class Trial(Struct):
-    """A fresh copy of the network, trained for some steps with a lower rate."""
+    """A fresh copy of the network, trained for some steps with one thing changed."""
 
     rate: float
     steps: int
@@ -159,6 +159,11 @@ class Measurements(Struct):
     ranges: list[RangeTest] = []
     """Without gradient clipping: first with the run's own batches, then with larger ones."""
     trial: Trial | None = None
+    """With a tenth of the rate."""
+    larger: Trial | None = None
+    """With larger batches."""
+    undistorted: Trial | None = None
+    """Without augmentation."""
     non_finite: NonFinite | None = None
     said: list[str] = []
     """Codes of the findings that have been reported."""

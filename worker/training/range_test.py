@@ -51,7 +51,7 @@ def range_test(
     """
     with torch.random.fork_rng(devices=[]):
         state = State(spec, device, pretrained)
-        steps = method.steps(spec, state, criterion, _endless(spec, images, heartbeat))
+        steps = method.steps(spec, state, criterion, endless(spec, images, heartbeat))
         rates, smoothed = _ramp(state, steps, criterion, limits)
     return _result(spec.training.batch_size, rates, smoothed)
 
@@ -85,7 +85,7 @@ def _ramp(
     return rates, smoothed
 
 
-def _endless(spec: JobSpec, images: Images, heartbeat: Callable[[], None]) -> Iterator[Batch]:
+def endless(spec: JobSpec, images: Images, heartbeat: Callable[[], None]) -> Iterator[Batch]:
     """Epoch after epoch; a last batch of one image is left out for batch normalization."""
     least = 2 if spec.model.batch_norm else 1
     epoch = 1

@@ -4,7 +4,7 @@ import math
 import statistics
 
 from app.jobspec import JobSpec
-from worker.training.measurements import Measurements, RangeTest, Reading
+from worker.training.measurements import Measurements, RangeTest, Reading, Trial
 from worker.training.optimization import LearningRate
 
 MORE = 0.02
@@ -15,6 +15,8 @@ ENOUGH = 0.97
 """Training accuracy from which on a run needs no improvement."""
 MOSTLY = 0.5
 """Fraction of the steps from which on a schedule has made the rate a low one."""
+LEFT = 0.5
+"""A trial has learned what the run has not if it left less than this fraction of the loss."""
 EPSILON = {"adam": 1e-8, "adamw": 1e-8, "rmsprop": 1e-8, "adagrad": 1e-10}
 """What adaptive optimizers add to the size of a gradient before they divide by it (PyTorch)."""
 
@@ -117,6 +119,14 @@ class Case:
         if not self.final or self.broke or (self.train_accuracy or 0.0) >= ENOUGH:
             return False
         return self.steps_below(self.spec.training.optimizer.lr / 10) < MOSTLY
+
+    def learned_more(self, trial: Trial | None) -> bool:
+        """Whether a trial left at most half of the run's loss, and of that of an even guess."""
+        if trial is None:
+            return False
+        ending = self.measured.ending
+        left = None if ending is None else ending.train_loss
+        return trial.train_loss < LEFT * min(self.chance_loss, math.inf if left is None else left)
 
     @property
     def first_rate(self) -> float:

@@ -14,7 +14,8 @@ from app.jobspec import JobSpec, RateRange
 from worker.messages import Diagnosed
 from worker.training import method
 from worker.training.batches import Images
-from worker.training.diagnosis import nonfinite, rules
+from worker.training.diagnosis import batch_rules, nonfinite, rules
+from worker.training.diagnosis.batch_rules import LARGE_BATCH
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.document import document
 from worker.training.diagnosis.findings import Finding
@@ -23,7 +24,7 @@ from worker.training.diagnosis.recorder import Recorder
 from worker.training.evaluation import evaluate
 from worker.training.loop import Batch, Step
 from worker.training.measurements import Ending, Trial
-from worker.training.range_test import range_test
+from worker.training.range_test import endless, range_test
 from worker.training.state import State
 from worker.training.suspects import Suspects
 
@@ -31,14 +32,12 @@ SAMPLE = 1000
 """How many training images, and validation images, the trained network is judged on."""
 LONG = 100_000
 """Images, over all epochs, from which on a run's dataset is inspected after the first epoch."""
-LARGER_BATCH = 64
-"""Batch size of a second range test where the run's own batches are smaller."""
 LARGEST_BATCH = 256
 """Batch size of a range test at most: the gradient of more images is hardly less noisy."""
 HELD_BYTES = 64 * 2**20
 """Larger snapshots are not kept in memory; such a run is trained again from its seed."""
 TRIAL_STEPS, TRIAL_PART = 800, 3
-"""A lower rate is tried for at most 800 steps, and at most a third of the run's steps."""
+"""What may be better is tried for at most 800 steps, and at most a third of the run's steps."""
 SAY_SECONDS = 5.0
 """Seconds after which the same findings are said again, with newer numbers."""
 
@@ -127,6 +126,10 @@ class Checkup:
         case = Case(self._spec, self._state.measurements, self._classes, final=True)
         if case.does_badly:
             self._test_rates()
+            if batch_rules.may_be_too_small(case):
+                self._try_larger_batches()
+            if self._spec.dataset.augment is not None:
+                self._try_without_augmentation()
         if case.may_be_too_fast:
             self._try_a_lower_rate()
         return self._said_now(rules.findings(case), final=True)
@@ -184,7 +187,7 @@ class Checkup:
     def _test_rates(self) -> None:
         """The range test with the run's batches, and with larger ones where they are small."""
         own = min(self._spec.training.batch_size, LARGEST_BATCH)
-        sizes = [own] if own >= LARGER_BATCH else [own, LARGER_BATCH]
+        sizes = [own] if own >= LARGE_BATCH else [own, LARGE_BATCH]
         self._state.measurements.ranges = [
             range_test(
                 with_training(self._spec, batch_size=size, gradient_clipping=None),
@@ -203,25 +206,48 @@ class Checkup:
         return State(self._spec, self._state.device, self._state.pretrained)
 
     def _try_a_lower_rate(self) -> None:
-        """Trains a fresh copy with a tenth of the rate, for a part of the run's steps."""
-        steps = min(TRIAL_STEPS, self._state.position.step // TRIAL_PART)
+        """A tenth of it, on the run's own batches."""
+        optimizer = self._spec.training.optimizer
+        slower = optimizer.model_copy(update={"lr": optimizer.lr / 10})
+        epochs = range(1, self._spec.training.epochs + 1)
+        batches = itertools.chain.from_iterable(self._watched(each, 0) for each in epochs)
+        changed = with_training(self._spec, optimizer=slower)
+        self._state.measurements.trial = self._try(changed, batches, self._part_of_the_steps)
+
+    def _try_larger_batches(self) -> None:
+        """For as many images as the run was to see."""
+        training = self._spec.training
+        changed = with_training(self._spec, batch_size=LARGE_BATCH)
+        steps = min(TRIAL_STEPS, self._spec.steps * training.batch_size // LARGE_BATCH)
+        self._state.measurements.larger = self._try(changed, self._endless(changed), steps)
+
+    def _try_without_augmentation(self) -> None:
+        dataset = self._spec.dataset.model_copy(update={"augment": None})
+        changed = self._spec.model_copy(update={"dataset": dataset})
+        batches = self._endless(changed)
+        self._state.measurements.undistorted = self._try(changed, batches, self._part_of_the_steps)
+
+    @property
+    def _part_of_the_steps(self) -> int:
+        return min(TRIAL_STEPS, self._state.position.step // TRIAL_PART)
+
+    def _endless(self, spec: JobSpec) -> Iterator[Batch]:
+        """Mini-batches of the spec's size, without augmentation."""
+        return endless(spec, self._images["training"], self._heartbeat)
+
+    def _try(self, spec: JobSpec, batches: Iterator[Batch], steps: int) -> Trial | None:
+        """Trains a fresh copy by a changed spec; None where there is no time for a step."""
         if not steps:
-            return
-        rate = self._spec.training.optimizer.lr / 10
+            return None
         with torch.random.fork_rng(devices=[]):
-            copy = self._fresh()
-            for group in copy.optimizer.param_groups:
-                group["lr"] = rate
-            epochs = range(1, self._spec.training.epochs + 1)
-            batches = itertools.chain.from_iterable(self._watched(each, 0) for each in epochs)
-            trained = method.steps(
-                self._spec, copy, self._criterion, itertools.islice(batches, steps)
-            )
-            for _ in trained:
+            copy = State(spec, self._state.device, self._state.pretrained)
+            few = itertools.islice(batches, steps)
+            for _ in method.steps(spec, copy, self._criterion, few):
                 pass
         sample = self._images["training"].sample(SAMPLE)
         found = evaluate(copy.net, self._criterion, sample, self._classes)
-        self._state.measurements.trial = Trial(rate=rate, steps=steps, train_loss=found.loss)
+        rate = spec.training.optimizer.lr
+        return Trial(rate=rate, steps=steps, train_loss=found.loss)
 
 
 def with_training(spec: JobSpec, **changes: Any) -> JobSpec:
