@@ -48,9 +48,12 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
         yield b64encode(given).decode()
     elif isinstance(given, Mapping):
         yield {str(name): _plain(value) for name, value in given.items()}
-    elif hasattr(given, "columns") and hasattr(given, "to_dict"):  # a DataFrame of pandas
-        for row in given.to_dict("records"):
-            yield from _values(row, shape)
+    elif hasattr(given, "columns") and hasattr(given, "itertuples"):  # a DataFrame of pandas
+        names = list(given.columns)
+        if len(set(names)) < len(names):
+            raise BadInput(f"Columns of a DataFrame need different names; these are {names}.")
+        for row in zip(*(given[name].array for name in names), strict=True):
+            yield from _values(dict(zip(names, row, strict=True)), shape)
     elif hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
         yield b64encode(_as_png(given)).decode()
     elif hasattr(given, "__array__"):
@@ -146,8 +149,8 @@ def _shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
 
 def _plain(value: Any) -> Any:
     """A value of a row as JSON has it; a missing one is None."""
-    if hasattr(value, "item"):  # a number of NumPy
-        value = value.item()
+    if hasattr(value, "item"):  # a number of NumPy; 0.2 in float32 is not 0.20000000298
+        value = float(str(value)) if value.dtype.kind == "f" else value.item()
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

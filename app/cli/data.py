@@ -11,6 +11,15 @@ from app.cli.terminal import AsJson, console, errors, print_json, print_rows, pr
 
 Ref = Annotated[str, typer.Argument(help="An id, name@version, or a name for its newest version.")]
 
+
+def _there(text: str) -> Path:
+    """A file or folder; an empty argument, such as a variable that is not set, is none."""
+    path = Path(text)
+    if not text or not path.exists():
+        raise typer.BadParameter(f"There is no file or folder {text!r}.")
+    return path
+
+
 app = typer.Typer(help="Bring data of your own, and see what it holds.", no_args_is_help=True)
 
 
@@ -23,7 +32,8 @@ def add(
             help="A folder with a folder of pictures for each class, or one with metadata.csv; a "
             "zip, tar, Parquet or npz of it; a table as CSV, JSON lines or, with --target, "
             "Parquet.",
-            exists=True,
+            parser=_there,
+            metavar="PATH",
         ),
     ],
     *,

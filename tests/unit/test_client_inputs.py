@@ -1,34 +1,48 @@
-"""Pictures as a person has them at hand."""
-
-from base64 import b64decode
-from io import BytesIO
-from pathlib import Path
+"""What the Python client makes of a DataFrame."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from PIL import Image
 
-from traind import inputs
-
-SHAPE = (3, 4, 6)
+from traind.errors import BadInput
+from traind.inputs import parts
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_image_of_a_phone_is_sent_upright_as_its_file_would_be_read(
-    orientation: int, tmp_path: Path
-) -> None:
-    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = tmp_path / "a.png"
-    Image.fromarray(pixels).save(file, exif=exif)
-    with Image.open(file) as image:
-        ((sent,),) = inputs.parts(image, SHAPE)
-    with Image.open(BytesIO(b64decode(sent))) as found:
-        assert found.getexif().get(0x0112, 1) == 1
-        upright = np.asarray(found)
-    turned = {1: pixels, 3: pixels[::-1, ::-1], 6: np.rot90(pixels, -1), 8: np.rot90(pixels)}
-    if orientation in turned:
-        assert (upright == turned[orientation]).all()
-    else:
-        assert upright.shape == (pixels if orientation < 5 else np.rot90(pixels)).shape
+def test_numbers_of_a_dataframe_are_sent_as_they_are_shown() -> None:
+    """0.2 in float32 is 0.20000000298 in float64, and no category that an import has seen."""
+    frame = pd.DataFrame(
+        {
+            "narrow": np.array([0.2, np.nan], np.float32),
+            "half": np.array([0.1, np.inf], np.float16),
+            "nullable": pd.array([0.3, None], dtype="Float32"),
+            "wide": [0.1 + 0.2, 1e-300],
+            "whole": [2**62 + 1, -1],
+            "missing": pd.array([1, None], dtype="Int64"),
+            "truth": [True, False],
+            "kind": pd.Categorical(["a", None]),
+            "day": pd.to_datetime(["2024-01-01", None]),
+        }
+    )
+    ((first, second),) = parts(frame, (9,))
+    assert first == {
+        "narrow": 0.2,
+        "half": 0.1,
+        "nullable": 0.3,
+        "wide": 0.1 + 0.2,
+        "whole": 2**62 + 1,
+        "missing": 1,
+        "truth": True,
+        "kind": "a",
+        "day": "2024-01-01T00:00:00",
+    }
+    assert second == dict.fromkeys(first) | {"wide": 1e-300, "whole": -1, "truth": False}
+
+
+def test_a_row_of_numpy_numbers_is_sent_as_it_is_shown() -> None:
+    assert list(parts({"x": np.float32(0.2)}, (1,))) == [[{"x": 0.2}]]
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(BadInput, match="need different names"):
+        list(parts(frame, (2,)))

@@ -1,5 +1,6 @@
 """Columns of tables: what they are taken for, and what is left out."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 
 from app.rows.columns import InvalidValue, as_number
 from tests.unit.imports.rows import Table, as_csv, described, imported
-from worker.imports.rows.choosing import number
+from worker.imports.rows.choosing import SPACE, number
 
 
 def column_of(values: list[Any], tmp_path: Path, **options: Any) -> dict[str, Any] | str:
@@ -70,6 +71,49 @@ def test_a_column_that_says_nothing_about_other_rows_is_left_out(
     found = column_of(values, tmp_path, **KEEP)
     assert isinstance(found, str)
     assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("values", "odd"),
+    [
+        ([*range(0, 60, 2), *["inf", "-Infinity"] * 5], 10),
+        ([1.5, 2.5, 1e300, 2e300] * 10, 20),
+        (["2024-01-31", "2024-02-30", "2024-01-02T25:00:00", "2024-01-05"] * 10, 20),
+        (["2024-01-31", "2024-02-29"] * 10, 0),
+        ([*[1.5, 2.5] * 20, "about 7"], 1),
+    ],
+    ids=["infinite", "too large", "impossible dates", "dates", "a text"],
+)
+def test_values_that_a_column_cannot_take_are_counted_and_told(
+    tmp_path: Path, values: list[Any], odd: int
+) -> None:
+    """Also those that look as if it could."""
+    rows = [[value, n % 7, "ab"[n % 2]] for n, value in enumerate(values)]
+    done = imported(as_csv(tmp_path / "a.csv", Table(["x", "z", "y"], rows)), tmp_path / "ds")
+    (found,) = [each for each in done.report["columns"] if each["name"] == "x"]
+    assert found["odd"] == odd
+    told = [each for each in done.report["warnings"] if each.startswith(f"In x {odd} values are")]
+    assert len(told) == bool(odd)
+
+
+def test_a_column_of_infinite_numbers_alone_is_left_out(tmp_path: Path) -> None:
+    reason = column_of(["inf", "-inf", "1e999", "1e400"] * 10, tmp_path, **KEEP)
+    assert reason == "none of its numbers is one that float32 holds"
+
+
+def test_space_around_a_category_is_what_python_strips(tmp_path: Path) -> None:
+    """Every white space of Unicode: an import would make categories that no prediction can ask
+    for."""
+    spaces = list(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
+    assert list(SPACE) == spaces
+    inner = [each for each in spaces if each not in "\r\n"]
+    values = [
+        f"{inner[n % len(inner)]}{'red' if n % 2 else 'blue'}{inner[-n % len(inner)]}"
+        for n in range(60)
+    ]
+    found = column_of(values, tmp_path, **KEEP)
+    assert isinstance(found, dict)
+    assert [each["name"] for each in found["categories"]] == ["blue", "red"]
 
 
 NUMBERS = ["1e5", "+3", "-.5", "5.", "3.4e38", "-0", "00012", "1e-400", "TRUE"]
@@ -144,7 +188,10 @@ def test_values_that_are_no_numbers_count_as_missing_and_are_said(tmp_path: Path
     assert isinstance(found, dict)
     assert found["odd"] == 1
     report = imported(tmp_path / "a.csv", tmp_path / "again", **KEEP).report
-    assert "In x 1 values are no numbers, and count as missing." in report["warnings"]
+    assert (
+        "In x 1 values are no numbers that float32 holds, and count as missing."
+        in report["warnings"]
+    )
 
 
 @pytest.mark.parametrize("offset", [0, 1_700_000_000])

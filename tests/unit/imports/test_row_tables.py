@@ -199,3 +199,16 @@ def test_a_formula_is_a_text(tmp_path: Path) -> None:
     done = imported(as_csv(tmp_path / "a.csv", Table(["x", "z", "y"], rows)), tmp_path / "ds")
     (column,) = [each for each in done.report["columns"] if each["name"] == "x"]
     assert {each["name"] for each in column["categories"]} == {"=HYPERLINK(1)", "@sum"}
+
+
+def test_names_that_differ_in_their_case_alone_are_as_the_file_has_them(tmp_path: Path) -> None:
+    """DuckDB calls the second `INCOME_1`, a name that no prediction would know."""
+    rows = [[number, number % 7, [number], "ab"[number % 2]] for number in range(40)]
+    table = Table(["income", "wealth", "list", "class"], rows)
+    types = ["DOUBLE", "DOUBLE", "INTEGER[]", "VARCHAR"]
+    path = as_parquet(tmp_path / "a.parquet", table, types)
+    path.write_bytes(path.read_bytes().replace(b"wealth", b"INCOME"))
+    columns = {"columns": {"income": "number", "INCOME": "number"}}
+    done = imported(path, tmp_path / "ds", table=columns)
+    assert [each["name"] for each in done.report["columns"]] == ["income", "INCOME"]
+    assert [each["name"] for each in done.report["dropped"]] == ["list"]

@@ -28,7 +28,10 @@ IDENTIFIER = re.compile(
     r"unnamed: ?0|index|row|row_?number|(.*[_ .-])?(id|uuid|guid)", re.IGNORECASE
 )
 """What numbers of rows are called."""
-SPACE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
+INFINITE = re.compile(r"[+-]?inf(inity)?")
+"""How programs write a number that is none, in small letters."""
+SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))
+"""What Python's `strip` takes away, which prepares the values of a prediction."""
 
 
 class Picked(NamedTuple):
@@ -39,7 +42,8 @@ class Picked(NamedTuple):
     name: str
     kind: Kind
     odd: int
-    """Values that are not of this kind, and count as missing."""
+    """Values that are not of this kind, and count as missing; of dates those alone that do not look
+    like one."""
 
 
 class Dropped(NamedTuple):
@@ -66,6 +70,9 @@ class Profile(NamedTuple):
     distinct: int
     truths: int
     numbers: int
+    """Those that float32 holds."""
+    written: int
+    """With those that it does not: infinite ones, and too large ones."""
     whole: int
     dates: int
     low: float | None
@@ -127,8 +134,9 @@ def _clean(table: Table) -> None:
     """Values without space around them and with composed letters; missing ones are NULL."""
     columns = [f"c{at}" for at in range(len(table.names))]
     # a whole number is the same category whether or not its table writes it with decimals
+    plain = f"nfc_normalize(trim({{}}, '{SPACE}'))"
     texts = ", ".join(
-        rf"regexp_replace(nfc_normalize(trim({each}, {SPACE})), '{WHOLE.pattern}', '\1') AS {each}"
+        rf"regexp_replace({plain.format(each)}, '{WHOLE.pattern}', '\1') AS {each}"
         for each in columns
     )
     # A pattern: with a list of the words, the time grew with the square of the columns.
@@ -193,7 +201,10 @@ def _profile(table: Table, at: int) -> Profile:
     question = f"""
         SELECT count({column}), count(DISTINCT {column}),
             count(*) FILTER (lower({column}) IN ('true', 'false')),
-            count(value), count(*) FILTER (value = round(value)),
+            count(value), count(*) FILTER (
+                value IS NOT NULL OR regexp_full_match({column}, '{NUMBER.pattern}')
+                OR regexp_full_match(lower({column}), '{INFINITE.pattern}')),
+            count(*) FILTER (value = round(value)),
             count(*) FILTER (
                 regexp_matches({column}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9:.+Z-]+)?$')),
             min(value), max(value)
@@ -227,7 +238,9 @@ def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
     if profile.truths == profile.values:
         _lower(table, at)
         return Picked(at, name, "category", 0)
-    if profile.numbers >= ENOUGH * profile.values:
+    if profile.written >= ENOUGH * profile.values:
+        if not profile.numbers:
+            return Dropped(name, "none of its numbers is one that float32 holds")
         return Picked(at, name, "number", profile.values - profile.numbers)
     if profile.dates >= ENOUGH * profile.values:
         return Picked(at, name, "date", profile.values - profile.dates)
@@ -236,7 +249,7 @@ def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
 
 def _says_nothing(name: str, profile: Profile) -> str | None:
     """Why a column says nothing about other rows, if it looks like that."""
-    holds_numbers = profile.numbers >= ENOUGH * profile.values
+    holds_numbers = profile.written >= ENOUGH * profile.values
     differ = profile.distinct == profile.values > FEW_TEXTS
     if holds_numbers and differ and profile.whole == profile.values:
         span = (profile.high or 0.0) - (profile.low or 0.0) + 1

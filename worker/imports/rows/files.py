@@ -221,6 +221,7 @@ def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
         types = {name: kind for name, kind, *_ in described.fetchall()}
         single = [name for name, kind in types.items() if _holds_single_values(kind)]
         _check_columns(len(types))
+        written = dict(zip(types, _top_level(connection, path), strict=True))
         if not single:
             raise Refusal(
                 "no_columns",
@@ -234,8 +235,24 @@ def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
         question = f"CREATE TABLE texts AS SELECT {cast} FROM read_parquet(?)"
         connection.execute(question, [str(path)])
         rows = _count(connection)
-    nested = [name for name in types if name not in single]
-    return Table(connection, _unique(single), rows, [], 0, "Parquet", nested)
+    nested = [written[name] for name in types if name not in single]
+    names = [written[name] for name in single]
+    return Table(connection, _unique(names), rows, [], 0, "Parquet", nested)
+
+
+def _top_level(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """The names of the columns as the file has them; DuckDB takes `a` beside `A` for a second."""
+    question = "SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"
+    (_, count), *elements = connection.execute(question, [str(path)]).fetchall()
+    names = []
+    at = 0
+    for _ in range(count):
+        names.append(str(elements[at][0]))
+        below = 1  # elements of this column that are still to come, depth first
+        while below:
+            below += elements[at][1] - 1
+            at += 1
+    return names
 
 
 def _holds_single_values(kind: str) -> bool:

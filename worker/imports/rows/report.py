@@ -26,10 +26,15 @@ def of_rows(
     revealing: list[str],
 ) -> dict[str, Any]:
     """The document of GET /datasets/{ref}/report."""
-    odd = [
-        f"In {each.name} {each.odd} values are no {each.kind}s, and count as missing."
-        for each in choice.picked
-        if each.odd
+    odd_values = [
+        _odd(picked, one, np.asarray(coded.values[:, at]))
+        for at, (picked, one) in enumerate(zip(choice.picked, measured, strict=True))
+    ]
+    kinds = {"number": "numbers that float32 holds", "date": "dates"}
+    doubts = [
+        f"In {each.name} {count} values are no {kinds[each.kind]}, and count as missing."
+        for each, count in zip(choice.picked, odd_values, strict=True)
+        if count
     ]
     leaks = [
         f"{name} alone tells the class nearly without a mistake. If it is not known where the "
@@ -47,14 +52,22 @@ def of_rows(
         "rows": sum(map(len, findings.division.parts.values())),
         "left_out": left_out(findings),
         "columns": [
-            _column(picked, one, np.asarray(coded.values[:, at][training]))
-            for at, (picked, one) in enumerate(zip(choice.picked, measured, strict=True))
+            _column(one, odd, np.asarray(coded.values[:, at][training]))
+            for at, (one, odd) in enumerate(zip(measured, odd_values, strict=True))
         ],
         "dropped": [{"name": each.name, "reason": each.reason} for each in choice.dropped],
         "classes": _classes(findings, measured, coded),
         "duplicates": doubles(findings),
-        "warnings": [*warnings(findings), *odd, *coarse, *leaks],
+        "warnings": [*warnings(findings), *doubts, *coarse, *leaks],
     }
+
+
+def _odd(picked: Picked, measured: Measured, values: Any) -> int:
+    """How many values are not of the column's kind. What looks like a date may be none, such as the
+    30th of February."""
+    if picked.kind != "date":
+        return picked.odd
+    return int((np.isfinite(values) & np.isnan(measured.trained(values))).sum())
 
 
 def _coarse(measured: Measured, values: Any) -> str | None:
@@ -72,11 +85,11 @@ def _coarse(measured: Measured, values: Any) -> str | None:
     )
 
 
-def _column(picked: Picked, measured: Measured, values: Any) -> dict[str, Any]:
-    """A column and its training rows."""
+def _column(measured: Measured, odd: int, values: Any) -> dict[str, Any]:
+    """A column and its training rows, and how many of all rows' values are not of its kind."""
     column = measured.column
     trained = measured.trained(values)
-    told: dict[str, Any] = {"name": column.name, "kind": column.kind, "odd": picked.odd}
+    told: dict[str, Any] = {"name": column.name, "kind": column.kind, "odd": odd}
     if not column.is_category:
         told["missing"] = float(np.isnan(trained).mean())
         for name in ("mean", "std", "low", "high"):
