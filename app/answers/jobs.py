@@ -127,7 +127,8 @@ class Job(BaseModel):
     progress: Progress | None
     """Where its latest attempt is; null before the first report."""
     metrics: dict[str, float | None]
-    """Latest value of each metric. Losses are in nats, accuracies run from 0 to 1."""
+    """Latest value of each metric; where early stopping has put weights back, that of their epoch.
+    Losses are in nats, accuracies run from 0 to 1."""
     failure: Failure | None
     """Why it failed; null unless it did."""
     model: str | None
@@ -158,7 +159,8 @@ class JobSummary(BaseModel):
     progress: Progress | None
     """Where its latest attempt is; null before the first report."""
     metrics: dict[str, float | None]
-    """Latest value of each metric. Losses are in nats, accuracies run from 0 to 1."""
+    """Latest value of each metric; where early stopping has put weights back, that of their epoch.
+    Losses are in nats, accuracies run from 0 to 1."""
     verdict: str
     """What its diagnosis found first; `unknown` while nothing, `off` where none is looked for."""
     failure: Failure | None

@@ -87,7 +87,8 @@ class TrainedModel(BaseModel):
     preparation: Preparation | None = None
     """How image files are prepared, as at the import of its dataset; null for built-in datasets."""
     metrics: dict[str, float | None]
-    """Results on the test images. Losses are in nats, accuracies run from 0 to 1."""
+    """Results on the test images; where early stopping has put weights back, also those of their
+    epoch. Losses are in nats, accuracies run from 0 to 1."""
     confusion_matrix: list[list[int]]
     """Test images by true class (rows) and predicted class (columns)."""
     weights_sha256: str

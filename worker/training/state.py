@@ -33,6 +33,8 @@ class Best:
     weights: dict[str, Tensor] = field(default_factory=dict)
     epoch: int = 0
     """Whose weights they are; 0 in checkpoints of older versions."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Of that epoch; none in checkpoints of older versions."""
 
 
 class State:
@@ -66,6 +68,7 @@ class State:
             if self.best.waiting.improves(better, stopping.min_delta):
                 self.best.weights = checkpoint.network_state(self.net)
                 self.best.epoch = self.position.epoch
+                self.best.metrics = metrics
 
     def about_best(self, training: Training) -> str:
         """Which weights early stopping has kept, and whether it has stopped the run."""
@@ -95,6 +98,7 @@ class State:
                 "rate": self.rate.state(),
                 "waiting": asdict(self.best.waiting),
                 "best_epoch": self.best.epoch,
+                "best_metrics": self.best.metrics,
                 "environment": environment,
             },
             tensors={
@@ -127,8 +131,12 @@ class State:
         values, tensors = snapshot.values, snapshot.tensors
         self.position = Position(**values["position"])
         self.rate.restore(values["rate"])
-        waiting, epoch = Plateau(**values["waiting"]), values.get("best_epoch", 0)
-        self.best = Best(waiting, tensors.get("best", {}), epoch)
+        self.best = Best(
+            Plateau(**values["waiting"]),
+            tensors.get("best", {}),
+            values.get("best_epoch", 0),
+            values.get("best_metrics", {}),
+        )
         if "measured" in tensors:  # checkpoints of older versions have none
             content = tensors["measured"]["msgpack"].numpy().tobytes()
             self.measurements = msgspec.msgpack.decode(content, type=Measurements)

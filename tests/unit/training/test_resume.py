@@ -3,7 +3,7 @@
 from app.jobspec import JobSpec
 from tests.torture import resume_matrix
 from tests.unit.training.runs import digits_spec
-from worker.messages import Checkpoint, Log, Resumed
+from worker.messages import Checkpoint, Epoch, Log, Resumed
 from worker.training import export
 from worker.training.checkpoint import Snapshot
 from worker.training.dataset import Dataset
@@ -80,5 +80,9 @@ def test_early_stopping_ends_the_run_and_restores_the_best_weights(digits: Datas
         "Finished Training",
     ]
     resumed = Run(spec, digits, reports.append, lambda: None)
-    resumed.run(kept[-2].content)
+    again = resumed.run(kept[-2].content)
     assert [each.message for each in reports if isinstance(each, Log)][-2:] == said
+    (measured,) = [e for e in reports if isinstance(e, Epoch) and e.epoch == ended - 2]
+    measured_rate = {"learning_rate": measured.metrics["learning_rate"]}
+    for each in (finished, again):
+        assert measured.metrics.items() <= (each.metrics | measured_rate).items()
