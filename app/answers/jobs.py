@@ -253,4 +253,5 @@ class Plan(BaseModel):
     """Size of one checkpoint in bytes, about: weights and optimizer state."""
     estimated_seconds: float | None
     """Seconds from start to published model on the worker that was heard last, by its calibration
-    on one thread of its processor; null until a worker has measured itself."""
+    on one thread of its processor; null until a worker has measured itself. Not counted is what a
+    diagnosis tries once a run has done badly: learning rates, and trials of at most 800 steps."""

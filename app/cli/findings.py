@@ -28,7 +28,8 @@ def show(known: dict[str, Any], console: Console) -> None:
     if known["lr_range"]:
         print_prose(Text(_of_range(known["lr_range"])), console)
     if known["verdict"] == "healthy" or not known["findings"]:
-        console.print(f"Diagnosis: {known['verdict']}")
+        if not known["lr_range"]:  # a range test by itself has no verdict
+            console.print(f"Diagnosis: {known['verdict']}")
         return
     for finding in known["findings"]:
         console.print()
@@ -66,9 +67,10 @@ def measured(evidence: dict[str, Any]) -> str:
 
 
 def _of_range(found: dict[str, Any]) -> str:
-    if found["recommended"] is None:
-        return "No learning rate can be recommended: the loss has no clear descent."
-    return f"Recommended learning rate: {_number(found['recommended'])}"
+    told = "No learning rate can be recommended: the loss has no clear descent."
+    if found["recommended"] is not None:
+        told = f"Recommended learning rate: {_number(found['recommended'])}"
+    return f"{told} {found['advice']}" if found["advice"] else told
 
 
 def _number(value: float | None) -> str:

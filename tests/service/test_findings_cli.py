@@ -64,11 +64,13 @@ def test_a_range_test_is_submitted_and_its_rate_told(api: Api) -> None:
     spec = api.http.get(f"/jobs/{made}").json()["spec"]
     assert spec["lr_range"] == {"lowest": 1e-06, "highest": 2.0, "batches": 200}
     found = {"curve": [[0.1, 1.0]], "recommended": 0.0213, "lowest": 1e-6, "highest": 2.0}
-    found |= {"steepest": None, "diverges_at": None}
+    found |= {"steepest": None, "diverges_at": None, "advice": "Take a greater `highest`."}
     with api.database.write() as connection:
         runs.record(connection, lease, diagnosis=diagnosis(lr_range=found))
         runs.succeed(connection, lease, None)
-    assert "Recommended learning rate: 0.0213" in traind(api, "watch", made)
+    told = traind(api, "watch", made)
+    assert "Recommended learning rate: 0.0213 Take a greater `highest`." in told
+    assert "Diagnosis" not in told
 
 
 def test_the_report_is_printed(api: Api) -> None:

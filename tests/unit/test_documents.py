@@ -20,6 +20,7 @@ from worker.training.diagnosis import (
     data_rules,
     duration_rules,
     fit_rules,
+    imbalance_rules,
     overfitting_rules,
     own_data_rules,
     rate_rules,
@@ -125,6 +126,7 @@ def test_every_finding_is_explained_by_its_test_and_source() -> None:
         rate_rules,
         duration_rules,
         fit_rules,
+        imbalance_rules,
         overfitting_rules,
     ],
 )

@@ -105,6 +105,8 @@ class Ending(Struct):
     """On the same training images; None in what an older traind kept."""
     doubted: float | None = None
     """Fraction of the training images whose labels are doubtful (suspects.py); None likewise."""
+    train_recall: float | None = None
+    """Mean recall of the classes on the training images; None likewise."""
     unsure: float | None = None
     """Fraction of the training images whose neighbours disagree; None likewise."""
 
@@ -116,6 +118,8 @@ class Trial(Struct):
     steps: int
     train_loss: float
     """On the training images of `Ending`, in evaluation mode."""
+    recall: float | None = None
+    """Mean over the classes, on the same; None in what an older traind kept."""
 
 
 class RangeTest(Struct):
@@ -164,6 +168,8 @@ class Measurements(Struct):
     """With larger batches."""
     undistorted: Trial | None = None
     """Without augmentation."""
+    balanced: Trial | None = None
+    """With balanced class weights, and perhaps a lower rate."""
     non_finite: NonFinite | None = None
     said: list[str] = []
     """Codes of the findings that have been reported."""

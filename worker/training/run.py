@@ -147,6 +147,7 @@ class Run:
             batches=self._batches,
             classes=self._classes,
             heartbeat=self._heartbeat,
+            tell=lambda what: self._report(Log(what)),
         )
 
     @property

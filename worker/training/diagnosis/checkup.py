@@ -5,26 +5,25 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import nn
 
 from app.jobspec import JobSpec, RateRange
 from worker.messages import Diagnosed
-from worker.training import method
 from worker.training.batches import Images
-from worker.training.diagnosis import batch_rules, nonfinite, rules
+from worker.training.diagnosis import batch_rules, imbalance_rules, nonfinite, rules
 from worker.training.diagnosis.batch_rules import LARGE_BATCH
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.document import document
 from worker.training.diagnosis.findings import Finding
 from worker.training.diagnosis.inspection import inspect
 from worker.training.diagnosis.recorder import Recorder
+from worker.training.diagnosis.trials import Trials, with_training
 from worker.training.evaluation import evaluate
 from worker.training.loop import Batch, Step
-from worker.training.measurements import Ending, Trial
-from worker.training.range_test import endless, range_test
+from worker.training.measurements import Ending
+from worker.training.range_test import range_test
 from worker.training.state import State
 from worker.training.suspects import Suspects
 
@@ -36,8 +35,6 @@ LARGEST_BATCH = 256
 """Batch size of a range test at most: the gradient of more images is hardly less noisy."""
 HELD_BYTES = 64 * 2**20
 """Larger snapshots are not kept in memory; such a run is trained again from its seed."""
-TRIAL_STEPS, TRIAL_PART = 800, 3
-"""What may be better is tried for at most 800 steps, and at most a third of the run's steps."""
 SAY_SECONDS = 5.0
 """Seconds after which the same findings are said again, with newer numbers."""
 
@@ -46,7 +43,7 @@ class Checkup:
     """The diagnosis of one run; `images` are those of training, validation and test by name.
 
     `heartbeat` is called at each step that the diagnosis makes by itself, such as those of a range
-    test; an exception that it raises ends that.
+    test; an exception that it raises ends that. `tell` is given what takes a while, in words.
     """
 
     def __init__(
@@ -59,6 +56,7 @@ class Checkup:
         batches: nonfinite.Batches,
         classes: int,
         heartbeat: Callable[[], None],
+        tell: Callable[[str], None],
     ) -> None:
         self._spec = spec
         self._state = state
@@ -67,6 +65,7 @@ class Checkup:
         self._batches = batches
         self._classes = classes
         self._heartbeat = heartbeat
+        self._tell = tell
         self._recorder = Recorder(state, criterion, images["training"], spec.training.batch_size)
         self._snapshot: bytes | None = None
         self._said_at = -math.inf
@@ -125,14 +124,32 @@ class Checkup:
     def _judge(self) -> Diagnosed:
         case = Case(self._spec, self._state.measurements, self._classes, final=True)
         if case.does_badly:
+            self._tell("the network has not learned its task: learning rates are tested")
             self._test_rates()
-            if batch_rules.may_be_too_small(case):
-                self._try_larger_batches()
-            if self._spec.dataset.augment is not None:
-                self._try_without_augmentation()
-        if case.may_be_too_fast:
-            self._try_a_lower_rate()
+        self._try_what_may_help(case)
         return self._said_now(rules.findings(case), final=True)
+
+    def _try_what_may_help(self, case: Case) -> None:
+        trials = Trials(
+            self._spec,
+            self._state,
+            self._criterion,
+            self._images["training"],
+            sample=self._images["training"].sample(SAMPLE),
+            classes=self._classes,
+            heartbeat=self._heartbeat,
+        )
+        measured = self._state.measurements
+        if batch_rules.may_be_too_small(case):
+            measured.larger = trials.larger_batches()
+        if case.does_badly and self._spec.dataset.augment is not None:
+            measured.undistorted = trials.without_augmentation()
+        if case.may_be_too_fast:
+            epochs = range(1, self._spec.training.epochs + 1)
+            own = itertools.chain.from_iterable(self._watched(each, 0) for each in epochs)
+            measured.trial = trials.lower_rate(own)
+        if measured.ending is not None and imbalance_rules.may_be_weighed(case):
+            measured.balanced = trials.balanced_weights(measured.ending.train_recall or 0.0)
 
     def _speak(self) -> Diagnosed | None:
         case = Case(self._spec, self._state.measurements, self._classes, final=False)
@@ -170,6 +187,7 @@ class Checkup:
         return Ending(
             train_accuracy=found.accuracy,
             train_loss=found.loss,
+            train_recall=found.score("balanced_accuracy"),
             doubted=suspects.doubted / suspects.asked,
             unsure=suspects.unsure / suspects.asked,
             validation_accuracy=validation.accuracy if validation else None,
@@ -204,53 +222,3 @@ class Checkup:
     def _fresh(self) -> State:
         """The run before its first step."""
         return State(self._spec, self._state.device, self._state.pretrained)
-
-    def _try_a_lower_rate(self) -> None:
-        """A tenth of it, on the run's own batches."""
-        optimizer = self._spec.training.optimizer
-        slower = optimizer.model_copy(update={"lr": optimizer.lr / 10})
-        epochs = range(1, self._spec.training.epochs + 1)
-        batches = itertools.chain.from_iterable(self._watched(each, 0) for each in epochs)
-        changed = with_training(self._spec, optimizer=slower)
-        self._state.measurements.trial = self._try(changed, batches, self._part_of_the_steps)
-
-    def _try_larger_batches(self) -> None:
-        """For as many images as the run was to see."""
-        training = self._spec.training
-        changed = with_training(self._spec, batch_size=LARGE_BATCH)
-        steps = min(TRIAL_STEPS, self._spec.steps * training.batch_size // LARGE_BATCH)
-        self._state.measurements.larger = self._try(changed, self._endless(changed), steps)
-
-    def _try_without_augmentation(self) -> None:
-        dataset = self._spec.dataset.model_copy(update={"augment": None})
-        changed = self._spec.model_copy(update={"dataset": dataset})
-        batches = self._endless(changed)
-        self._state.measurements.undistorted = self._try(changed, batches, self._part_of_the_steps)
-
-    @property
-    def _part_of_the_steps(self) -> int:
-        return min(TRIAL_STEPS, self._state.position.step // TRIAL_PART)
-
-    def _endless(self, spec: JobSpec) -> Iterator[Batch]:
-        """Mini-batches of the spec's size, without augmentation."""
-        return endless(spec, self._images["training"], self._heartbeat)
-
-    def _try(self, spec: JobSpec, batches: Iterator[Batch], steps: int) -> Trial | None:
-        """Trains a fresh copy by a changed spec; None where there is no time for a step."""
-        if not steps:
-            return None
-        with torch.random.fork_rng(devices=[]):
-            copy = State(spec, self._state.device, self._state.pretrained)
-            few = itertools.islice(batches, steps)
-            for _ in method.steps(spec, copy, self._criterion, few):
-                pass
-        sample = self._images["training"].sample(SAMPLE)
-        found = evaluate(copy.net, self._criterion, sample, self._classes)
-        rate = spec.training.optimizer.lr
-        return Trial(rate=rate, steps=steps, train_loss=found.loss)
-
-
-def with_training(spec: JobSpec, **changes: Any) -> JobSpec:
-    """The spec with some fields of its training changed, without validation."""
-    training = spec.training.model_copy(update=changes)
-    return spec.model_copy(update={"training": training})

@@ -27,14 +27,10 @@ the trained network sees them."""
 CLEAR = 0.33
 """Least ratio of their number to that of images whose neighbours disagree. Where classes overlap,
 there are many of these; where labels are wrong, neighbours agree on what is right."""
-IMBALANCE = 5.0
-"""Greatest ratio of the most frequent class to the rarest."""
 SHIFT = 4.0
 """Greatest distance of the mean images, over the distance that chance gives."""
 INPUT = 4.0
 """Greatest root mean square of the inputs; normalized inputs have 1."""
-NEGLECTED = 0.1
-"""Most by which the rarest class' recall may be below that of the most frequent one."""
 
 
 def broken_features(case: Case) -> Finding | None:
@@ -159,64 +155,6 @@ def mislabelled_examples(case: Case) -> Finding | None:
         evidence,
         advice,
         stands_alone=True,
-    )
-
-
-def class_imbalance(case: Case) -> Finding | None:
-    """One class much more frequent than another."""
-    inspection = case.measured.inspection
-    if inspection is None:
-        return None
-    most, least = max(inspection.shares), min(inspection.shares)
-    ratio = most / least if least else math.inf
-    if ratio <= IMBALANCE:
-        return None
-    evidence = [
-        Evidence(
-            "imbalance",
-            min(ratio, 1e9),
-            "above",
-            IMBALANCE,
-            "training images of the most frequent class for one of the rarest",
-        )
-    ]
-    ending = case.measured.ending
-    if ending is not None:
-        rare = ending.recalls[inspection.shares.index(least)]
-        frequent = ending.recalls[inspection.shares.index(most)]
-        if rare >= 0 and frequent - rare > NEGLECTED:
-            evidence.append(
-                Evidence(
-                    "recall of the rarest class",
-                    rare,
-                    "below",
-                    frequent - NEGLECTED,
-                    "fraction of its images that are recognized; the most frequent class has more",
-                )
-            )
-    favourite = inspection.shares.index(most)
-    predicted = case.last.answers[favourite]
-    if predicted > most:
-        meaning = (
-            "fraction of the training images that are predicted to be of it; the threshold is "
-        )
-        meaning += "its real fraction"
-        evidence.append(
-            Evidence("predictions of the most frequent class", predicted, "above", most, meaning)
-        )
-    changes = []
-    loss = case.spec.training.loss
-    if loss.name == "cross_entropy" and loss.class_weights is None:
-        changes = [
-            Change(
-                "/training/loss/class_weights",
-                "balanced",
-                "every class counts the same in the loss, however few images it has",
-            )
-        ]
-    advice = "Weigh the classes inversely to their frequency, or gather more of the rare ones."
-    return Finding(
-        FindingCode.CLASS_IMBALANCE, Severity.WARNING, case.began, evidence, advice, changes
     )
 
 

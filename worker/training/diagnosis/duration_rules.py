@@ -54,5 +54,5 @@ def _longer(case: Case) -> list[Change]:
     effect = f"{more} passes over the images instead of {training.epochs}"
     changes = [Change("/training/epochs", more, effect)]
     if training.early_stopping is None and case.spec.dataset.validation_images:
-        changes.append(stopping_early())
+        changes.append(stopping_early(max(PATIENCE, training.epochs // 2)))
     return changes

@@ -204,10 +204,10 @@ class Finding:
     symptom_of: FindingCode | None = None
 
 
-def stopping_early() -> Change:
+def stopping_early(patience: int = PATIENCE) -> Change:
     """Early stopping, as several findings suggest it."""
     return Change(
         "/training/early_stopping",
-        {"metric": "validation_loss", "patience": PATIENCE},
-        f"ends the run after {PATIENCE} epochs without improvement, and keeps the best weights",
+        {"metric": "validation_loss", "patience": patience},
+        f"ends the run after {patience} epochs without improvement, and keeps the best weights",
     )

@@ -7,6 +7,8 @@ from worker.training.diagnosis.findings import Change, Evidence, Finding
 
 WIDTH = 128
 """Units that a layer is given where it is too narrow."""
+CHANNELS = 32
+"""Channels that a convolution is given where it has too few."""
 WIDEST = 8192
 """Most units that a layer may have."""
 DROPOUT = 0.6
@@ -24,15 +26,7 @@ def held_back(case: Case) -> Finding | None:
         return None
     model, training = case.spec.model, case.spec.training
     found: list[tuple[Evidence, Change, str]] = []
-    narrowest = min(model.hidden, default=case.classes)
-    if narrowest < case.classes / 2:
-        meaning = (
-            "units of the narrowest layer: all that distinguishes the classes passes through them"
-        )
-        evidence = Evidence("narrowest layer", narrowest, "below", case.classes / 2, meaning)
-        wider = [max(WIDTH, units) for units in model.hidden]
-        change = Change("/model/hidden", wider, "room for what distinguishes the classes")
-        found.append((evidence, change, "Give the layers more units."))
+    found += _narrow(case)
     if model.dropout > DROPOUT:
         evidence = Evidence(
             "dropout",
@@ -77,6 +71,28 @@ def held_back(case: Case) -> Finding | None:
         [change for _, change, _ in found],
         stands_alone=True,
     )
+
+
+def _narrow(case: Case) -> list[tuple[Evidence, Change, str]]:
+    """A layer that lets too little pass: of units, or of channels whose means alone go on."""
+    model, least = case.spec.model, case.classes / 2
+    meaning = "of the narrowest layer: all that distinguishes the classes passes through them"
+    effect = "room for what distinguishes the classes"
+    found = []
+    if model.hidden and min(model.hidden) < least:
+        evidence = Evidence(
+            "narrowest layer", min(model.hidden), "below", least, f"units {meaning}"
+        )
+        wider = [max(WIDTH, units) for units in model.hidden]
+        change = Change("/model/hidden", wider, effect)
+        found.append((evidence, change, "Give the layers more units."))
+    channels = model.channels or []
+    if model.pool == "global" and channels[-1] < least:
+        meaning = f"channels {meaning}, for global pooling leaves the mean of each"
+        evidence = Evidence("channels", channels[-1], "below", least, meaning)
+        wider = [max(CHANNELS, count) for count in channels]
+        found.append((evidence, Change("/model/channels", wider, effect), "Take more channels."))
+    return found
 
 
 def _uneven_weights(case: Case) -> tuple[Evidence, Change] | None:
@@ -145,7 +161,7 @@ def _accuracy(case: Case) -> Evidence:
     return Evidence(
         "training accuracy",
         case.train_accuracy or 0.0,
-        "above" if case.fits else "below",
+        "below",
         case.expected,
         "against what the nearest neighbour among the training images reaches on others"
         f" ({case.baseline or 0.0:.1%})",

@@ -16,6 +16,8 @@ LATE = 3.0
 """Greatest ratio of the epochs that were trained to those that were needed."""
 MANY_EPOCHS = 30
 """Shorter runs are not called too long."""
+FEW_TO_COMPARE = 40
+"""Validation images below which epochs are not compared: two images would be 5 points and more."""
 GOOD_ENOUGH = 0.005
 """A validation accuracy this near to the best is as good."""
 NOTHING_LEFT = 0.01
@@ -91,6 +93,8 @@ def trained_too_long(case: Case) -> Finding | None:
     if not case.final or case.broke or not case.fits:
         return None
     if case.spec.training.epochs < MANY_EPOCHS:
+        return None
+    if case.spec.dataset.validation_images < FEW_TO_COMPARE:
         return None
     curve = [
         (

@@ -64,8 +64,8 @@ def _better_trial(case: Case) -> Evidence | None:
     trial, ending = case.measured.trial, case.measured.ending
     if trial is None or ending is None or ending.train_loss is None:
         return None
-    if trial.train_loss >= ending.train_loss:
-        return None
+    if trial.train_loss >= min(ending.train_loss, case.chance_loss):
+        return None  # it has learned nothing either, and has only moved less
     return Evidence(
         "training loss at the end",
         ending.train_loss,

@@ -7,6 +7,7 @@ from worker.training.diagnosis import (
     data_rules,
     duration_rules,
     fit_rules,
+    imbalance_rules,
     overfitting_rules,
     own_data_rules,
     rate_rules,
@@ -18,7 +19,7 @@ from worker.training.diagnosis.findings import Finding
 RULES = (
     data_rules.broken_features,
     data_rules.noisy_labels,
-    data_rules.class_imbalance,
+    imbalance_rules.class_imbalance,
     data_rules.distribution_shift,
     data_rules.inputs_not_normalized,
     signal_rules.bad_initialization,

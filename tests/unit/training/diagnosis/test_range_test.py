@@ -84,6 +84,34 @@ def test_only_tested_rates_are_recommended_and_the_end_to_move_is_named(
         assert f"`{end}`" in found["advice"]
 
 
+@pytest.mark.parametrize("lowest", [5.0, 100.0])
+def test_a_loss_that_explodes_at_once_asks_for_lower_rates(digits: Dataset, lowest: float) -> None:
+    """The curve is shorter than what is mostly chance."""
+    limits = {"lowest": lowest, "highest": 2 * lowest, "batches": 50}
+    found = found_by(digits, lr_range=limits, model={"hidden": [64]})
+    assert len(found["curve"]) < 10
+    assert found["diverges_at"] == found["curve"][-1][0]
+    assert found["advice"].startswith("The loss exploded before it had fallen")
+    assert "`lowest`" in found["advice"]
+    assert "`highest`" not in found["advice"]
+
+
+def test_no_rate_is_asked_for_that_is_refused(digits: Dataset) -> None:
+    found = found_by(digits, lr_range={"lowest": 1e-12, "highest": 1e-9})
+    assert "greater `highest`." in found["advice"]
+    with pytest.raises(ValueError, match="lowest"):
+        JobSpec.model_validate({"lr_range": {"lowest": 0.99e-12}})
+
+
+@pytest.mark.parametrize(("batches", "is_told"), [(50, True), (100, False)])
+def test_few_mini_batches_recommend_a_rate_with_a_warning(
+    digits: Dataset, batches: int, is_told: bool
+) -> None:
+    found = found_by(digits, lr_range={"batches": batches})
+    assert found["recommended"] is not None
+    assert bool(found["advice"]) is is_told
+
+
 def test_batches_without_any_weight_say_nothing(digits: Dataset) -> None:
     weights = {"class_weights": [1.0, *[0.0] * 9]}
     found = found_by(

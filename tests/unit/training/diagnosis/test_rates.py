@@ -121,6 +121,18 @@ def test_a_trial_is_believed_only_where_it_does_better() -> None:
     assert said["findings"][0]["evidence"][-1]["threshold"] == 0.15
 
 
+def test_a_trial_that_knows_no_more_than_a_guess_blames_no_rate() -> None:
+    """It has moved less, and does less harm."""
+    found = measured(0.1, 0.1, ranges=[TESTED], stretches=quarters(2.8, 2.8, 2.8, 2.8))
+    found.ending = Ending(0.1, 0.1, [0.1] * 10, train_loss=2.8)
+    found.trial = Trial(rate=0.002, steps=300, train_loss=2.5)
+    said = judged({"dataset": {"name": "digits"}, "training": {"optimizer": {"lr": 0.02}}}, found)
+    assert cause(said) == "underfitting"
+    found.trial.train_loss = 2.2
+    said = judged({"dataset": {"name": "digits"}, "training": {"optimizer": {"lr": 0.02}}}, found)
+    assert cause(said) == "learning_rate_too_high"
+
+
 def test_a_range_test_says_more_than_a_trial_with_a_tenth_of_a_rate_far_too_high() -> None:
     found = measured(0.1, 0.1, ranges=[TESTED], stretches=quarters(2.3, 2.3, 2.3, 2.3))
     found.ending = Ending(0.1, 0.1, [0.1] * 10, train_loss=2.3)

@@ -9,7 +9,14 @@ from app.jobspec.patch import corrected
 from tests.unit.training.diagnosis.test_checkup import last, run, spec_with
 from tests.unit.training.diagnosis.test_rules import cause, judged, measured, quarters
 from worker.training.dataset import Dataset
-from worker.training.measurements import Ending, Measurements, NonFinite, RangeTest, Trial
+from worker.training.measurements import (
+    Ending,
+    EpochReading,
+    Measurements,
+    NonFinite,
+    RangeTest,
+    Trial,
+)
 
 SGD = {"epochs": 15, "batch_size": 32, "optimizer": {"lr": 0.05}}
 BEARS_IT = RangeTest(1, [(0.001, 2.0), (0.1, 1.0)], 0.03, 0.03, 4.0)
@@ -105,3 +112,50 @@ def test_a_trial_without_augmentation_must_leave_half_of_the_loss(
     }
     said = judged(fields, found)
     assert (said["suggestion"] == {"dataset": {"augment": None}}) is is_named
+
+
+@pytest.mark.parametrize(("epochs", "patience"), [(10, 5), (40, 20)])
+def test_a_run_that_is_to_go_on_is_not_stopped_sooner_than_it_was(
+    epochs: int, patience: int
+) -> None:
+    found = measured(0.6, 0.6, stretches=quarters(2.0, 1.5, 1.2, 0.9))
+    fields = {"dataset": {"name": "digits"}, "training": {"epochs": epochs}}
+    said = judged(fields, found)
+    assert cause(said) == "stopped_too_early"
+    suggested = said["suggestion"]["training"]
+    assert suggested["early_stopping"]["patience"] == patience
+    assert suggested["epochs"] > epochs
+
+
+@pytest.mark.parametrize(("limit", "code"), [(300, "overfitting"), (None, "trained_too_long")])
+def test_epochs_are_not_compared_on_few_validation_images(limit: int | None, code: str) -> None:
+    """Of 30 images two are 7 points."""
+    metrics = {"train_loss": 0.01, "train_accuracy": 1.0}
+    metrics |= {"validation_loss": 0.5, "validation_accuracy": 0.97}
+    epochs = [EpochReading(epoch, 100 * epoch, metrics) for epoch in range(1, 61)]
+    found = measured(1.0, 0.97, epochs=epochs)
+    fields = {"dataset": {"name": "digits", "limit": limit}, "training": {"epochs": 60}}
+    codes = [each["code"] for each in judged(fields, found)["findings"]]
+    assert codes == [code]
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ({"channels": [2], "pool": "global"}, {"channels": [32]}),
+        ({"channels": [64, 4], "pool": "global"}, {"channels": [64, 32]}),
+        ({"channels": [2], "pool": "max"}, None),
+        ({"channels": [2], "pool": "global", "hidden": [3]}, {"channels": [32], "hidden": [128]}),
+    ],
+)
+def test_channels_whose_means_alone_go_on_are_a_narrow_layer(
+    model: dict[str, Any], changes: dict[str, Any] | None
+) -> None:
+    fields = {
+        "dataset": {"name": "digits"},
+        "model": {"kind": "cnn", "kernel": 3, "hidden": []} | model,
+    }
+    said = judged(fields, measured(0.3, 0.3, stretches=quarters(1.8, 1.8, 1.8, 1.8)))
+    assert cause(said) == "underfitting"
+    suggested = said["suggestion"]["model"]
+    assert suggested == changes if changes else "channels" not in suggested

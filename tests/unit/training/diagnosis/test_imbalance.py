@@ -1,0 +1,103 @@
+"""Classes out of balance are a fault where one is neglected, and balanced weights are suggested
+where a trial has borne them."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from app.jobspec.patch import corrected
+from tests.unit.training.diagnosis.test_checkup import last, spec_with
+from tests.unit.training.diagnosis.test_rules import cause, inspected, judged, measured
+from worker.messages import Finished, Report
+from worker.training.dataset import Dataset
+from worker.training.measurements import Ending, Trial
+from worker.training.run import Run
+
+SHARES = [0.9, 0.02, *[0.01] * 8]
+FIELDS: dict[str, Any] = {
+    "dataset": {"name": "digits"},
+    "training": {"optimizer": {"lr": 0.05}, "loss": {}},
+}
+
+
+def found(
+    *recalls: float, weights: str | None = None, balanced: Trial | None = None
+) -> dict[str, Any]:
+    """The diagnosis of a run that fits, whose first class is frequent."""
+    said = msgspec.structs.replace(inspected(), shares=SHARES)
+    rest = [1.0] * (10 - len(recalls))
+    ending = Ending(0.98, 0.95, [*recalls, *rest], train_recall=0.97)
+    fields = {**FIELDS, "training": FIELDS["training"] | {"loss": {"class_weights": weights}}}
+    return judged(fields, measured(0.98, 0.95, inspection=said, ending=ending, balanced=balanced))
+
+
+@pytest.mark.parametrize("weights", [None, "balanced"])
+def test_where_every_class_is_recognized_nothing_is_wrong(weights: str | None) -> None:
+    assert cause(found(1.0, 0.95, weights=weights)) == "healthy"
+
+
+def test_a_class_of_which_nothing_is_known_is_told() -> None:
+    said = found(1.0, -1.0)
+    assert cause(said) == "class_imbalance"
+    assert said["suggestion"] is None
+
+
+@pytest.mark.parametrize(
+    ("trial", "suggestion"),
+    [
+        (None, None),
+        (Trial(0.05, 300, 0.1, 0.97), {"training": {"loss": {"class_weights": "balanced"}}}),
+        (
+            Trial(0.005, 300, 0.1, 0.93),
+            {"training": {"loss": {"class_weights": "balanced"}, "optimizer": {"lr": 0.005}}},
+        ),
+        (Trial(0.005, 300, 2.3, 0.2), None),
+    ],
+    ids=["none", "borne", "borne at a lower rate", "not borne"],
+)
+def test_balanced_weights_are_suggested_where_a_trial_has_borne_them(
+    trial: Trial | None, suggestion: dict[str, Any] | None
+) -> None:
+    said = found(1.0, 0.5, balanced=trial)
+    assert cause(said) == "class_imbalance"
+    assert said["suggestion"] == suggestion
+    did_harm = trial is not None and suggestion is None
+    assert ("did harm in a trial" in said["findings"][0]["advice"]) is did_harm
+
+
+def test_weights_that_are_set_are_not_advised() -> None:
+    said = found(1.0, 0.5, weights="balanced")
+    assert said["findings"][0]["advice"].startswith("Gather more images")
+    assert said["suggestion"] is None
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.5])
+def test_what_is_suggested_does_no_harm(digits: Dataset, rate: float) -> None:
+    """Nine tenths of the images are of one class; at the higher rate balanced weights alone leave
+    a network that knows nothing."""
+    labels = digits.train_labels
+    draw = np.random.default_rng(1)
+    frequent, rare = np.flatnonzero(labels == 3), np.flatnonzero(labels != 3)
+    chosen = np.concatenate([draw.choice(frequent, 1200), draw.choice(rare, 130, replace=False)])
+    unbalanced = replace(
+        digits, train_images=digits.train_images[chosen], train_labels=labels[chosen]
+    )
+    optimizer = {"lr": rate, "momentum": 0.0}
+    spec = spec_with(
+        {
+            "training": {"epochs": 12, "batch_size": 16, "optimizer": optimizer},
+            "model": {"hidden": [64]},
+        }
+    )
+    reports: list[Report] = []
+    ill = Run(spec, unbalanced, reports.append, lambda: None).run()
+    said = last(reports)
+    assert cause(said) == "class_imbalance"
+    suggested = corrected(spec.model_dump(mode="json"), said["suggestion"])
+    cured = Run(suggested, unbalanced, reports.append, lambda: None).run()
+    assert isinstance(ill, Finished)
+    assert isinstance(cured, Finished)
+    assert cured.metrics["test_accuracy"] > ill.metrics["test_accuracy"] - 0.05
