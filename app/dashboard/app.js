@@ -36,6 +36,7 @@ async function route() {
   mark(path);
   const place = h("div", { class: "view" });
   if (!found) {
+    document.title = "No such page · traind";
     show(main, h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "To the start")));
     return;
   }
@@ -109,6 +110,10 @@ async function start() {
 
 session.onNeeded = askForKey;
 document.getElementById("sign-out").addEventListener("click", () => signOut().then(start));
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // what follows # is the address of a view here
+  main.focus();
+});
 addEventListener("hashchange", route);
 theme();
 start();

@@ -53,6 +53,23 @@ def serious_faults(page: Page) -> list[str]:
     ]
 
 
+def test_the_content_is_reached_without_leaving_the_view(page: Page) -> None:
+    goto(page, "#/new")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    expect(page.get_by_role("heading", name="New job", level=1)).to_be_visible()
+    assert page.url.endswith("#/new")
+
+
+def test_an_address_that_names_no_view_says_so(page: Page) -> None:
+    goto(page, "#/jobs")
+    page.evaluate("location.hash = '#/nothing'")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    expect(page).to_have_title("No such page · traind")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_anybody_out(page: Page, service: Service, scheme: str) -> None:
     spec = {"dataset": {"name": "digits"}, "training": {"epochs": 2, "optimizer": {"lr": 3.0}}}
