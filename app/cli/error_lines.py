@@ -4,7 +4,7 @@ import httpx
 
 from app import address
 from app.cli.spec_file import BadSpecFile
-from app.client import BadKey, NothingToPack, Problem, Refused
+from app.client import BadKey, CannotPack, Problem, Refused
 from app.destinations import BadDestinations, UnknownDestination
 from app.local import StartError
 from app.settings import BadSettings
@@ -18,7 +18,7 @@ TOLD = (
     address.AddressUnavailable,
     BadDestinations,
     BadKey,
-    NothingToPack,
+    CannotPack,
     Refused,
     StartError,
     StoreError,

@@ -15,9 +15,9 @@ from app.codes import ENDED
 from traind._sync.connection import Connection
 from traind.connecting import opened, quoted
 from traind.errors import BadKey, Problem
-from traind.packing import NothingToPack
+from traind.packing import CannotPack
 
-__all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
+__all__ = ["BadKey", "CannotPack", "Client", "Message", "Problem", "Refused"]
 
 PATIENCE_SECONDS = 15.0
 """For how long a request is sent again where its connection breaks."""

@@ -51,7 +51,7 @@ class Datasets:
         Raises:
             Problem: the service refuses the name or an option.
             Refused: it cannot use the file.
-            NothingToPack, OSError: the file cannot be read.
+            CannotPack, OSError: the file or folder cannot be read.
             httpx.TransportError: the service cannot be reached any more.
         """
         told = None if on_import is None else lambda each: on_import(_as_json(each))

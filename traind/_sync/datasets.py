@@ -59,7 +59,7 @@ class Datasets:
         Raises:
             Problem: the service refuses the name or an option.
             DatasetRefused: it cannot use the file.
-            NothingToPack, OSError: the file cannot be read.
+            CannotPack, OSError: the file or folder cannot be read.
             httpx.TransportError: the service cannot be reached any more.
         """
         path = Path(path)
