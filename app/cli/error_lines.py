@@ -9,10 +9,10 @@ from app.destinations import BadDestinations, UnknownDestination
 from app.local import StartError
 from app.settings import BadSettings
 from app.store.errors import StoreError
-from traind.files import BadPredictFile
+from traind.errors import BadInput
 
 TOLD = (
-    BadPredictFile,
+    BadInput,
     BadSettings,
     BadSpecFile,
     address.AddressUnavailable,

@@ -1,8 +1,13 @@
 """The Python client, against a server that says exactly what the test wants."""
 
+import json
+import os
+from pathlib import Path
+
 import httpx
 import pytest
 
+import traind
 from app.client import Client
 
 STREAM = (
@@ -22,3 +27,23 @@ def test_a_stream_with_silences_is_followed_to_its_end(monkeypatch: pytest.Monke
         monkeypatch.setattr(client._connection, "_http", silent)
         messages = [message.data["message"] for message in client.watch("job_1")]
     assert messages == ["queued", "succeeded"]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content)
+        return httpx.Response(422, json={"detail": "enough"})
+
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv"))
+    file.touch()
+    with traind.Client("http://traind") as client:
+        told = httpx.Client(base_url="http://traind", transport=httpx.MockTransport(answer))
+        monkeypatch.setattr(client._connection, "_http", told)
+        with pytest.raises(traind.Problem, match="enough"):
+            client.datasets.add(file)
+    sent = json.loads(asked[0])
+    assert (sent["name"], sent["file_name"]) == ("caf", "caf\ufffd.csv")

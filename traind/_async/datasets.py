@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
@@ -62,7 +63,8 @@ class AsyncDatasets:
             httpx.TransportError: the service cannot be reached any more.
         """
         path = Path(path)
-        file_name = path.name or path.resolve().name
+        # The name is only shown: what of it is no UTF-8 is replaced.
+        file_name = os.fsencode(path.name or path.resolve().name).decode(errors="replace")
         if "table" in options or path.suffix.lower() in TABLES:
             options.setdefault("kind", "table")
         with ExitStack() as lasting:

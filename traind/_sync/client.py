@@ -71,6 +71,7 @@ class Client:
         instead: `client.train(preset="images", dataset={"name": "my-cats"})`.
 
         Raises:
+            BadInput: a field has no form in JSON, such as a number that is not finite.
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
@@ -84,6 +85,7 @@ class Client:
         """What a specification would run, and how long it would take; nothing is stored.
 
         Raises:
+            BadInput: a field has no form in JSON, such as a number that is not finite.
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields

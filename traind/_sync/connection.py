@@ -12,6 +12,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 
 from app import answers
 from traind._sync.waiting import sleep
+from traind.as_json import encoded
 from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, read
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Connection:
         repeatable: bool = True,
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
-        **body: Any,
+        json: Any = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """The answer to a request. Where the connection breaks it is sent again.
 
@@ -57,17 +59,22 @@ class Connection:
         `repeatable` is sent again only if nothing has been sent.
 
         Raises:
+            BadInput: something in `json` has no form in JSON.
             Problem: the service refuses it.
             httpx.TransportError: the service cannot be reached any more.
         """
         patience = self.patience()
         sent = dict(headers or {})
+        if json is not None:
+            sent["Content-Type"], content = "application/json", encoded(json)
         if makes:
             sent["Idempotency-Key"] = uuid4().hex
         params = {name: value for name, value in (query or {}).items() if value is not None}
         while True:
             try:
-                answer = self._http.request(method, path, params=params, headers=sent, **body)
+                answer = self._http.request(
+                    method, path, params=params, headers=sent, content=content
+                )
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError as error:
@@ -89,6 +96,7 @@ class Connection:
         """The answer to a request, as `send` sends it.
 
         Raises:
+            BadInput: something in `json` has no form in JSON.
             Problem: the service refuses it, or is no traind.
             httpx.TransportError: the service cannot be reached any more.
         """
