@@ -1,6 +1,5 @@
 """What a person has at hand, as /predict takes it."""
 
-import io
 import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from traind import files
+from traind import files, pictures
 from traind.errors import BadInput
 
 MOST = 256
@@ -44,8 +43,6 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """JSON values, one for each input."""
     if isinstance(given, str | Path):
         yield from _of_file(Path(given), shape)
-    elif isinstance(given, bytes):
-        yield b64encode(given).decode()
     elif isinstance(given, Mapping):
         yield {str(name): _plain(value) for name, value in given.items()}
     elif hasattr(given, "columns") and hasattr(given, "itertuples"):  # a DataFrame of pandas
@@ -54,8 +51,8 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
             raise BadInput(f"Columns of a DataFrame need different names; these are {names}.")
         for row in zip(*(given[name].array for name in names), strict=True):
             yield from _values(dict(zip(names, row, strict=True)), shape)
-    elif hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
-        yield b64encode(_as_png(given)).decode()
+    elif (content := pictures.content(given)) is not None:
+        yield b64encode(content).decode()
     elif hasattr(given, "__array__"):
         yield from _of_array(given, shape)
     elif _is_pixels(given):
@@ -65,8 +62,8 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
             yield from _values(each, shape)
     else:
         raise BadInput(
-            f"A {type(given).__name__} is no input: give a path, bytes, a PIL image, an array, a "
-            "row, a DataFrame, or a list of them."
+            f"A {type(given).__name__} is no input: give a path, an open file, bytes, a PIL "
+            "image, an array, a row, a DataFrame, or a list of them."
         )
 
 
@@ -78,21 +75,6 @@ def _of_file(file: Path, shape: Sequence[int]) -> Iterator[Any]:
         yield from _values(found.values, shape)
     else:
         yield from found.values
-
-
-def _as_png(image: Any) -> bytes:
-    """The image turned upright, as the API turns files: a PNG keeps no note of how it was held."""
-    from PIL import ImageOps  # noqa: PLC0415 (only for those who have such images)
-
-    content = io.BytesIO()
-    image = ImageOps.exif_transpose(image)
-    kept = (
-        image
-        if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
-        else image.convert("RGB")
-    )
-    kept.save(content, "PNG")
-    return content.getvalue()
 
 
 def _is_pixels(given: Any) -> bool:

@@ -52,10 +52,11 @@ class Model(ShownModel):
     ) -> list[answers.predictions.Prediction]:
         """A prediction for each input.
 
-        An input is the path or the content of an image file, a PIL image, an array of pixels
-        ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a dictionary of
-        values by column. Several of them may come as a list, as an array with one dimension more,
-        as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of rows.
+        An input is an image file (its path, its content, or open for reading bytes), a PIL image,
+        an array of pixels ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a
+        dictionary of values by column. Several of them may come as a list, as an array with one
+        dimension more, as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of
+        rows.
 
         `pixel_range` says what the darkest and the brightest value of an array are, where it is not
         the model's own; `preprocess` how image files are brought to its input; `top_k` how many of
