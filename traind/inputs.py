@@ -3,12 +3,13 @@
 import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from traind import files, pictures
+from traind.as_json import native
 from traind.errors import BadInput
 
 MOST = 256
@@ -97,7 +98,8 @@ def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """One input or many, by the number of dimensions and the sizes.
 
     Raises:
-        BadInput: the array has neither the shape of an input nor that of several.
+        BadInput: the array has neither the shape of an input nor that of several, or cannot be one
+            of NumPy.
     """
     import numpy as np  # noqa: PLC0415 (only for those who have arrays)
 
@@ -105,7 +107,12 @@ def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
         raise BadInput(
             "A model of a table takes rows, not arrays: dictionaries by column, or a DataFrame."
         )
-    array = np.asarray(given)
+    if hasattr(given, "detach"):  # a tensor of PyTorch, which may know its gradient or lie on a GPU
+        given = given.detach().cpu()
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"A {type(given).__name__} is no array of NumPy: {error}.") from error
     single = _shapes(shape)
     if array.shape in single:
         array = array[None]
@@ -130,9 +137,24 @@ def _shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of a row as JSON has it; a missing one is None."""
-    if hasattr(value, "item"):  # a number of NumPy; 0.2 in float32 is not 0.20000000298
-        value = float(str(value)) if value.dtype.kind == "f" else value.item()
+    """A value of a row as JSON has it; a missing one is None.
+
+    A duration is the count of its unit, as Parquet holds it and an import takes it.
+
+    Raises:
+        BadInput: it has no such form.
+    """
+    try:
+        value = native(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"A {type(value).__name__} is no value of a row: {error}.") from error
+    if isinstance(value, timedelta):
+        if not hasattr(value, "asm8"):  # Python's own; that of pandas has a unit
+            raise BadInput(
+                f"The duration {value} has no unit. Give the number that was imported, or a "
+                "Timedelta of pandas in the unit of the Parquet file."
+            )
+        return int(value.asm8.view("i8"))
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
