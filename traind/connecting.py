@@ -6,6 +6,8 @@ import random
 import re
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -26,7 +28,9 @@ KEY = re.compile(r"[!-~]+")
 """What a header can carry of a key: visible ASCII characters."""
 UNAVAILABLE = {502, 503, 504}
 """Answers of a service, or of a proxy before it, that cannot answer for the moment."""
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout)
+"""Errors where nothing answers at the address."""
+NOT_SENT = (*UNREACHED, httpx.PoolTimeout)
 """Errors before anything of a request was sent."""
 LONGEST_PAUSE = 5.0
 """Seconds between two tries, at most, unless the service asks for more."""
@@ -70,6 +74,25 @@ def opened(
     except (ValueError, ImportError) as error:
         reason = f"the proxy that the environment names cannot be used: {error}"
         raise httpx.InvalidURL(reason) from error
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Names the address where a request of the block reaches nobody, and what helps.
+
+    Raises:
+        httpx.ConnectError, httpx.ConnectTimeout: it does; the error's cause is that of httpx.
+    """
+    try:
+        yield
+    except UNREACHED as error:
+        url = error.request.url
+        reason = f" ({error})" if str(error) else ""
+        told = (
+            f"No traind answers at {url.scheme}://{url.netloc.decode()}{reason}: `traind serve` "
+            "starts one; TRAIND_URL or Client(url) names another."
+        )
+        raise type(error)(told, request=error.request) from error
 
 
 class Patience:

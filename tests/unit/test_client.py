@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 import traind
+from app.cli import error_lines
 from app.client import Client
 
 STREAM = (
@@ -47,3 +49,32 @@ def test_a_file_whose_name_is_not_utf_8_is_sent(
             client.datasets.add(file)
     sent = json.loads(asked[0])
     assert (sent["name"], sent["file_name"]) == ("caf", "caf\ufffd.csv")
+
+
+ASKING: dict[str, Callable[[traind.Client], object]] = {
+    "send": lambda client: client.job("job_1"),
+    "send_once": lambda client: client._connection.send_once("GET", "/readyz"),
+    "messages": lambda client: list(client._connection.messages("/jobs/job_1/events")),
+}
+
+
+@pytest.mark.parametrize("way", ASKING)
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout])
+def test_a_service_that_is_not_there_is_named_with_what_helps(
+    way: str, error: type[httpx.TransportError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise error("refused")
+
+    with traind.Client("http://traind:8000/base", patience=0.01) as client:
+        nobody = httpx.Client(base_url=client.url, transport=httpx.MockTransport(fail))
+        monkeypatch.setattr(client._connection, "_http", nobody)
+        with pytest.raises(error) as told:
+            ASKING[way](client)
+    assert str(told.value) == (
+        "No traind answers at http://traind:8000 (refused): `traind serve` starts one; TRAIND_URL "
+        "or Client(url) names another."
+    )
+    assert str(told.value.__cause__) == "refused"
+    line = error_lines.told(told.value)
+    assert line == "No traind answers at http://traind:8000; `traind serve` starts one."

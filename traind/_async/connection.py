@@ -12,7 +12,7 @@ from httpx_sse import ServerSentEvent, aconnect_sse
 from app import answers
 from traind._async.waiting import sleep
 from traind.as_json import encoded
-from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, read
+from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, reaching, read
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -71,9 +71,10 @@ class AsyncConnection:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         while True:
             try:
-                answer = await self._http.request(
-                    method, path, params=params, headers=sent, content=content
-                )
+                with reaching():
+                    answer = await self._http.request(
+                        method, path, params=params, headers=sent, content=content
+                    )
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError as error:
@@ -109,7 +110,8 @@ class AsyncConnection:
             Problem: the service refuses it.
             httpx.TransportError: the connection broke.
         """
-        return checked(await self._http.request(method, path, **sent))
+        with reaching():
+            return checked(await self._http.request(method, path, **sent))
 
     async def get(self, path: str, **query: Any) -> bytes:
         """The content of an answer.
@@ -171,7 +173,8 @@ class AsyncConnection:
             except httpx.TransportError:
                 pause = patience.pause()
                 if pause is None:
-                    raise
+                    with reaching():
+                        raise
             if pause is None:  # a stream that ends again and again has nothing to tell
                 return
             await sleep(pause)

@@ -13,7 +13,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 from app import answers
 from traind._sync.waiting import sleep
 from traind.as_json import encoded
-from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, read
+from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, reaching, read
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -72,9 +72,10 @@ class Connection:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         while True:
             try:
-                answer = self._http.request(
-                    method, path, params=params, headers=sent, content=content
-                )
+                with reaching():
+                    answer = self._http.request(
+                        method, path, params=params, headers=sent, content=content
+                    )
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError as error:
@@ -110,7 +111,8 @@ class Connection:
             Problem: the service refuses it.
             httpx.TransportError: the connection broke.
         """
-        return checked(self._http.request(method, path, **sent))
+        with reaching():
+            return checked(self._http.request(method, path, **sent))
 
     def get(self, path: str, **query: Any) -> bytes:
         """The content of an answer.
@@ -172,7 +174,8 @@ class Connection:
             except httpx.TransportError:
                 pause = patience.pause()
                 if pause is None:
-                    raise
+                    with reaching():
+                        raise
             if pause is None:  # a stream that ends again and again has nothing to tell
                 return
             sleep(pause)
