@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", bound="BaseModel")
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+Kind = Literal["datasets", "jobs", "models", "models/aliases", "workers"]
+"""Kinds of things that have paths of their own."""
 
 URL = "http://127.0.0.1:8000"
 """Where `traind serve` answers, unless it is told otherwise."""
@@ -32,6 +34,8 @@ UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout)
 """Errors where nothing answers at the address."""
 NOT_SENT = (*UNREACHED, httpx.PoolTimeout)
 """Errors before anything of a request was sent."""
+OTHER_PATHS = {"jobs": {"changes", "summaries", "validate"}, "models": {"aliases", "compare"}}
+"""Words that stand in paths of the API where an id or a name of this kind of thing may stand."""
 LONGEST_PAUSE = 5.0
 """Seconds between two tries, at most, unless the service asks for more."""
 
@@ -146,12 +150,14 @@ def read(kind: type[Answer], response: httpx.Response) -> Answer:
         raise Problem(response.status_code, {"detail": detail}) from error
 
 
-def quoted(name: str) -> str:
-    """An id or a name as one part of a path, whatever its characters.
+def path_of(kind: Kind, name: str, part: str = "") -> str:
+    """The path of a thing of this kind, or of a `part` of it such as `/report`.
+
+    Its id or name becomes one part of the path, whatever its characters.
 
     Raises:
-        Problem: it is empty or dots, which would lead to another path; nothing has such a name.
+        Problem: it is empty, dots, or the word of another path; nothing has such a name.
     """
-    if name in {"", ".", ".."}:
+    if name in {"", ".", ".."} or name in OTHER_PATHS.get(kind, ()):
         raise Problem(404, {"detail": f"{name!r} is no id and no name."})
-    return quote(name, safe="")
+    return f"/{kind}/{quote(name, safe='')}{part}"

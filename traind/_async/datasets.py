@@ -16,7 +16,7 @@ import httpx
 from app import answers
 from traind._async.connection import AsyncConnection
 from traind._async.waiting import in_thread, sleep
-from traind.connecting import UNAVAILABLE, quoted
+from traind.connecting import UNAVAILABLE, path_of
 from traind.errors import DatasetRefused, Problem
 from traind.packing import packed
 
@@ -183,7 +183,7 @@ def as_name(file_name: str) -> str:
 
 
 def _path(ref: str, part: str = "") -> str:
-    return f"/datasets/{quoted(ref)}{part}"
+    return path_of("datasets", ref, part)
 
 
 async def _pieces(

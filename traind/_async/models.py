@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from app import answers
 from traind import inputs
 from traind._async.connection import AsyncConnection
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.shown import ShownModel
 
 
@@ -28,7 +28,7 @@ class AsyncModel(ShownModel):
         """
         return cls(
             connection,
-            await connection.read(answers.models.TrainedModel, "GET", f"/models/{quoted(ref)}"),
+            await connection.read(answers.models.TrainedModel, "GET", path_of("models", ref)),
         )
 
     @property
@@ -93,7 +93,7 @@ class AsyncModel(ShownModel):
         Raises:
             Problem: the alias cannot be set.
         """
-        path = f"/models/aliases/{quoted(alias)}"
+        path = path_of("models/aliases", alias)
         return await self._connection.read(
             answers.models.Alias, "PUT", path, json={"model": self.id}
         )
@@ -162,4 +162,4 @@ class AsyncModel(ShownModel):
         await self._connection.send("DELETE", self._path(), repeatable=False)
 
     def _path(self, part: str = "") -> str:
-        return f"/models/{quoted(self.id)}{part}"
+        return path_of("models", self.id, part)

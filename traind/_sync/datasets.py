@@ -17,7 +17,7 @@ import httpx
 from app import answers
 from traind._sync.connection import Connection
 from traind._sync.waiting import in_thread, sleep
-from traind.connecting import UNAVAILABLE, quoted
+from traind.connecting import UNAVAILABLE, path_of
 from traind.errors import DatasetRefused, Problem
 from traind.packing import packed
 
@@ -184,7 +184,7 @@ def as_name(file_name: str) -> str:
 
 
 def _path(ref: str, part: str = "") -> str:
-    return f"/datasets/{quoted(ref)}{part}"
+    return path_of("datasets", ref, part)
 
 
 def _pieces(file: BinaryIO, start: int, size: int, on_sent: Sent | None) -> Iterator[bytes]:

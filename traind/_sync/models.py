@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from app import answers
 from traind import inputs
 from traind._sync.connection import Connection
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.shown import ShownModel
 
 
@@ -29,7 +29,7 @@ class Model(ShownModel):
         """
         return cls(
             connection,
-            connection.read(answers.models.TrainedModel, "GET", f"/models/{quoted(ref)}"),
+            connection.read(answers.models.TrainedModel, "GET", path_of("models", ref)),
         )
 
     @property
@@ -94,7 +94,7 @@ class Model(ShownModel):
         Raises:
             Problem: the alias cannot be set.
         """
-        path = f"/models/aliases/{quoted(alias)}"
+        path = path_of("models/aliases", alias)
         return self._connection.read(answers.models.Alias, "PUT", path, json={"model": self.id})
 
     def compare(self, other: Model) -> answers.reports.ModelComparison:
@@ -161,4 +161,4 @@ class Model(ShownModel):
         self._connection.send("DELETE", self._path(), repeatable=False)
 
     def _path(self, part: str = "") -> str:
-        return f"/models/{quoted(self.id)}{part}"
+        return path_of("models", self.id, part)
