@@ -23,7 +23,7 @@ from traind._sync.jobs import Job
 from traind._sync.models import Model
 from traind.curves import Curves
 from traind.errors import BadInput, BadKey, DatasetRefused, JobFailed, NoModel, Problem
-from traind.packing import NothingToPack
+from traind.packing import CannotPack, NothingToPack
 
 if TYPE_CHECKING:
     from app.jobspec import JobSpec
@@ -35,6 +35,7 @@ __all__ = [
     "AsyncModel",
     "BadInput",
     "BadKey",
+    "CannotPack",
     "Client",
     "Curves",
     "DatasetRefused",

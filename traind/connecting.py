@@ -6,7 +6,9 @@ import random
 import re
 import ssl
 import time
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", bound="BaseModel")
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
+Kind = Literal["datasets", "jobs", "models", "models/aliases", "workers"]
+"""Kinds of things that have paths of their own."""
 
 URL = "http://127.0.0.1:8000"
 """Where `traind serve` answers, unless it is told otherwise."""
@@ -26,8 +30,12 @@ KEY = re.compile(r"[!-~]+")
 """What a header can carry of a key: visible ASCII characters."""
 UNAVAILABLE = {502, 503, 504}
 """Answers of a service, or of a proxy before it, that cannot answer for the moment."""
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout)
+"""Errors where nothing answers at the address."""
+NOT_SENT = (*UNREACHED, httpx.PoolTimeout)
 """Errors before anything of a request was sent."""
+OTHER_PATHS = {"jobs": {"changes", "summaries", "validate"}, "models": {"aliases", "compare"}}
+"""Words that stand in paths of the API where an id or a name of this kind of thing may stand."""
 LONGEST_PAUSE = 5.0
 """Seconds between two tries, at most, unless the service asks for more."""
 
@@ -70,6 +78,25 @@ def opened(
     except (ValueError, ImportError) as error:
         reason = f"the proxy that the environment names cannot be used: {error}"
         raise httpx.InvalidURL(reason) from error
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Names the address where a request of the block reaches nobody, and what helps.
+
+    Raises:
+        httpx.ConnectError, httpx.ConnectTimeout: it does; the error's cause is that of httpx.
+    """
+    try:
+        yield
+    except UNREACHED as error:
+        url = error.request.url
+        reason = f" ({error})" if str(error) else ""
+        told = (
+            f"No traind answers at {url.scheme}://{url.netloc.decode()}{reason}: `traind serve` "
+            "starts one; TRAIND_URL or Client(url) names another."
+        )
+        raise type(error)(told, request=error.request) from error
 
 
 class Patience:
@@ -123,12 +150,14 @@ def read(kind: type[Answer], response: httpx.Response) -> Answer:
         raise Problem(response.status_code, {"detail": detail}) from error
 
 
-def quoted(name: str) -> str:
-    """An id or a name as one part of a path, whatever its characters.
+def path_of(kind: Kind, name: str, part: str = "") -> str:
+    """The path of a thing of this kind, or of a `part` of it such as `/report`.
+
+    Its id or name becomes one part of the path, whatever its characters.
 
     Raises:
-        Problem: it is empty or dots, which would lead to another path; nothing has such a name.
+        Problem: it is empty, dots, or the word of another path; nothing has such a name.
     """
-    if name in {"", ".", ".."}:
+    if name in {"", ".", ".."} or name in OTHER_PATHS.get(kind, ()):
         raise Problem(404, {"detail": f"{name!r} is no id and no name."})
-    return quote(name, safe="")
+    return f"/{kind}/{quote(name, safe='')}{part}"

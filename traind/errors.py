@@ -53,4 +53,4 @@ class DatasetRefused(Exception):
 
 
 class BadInput(Exception):
-    """Nothing can be predicted from a value; the message says why."""
+    """A value cannot be sent, or nothing can be predicted from it; the message says why."""

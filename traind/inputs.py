@@ -1,15 +1,15 @@
 """What a person has at hand, as /predict takes it."""
 
-import io
 import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from traind import files
+from traind import files, pictures
+from traind.as_json import native
 from traind.errors import BadInput
 
 MOST = 256
@@ -44,8 +44,6 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """JSON values, one for each input."""
     if isinstance(given, str | Path):
         yield from _of_file(Path(given), shape)
-    elif isinstance(given, bytes):
-        yield b64encode(given).decode()
     elif isinstance(given, Mapping):
         yield {str(name): _plain(value) for name, value in given.items()}
     elif hasattr(given, "columns") and hasattr(given, "itertuples"):  # a DataFrame of pandas
@@ -54,8 +52,8 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
             raise BadInput(f"Columns of a DataFrame need different names; these are {names}.")
         for row in zip(*(given[name].array for name in names), strict=True):
             yield from _values(dict(zip(names, row, strict=True)), shape)
-    elif hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
-        yield b64encode(_as_png(given)).decode()
+    elif (content := pictures.content(given)) is not None:
+        yield b64encode(content).decode()
     elif hasattr(given, "__array__"):
         yield from _of_array(given, shape)
     elif _is_pixels(given):
@@ -65,8 +63,8 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
             yield from _values(each, shape)
     else:
         raise BadInput(
-            f"A {type(given).__name__} is no input: give a path, bytes, a PIL image, an array, a "
-            "row, a DataFrame, or a list of them."
+            f"A {type(given).__name__} is no input: give a path, an open file, bytes, a PIL "
+            "image, an array, a row, a DataFrame, or a list of them."
         )
 
 
@@ -78,21 +76,6 @@ def _of_file(file: Path, shape: Sequence[int]) -> Iterator[Any]:
         yield from _values(found.values, shape)
     else:
         yield from found.values
-
-
-def _as_png(image: Any) -> bytes:
-    """The image turned upright, as the API turns files: a PNG keeps no note of how it was held."""
-    from PIL import ImageOps  # noqa: PLC0415 (only for those who have such images)
-
-    content = io.BytesIO()
-    image = ImageOps.exif_transpose(image)
-    kept = (
-        image
-        if image.mode in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
-        else image.convert("RGB")
-    )
-    kept.save(content, "PNG")
-    return content.getvalue()
 
 
 def _is_pixels(given: Any) -> bool:
@@ -115,7 +98,8 @@ def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     """One input or many, by the number of dimensions and the sizes.
 
     Raises:
-        BadInput: the array has neither the shape of an input nor that of several.
+        BadInput: the array has neither the shape of an input nor that of several, or cannot be one
+            of NumPy.
     """
     import numpy as np  # noqa: PLC0415 (only for those who have arrays)
 
@@ -123,7 +107,12 @@ def _of_array(given: Any, shape: Sequence[int]) -> Iterator[Any]:
         raise BadInput(
             "A model of a table takes rows, not arrays: dictionaries by column, or a DataFrame."
         )
-    array = np.asarray(given)
+    if hasattr(given, "detach"):  # a tensor of PyTorch, which may know its gradient or lie on a GPU
+        given = given.detach().cpu()
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"A {type(given).__name__} is no array of NumPy: {error}.") from error
     single = _shapes(shape)
     if array.shape in single:
         array = array[None]
@@ -148,9 +137,24 @@ def _shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of a row as JSON has it; a missing one is None."""
-    if hasattr(value, "item"):  # a number of NumPy; 0.2 in float32 is not 0.20000000298
-        value = float(str(value)) if value.dtype.kind == "f" else value.item()
+    """A value of a row as JSON has it; a missing one is None.
+
+    A duration is the count of its unit, as Parquet holds it and an import takes it.
+
+    Raises:
+        BadInput: it has no such form.
+    """
+    try:
+        value = native(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"A {type(value).__name__} is no value of a row: {error}.") from error
+    if isinstance(value, timedelta):
+        if not hasattr(value, "asm8"):  # Python's own; that of pandas has a unit
+            raise BadInput(
+                f"The duration {value} has no unit. Give the number that was imported, or a "
+                "Timedelta of pandas in the unit of the Parquet file."
+            )
+        return int(value.asm8.view("i8"))
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

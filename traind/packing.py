@@ -13,11 +13,24 @@ PIECE = 2**20
 """Bytes that are copied at once."""
 
 
-class NothingToPack(Exception):
+Identity = tuple[int, int]
+"""What tells a folder from all others, whatever links lead to it: its device and its number."""
+
+
+class CannotPack(Exception):
+    """A folder holds what a zip cannot; the message names it and says why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        # Bytes that are no UTF-8 are shown as \xff: the message can be printed anywhere.
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        super().__init__(f"{name} {reason}")
+
+
+class NothingToPack(CannotPack):
     """A folder has no files."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"There are no files in {folder}.")
+        super().__init__(folder, "has no files that are not hidden.")
 
 
 @contextmanager
@@ -27,7 +40,7 @@ def packed(path: Path) -> Iterator[Path]:
     Pictures are compressed already, so the zip stores them as they are: it takes the folder's room.
 
     Raises:
-        NothingToPack: the folder has no files.
+        CannotPack: the folder has no files, or holds what a zip cannot.
         OSError: something cannot be read, or there is no room for the zip.
     """
     if not path.is_dir():
@@ -52,10 +65,40 @@ def _pack(folder: Path, archive: Path) -> None:
                     target.write(piece)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file that is not hidden, in any folder that is not; linked folders are left out."""
-    for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and Path(here, name).is_file():
-                yield Path(here, name)
+def _files(folder: Path, above: frozenset[Identity] = frozenset()) -> Iterator[Path]:
+    """Every file that is not hidden, in any folder that is not; links are followed.
+
+    `above` are the folders that this one is in. What cannot be packed is refused: a dataset that
+    lacks a class without a word is worse than none.
+
+    Raises:
+        CannotPack: a name is not UTF-8, a link is broken or leads back to a folder that it is in,
+            or something is neither a file nor a folder.
+        OSError: a folder cannot be read.
+    """
+    found = folder.stat()
+    within = above | {(found.st_dev, found.st_ino)}
+    if within == above:
+        raise CannotPack(folder, "leads back to a folder that it is in: remove this link.")
+    for each in folder.iterdir():
+        if each.name.startswith("."):
+            continue
+        if not _is_utf8(each.name):
+            raise CannotPack(each, "has a name that is not UTF-8: rename it.")
+        if each.is_dir():
+            yield from _files(each, within)
+        elif each.is_file():
+            yield each
+        elif each.is_symlink():
+            raise CannotPack(each, "is a broken link: mend or remove it.")
+        else:
+            raise CannotPack(each, "is neither a file nor a folder: remove it.")
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a name is text; Python keeps its other bytes as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,21 +4,22 @@ import httpx
 
 from app import address
 from app.cli.spec_file import BadSpecFile
-from app.client import BadKey, NothingToPack, Problem, Refused
+from app.client import BadKey, CannotPack, Problem, Refused
 from app.destinations import BadDestinations, UnknownDestination
 from app.local import StartError
 from app.settings import BadSettings
 from app.store.errors import StoreError
-from traind.files import BadPredictFile
+from traind.connecting import UNREACHED
+from traind.errors import BadInput
 
 TOLD = (
-    BadPredictFile,
+    BadInput,
     BadSettings,
     BadSpecFile,
     address.AddressUnavailable,
     BadDestinations,
     BadKey,
-    NothingToPack,
+    CannotPack,
     Refused,
     StartError,
     StoreError,
@@ -37,7 +38,7 @@ def told(error: Exception) -> str | None:
         return "\n".join([str(error), *fields])
     if isinstance(error, TOLD):
         return str(error)
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, UNREACHED):
         url = error.request.url
         origin = f"{url.scheme}://{url.netloc.decode()}"
         return f"No traind answers at {origin}; `traind serve` starts one."

@@ -13,11 +13,11 @@ from app.client.datasets import Datasets, Refused
 from app.client.pages import each_item
 from app.codes import ENDED
 from traind._sync.connection import Connection
-from traind.connecting import opened, quoted
+from traind.connecting import opened, path_of
 from traind.errors import BadKey, Problem
-from traind.packing import NothingToPack
+from traind.packing import CannotPack
 
-__all__ = ["BadKey", "Client", "Message", "NothingToPack", "Problem", "Refused"]
+__all__ = ["BadKey", "CannotPack", "Client", "Message", "Problem", "Refused"]
 
 PATIENCE_SECONDS = 15.0
 """For how long a request is sent again where its connection breaks."""
@@ -86,7 +86,7 @@ class Client:
 
     def job(self, job_id: str, wait: float = 0) -> dict[str, Any]:
         """The job, at once or at its next change of state within `wait` seconds."""
-        return self._asked("GET", f"/jobs/{quoted(job_id)}", query={"wait": wait or None})
+        return self._asked("GET", path_of("jobs", job_id), query={"wait": wait or None})
 
     def jobs(self, **filters: Any) -> list[dict[str, Any]]:
         """The newest jobs."""
@@ -103,15 +103,15 @@ class Client:
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop."""
-        return self._asked("POST", f"/jobs/{quoted(job_id)}/cancel")
+        return self._asked("POST", path_of("jobs", job_id, "/cancel"))
 
     def pause(self, job_id: str) -> dict[str, Any]:
         """Asks a job to stop for a while; it keeps a checkpoint."""
-        return self._asked("POST", f"/jobs/{quoted(job_id)}/pause")
+        return self._asked("POST", path_of("jobs", job_id, "/pause"))
 
     def resume(self, job_id: str) -> dict[str, Any]:
         """Queues a paused job again."""
-        return self._asked("POST", f"/jobs/{quoted(job_id)}/resume", repeatable=False)
+        return self._asked("POST", path_of("jobs", job_id, "/resume"), repeatable=False)
 
     def retry(
         self,
@@ -127,29 +127,29 @@ class Client:
         patch of your own.
         """
         sent = {"begin": begin, "apply": apply, "patch": patch}
-        return self._asked("POST", f"/jobs/{quoted(job_id)}/retry", makes=True, json=sent)
+        return self._asked("POST", path_of("jobs", job_id, "/retry"), makes=True, json=sent)
 
     def diagnosis(self, job_id: str) -> dict[str, Any]:
         """What is wrong with a run, and the spec to try instead."""
-        return self._asked("GET", f"/jobs/{quoted(job_id)}/diagnosis")
+        return self._asked("GET", path_of("jobs", job_id, "/diagnosis"))
 
     def test_rates(self, job_id: str, **rates: float) -> dict[str, Any]:
         """Submits a learning-rate range test of a job; `lowest`, `highest`, `batches`."""
-        return self._asked("POST", f"/jobs/{quoted(job_id)}/lr-range", makes=True, json=rates)
+        return self._asked("POST", path_of("jobs", job_id, "/lr-range"), makes=True, json=rates)
 
     def rates(self, job_id: str) -> dict[str, Any]:
         """What the newest range test of a job recommends."""
-        return self._asked("GET", f"/jobs/{quoted(job_id)}/lr-range")
+        return self._asked("GET", path_of("jobs", job_id, "/lr-range"))
 
     def explain(self, job_id: str, form: str = "markdown") -> str:
         """Why a run did as it did: a report in `markdown` or `html`."""
         return self._connection.send(
-            "GET", f"/jobs/{quoted(job_id)}/explain", query={"format": form}
+            "GET", path_of("jobs", job_id, "/explain"), query={"format": form}
         ).text
 
     def points(self, job_id: str) -> Iterator[dict[str, Any]]:
         """Every point of a job's curves, by name and step."""
-        return each_item(self._connection, f"/jobs/{quoted(job_id)}/metrics", None, page=10_000)
+        return each_item(self._connection, path_of("jobs", job_id, "/metrics"), None, page=10_000)
 
     def workers(self) -> list[dict[str, Any]]:
         """Every worker, in the order of their starts; those that fell silent, too."""
@@ -157,16 +157,16 @@ class Client:
 
     def worker(self, ref: str) -> dict[str, Any]:
         """The worker that an id or a name names."""
-        return self._asked("GET", f"/workers/{quoted(ref)}")
+        return self._asked("GET", path_of("workers", ref))
 
     def drain_worker(self, ref: str, reason: str = "", *, requeue: bool = False) -> dict[str, Any]:
         """Has a worker take no more jobs; `requeue` has it give back those that it has."""
         sent = {"reason": reason, "requeue": requeue}
-        return self._asked("POST", f"/workers/{quoted(ref)}/drain", json=sent)
+        return self._asked("POST", path_of("workers", ref, "/drain"), json=sent)
 
     def resume_worker(self, ref: str) -> dict[str, Any]:
         """Has a drained worker take jobs again."""
-        return self._asked("POST", f"/workers/{quoted(ref)}/resume")
+        return self._asked("POST", path_of("workers", ref, "/resume"))
 
     def presets(self) -> list[dict[str, Any]]:
         """Recipes to start a job from, each with the specification that it means."""
@@ -174,11 +174,11 @@ class Client:
 
     def model(self, ref: str) -> dict[str, Any]:
         """The model that an id or an alias names."""
-        return self._asked("GET", f"/models/{quoted(ref)}")
+        return self._asked("GET", path_of("models", ref))
 
     def card(self, ref: str) -> str:
         """What a model is, how it was trained, how well it does, and how to ask it: Markdown."""
-        return self._connection.send("GET", f"/models/{quoted(ref)}/card").text
+        return self._connection.send("GET", path_of("models", ref, "/card")).text
 
     def each_model(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """Models that match every filter: `sort`, `dataset`, `min_accuracy`, `label`, `job`.
@@ -198,7 +198,7 @@ class Client:
         Raises:
             Problem: there is no such model, or the alias cannot be set.
         """
-        return self._asked("PUT", f"/models/aliases/{quoted(alias)}", json={"model": model})
+        return self._asked("PUT", path_of("models/aliases", alias), json={"model": model})
 
     def roll_back(self, alias: str) -> dict[str, Any]:
         """Makes the alias name the model that it named before; returns the alias.
@@ -206,7 +206,7 @@ class Client:
         Raises:
             Problem: it has named no other model that still exists.
         """
-        return self._asked("POST", f"/models/aliases/{quoted(alias)}/rollback", makes=True)
+        return self._asked("POST", path_of("models/aliases", alias, "/rollback"), makes=True)
 
     def compare(self, a: str, b: str) -> dict[str, Any]:
         """Whether model b is better than a on the test set, with the chance that they are equal.
@@ -253,7 +253,7 @@ class Client:
 
     def watch(self, job_id: str) -> Iterator[Message]:
         """The job's events from the first to the last, taken up again where a stream breaks."""
-        for sent in self._connection.messages(f"/jobs/{quoted(job_id)}/events"):
+        for sent in self._connection.messages(path_of("jobs", job_id, "/events")):
             message = Message(sent.event, json.loads(sent.data))
             yield message
             if message.data.get("data", {}).get("status") in ENDED:

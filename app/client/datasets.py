@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.client.answers import content
 from app.client.pages import each_item
 from traind._sync.datasets import Datasets as TypedDatasets
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.errors import DatasetRefused
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Datasets:
         Raises:
             Problem: the service refuses the name or an option.
             Refused: it cannot use the file.
-            NothingToPack, OSError: the file cannot be read.
+            CannotPack, OSError: the file or folder cannot be read.
             httpx.TransportError: the service cannot be reached any more.
         """
         told = None if on_import is None else lambda each: on_import(_as_json(each))
@@ -85,7 +85,7 @@ class Datasets:
         Raises:
             Problem: the service refuses it.
         """
-        url = f"/datasets/{quoted(dataset_id)}/content"
+        url = path_of("datasets", dataset_id, "/content")
         return content(self._connection.send_once("PUT", url, content=text.encode()))
 
     def imported(self, ref: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Datasets:
 
     def get(self, ref: str, wait: float = 0) -> dict[str, Any]:
         """The dataset, at once, or when its import has ended, within `wait` seconds."""
-        url = f"/datasets/{quoted(ref)}"
+        url = path_of("datasets", ref)
         return content(self._connection.send("GET", url, query={"wait": wait or None}))
 
     def list(self, **filters: Any) -> list[dict[str, Any]]:

@@ -1,11 +1,17 @@
-"""What the Python client makes of a DataFrame."""
+"""What the Python client makes of arrays, rows and DataFrames."""
+
+from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from app.jobspec.import_options import TableOptions
 from traind.errors import BadInput
 from traind.inputs import parts
+from worker.imports.rows import files
 
 
 def test_numbers_of_a_dataframe_are_sent_as_they_are_shown() -> None:
@@ -46,3 +52,47 @@ def test_columns_of_one_name_are_refused() -> None:
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
     with pytest.raises(BadInput, match="need different names"):
         list(parts(frame, (2,)))
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
+def test_durations_are_sent_as_an_import_of_parquet_takes_them(unit: str, tmp_path: Path) -> None:
+    lasted = pd.to_timedelta([90, None, -1], unit="s").as_unit(unit)
+    frame = pd.DataFrame({"lasted": lasted, "n": [1, 2, 3]})
+    frame.to_parquet(tmp_path / "frame.parquet")
+    table = files.read(tmp_path / "frame.parquet", TableOptions(), tmp_path, None)
+    imported = [text for text, _ in table.connection.execute("FROM texts").fetchall()]
+    table.connection.close()
+    [sent] = parts(frame, (2,))
+    assert [None if row["lasted"] is None else str(row["lasted"]) for row in sent] == imported
+    [[row]] = parts({"lasted": lasted[0].to_numpy()}, (1,))
+    assert row == {"lasted": int(imported[0])}
+
+
+def test_a_duration_without_a_unit_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"0:01:30 has no unit"):
+        list(parts({"lasted": timedelta(seconds=90)}, (1,)))
+
+
+@pytest.mark.parametrize(
+    ("moment", "unit", "text"),
+    [
+        ("2024-01-02", "ns", "2024-01-02T00:00:00"),
+        ("2024-01-02T03:04:05.123456789", "ns", "2024-01-02T03:04:05.123456"),
+        ("2024-01-02", "s", "2024-01-02T00:00:00"),
+        ("2024-01-02", "D", "2024-01-02"),
+        ("NaT", "ns", None),
+    ],
+)
+def test_a_date_of_numpy_is_sent_as_iso_8601(moment: str, unit: str, text: str | None) -> None:
+    assert list(parts({"day": np.datetime64(moment, unit)}, (1,))) == [[{"day": text}]]
+
+
+def test_a_tensor_is_sent_whatever_it_knows() -> None:
+    pixels = torch.full((1, 2, 2), 0.5)
+    expected = [[pixels.tolist()]]
+    assert list(parts(pixels.clone().requires_grad_(), (1, 2, 2))) == expected
+    assert list(parts({"x": torch.tensor(0.2, requires_grad=True)}, (1,))) == [[{"x": 0.2}]]
+    with pytest.raises(BadInput, match=r"BFloat16"):
+        list(parts(pixels.bfloat16(), (1, 2, 2)))
+    with pytest.raises(BadInput, match=r"BFloat16"):
+        list(parts({"x": torch.tensor(0.2).bfloat16()}, (1,)))

@@ -13,7 +13,7 @@ from traind._async.connection import AsyncConnection
 from traind._async.datasets import AsyncDatasets
 from traind._async.jobs import AsyncJob
 from traind._async.models import AsyncModel
-from traind.connecting import opened, quoted
+from traind.connecting import opened, path_of
 from traind.errors import NoModel, Problem
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class AsyncClient:
         instead: `client.train(preset="images", dataset={"name": "my-cats"})`.
 
         Raises:
+            BadInput: a field has no form in JSON, such as a number that is not finite.
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
@@ -85,6 +86,7 @@ class AsyncClient:
         """What a specification would run, and how long it would take; nothing is stored.
 
         Raises:
+            BadInput: a field has no form in JSON, such as a number that is not finite.
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
@@ -96,7 +98,7 @@ class AsyncClient:
         Raises:
             Problem: there is none.
         """
-        path = f"/jobs/{quoted(job_id)}"
+        path = path_of("jobs", job_id)
         found = await self._connection.read(answers.jobs.Job, "GET", path)
         return AsyncJob(self._connection, found)
 
@@ -130,7 +132,7 @@ class AsyncClient:
         Raises:
             Problem: there is none.
         """
-        path = f"/workers/{quoted(ref)}"
+        path = path_of("workers", ref)
         return await self._connection.read(answers.workers.Worker, "GET", path)
 
     async def drain_worker(
@@ -141,7 +143,7 @@ class AsyncClient:
         Raises:
             Problem: there is none, or the key is not an administrator's.
         """
-        path, sent = f"/workers/{quoted(ref)}/drain", {"reason": reason, "requeue": requeue}
+        path, sent = path_of("workers", ref, "/drain"), {"reason": reason, "requeue": requeue}
         return await self._connection.read(answers.workers.Worker, "POST", path, json=sent)
 
     async def resume_worker(self, ref: str) -> answers.workers.Worker:
@@ -150,7 +152,7 @@ class AsyncClient:
         Raises:
             Problem: there is none, or the key is not an administrator's.
         """
-        path = f"/workers/{quoted(ref)}/resume"
+        path = path_of("workers", ref, "/resume")
         return await self._connection.read(answers.workers.Worker, "POST", path)
 
     async def presets(self) -> list[answers.jobs.Preset]:
@@ -198,7 +200,7 @@ class AsyncClient:
         Raises:
             Problem: it has named no other model that still exists.
         """
-        path = f"/models/aliases/{quoted(alias)}/rollback"
+        path = path_of("models/aliases", alias, "/rollback")
         return await self._connection.read(answers.models.Alias, "POST", path, makes=True)
 
 

@@ -11,7 +11,8 @@ from httpx_sse import ServerSentEvent, aconnect_sse
 
 from app import answers
 from traind._async.waiting import sleep
-from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, read
+from traind.as_json import encoded
+from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, reaching, read
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -48,7 +49,8 @@ class AsyncConnection:
         repeatable: bool = True,
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
-        **body: Any,
+        json: Any = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """The answer to a request. Where the connection breaks it is sent again.
 
@@ -56,17 +58,23 @@ class AsyncConnection:
         `repeatable` is sent again only if nothing has been sent.
 
         Raises:
+            BadInput: something in `json` has no form in JSON.
             Problem: the service refuses it.
             httpx.TransportError: the service cannot be reached any more.
         """
         patience = self.patience()
         sent = dict(headers or {})
+        if json is not None:
+            sent["Content-Type"], content = "application/json", encoded(json)
         if makes:
             sent["Idempotency-Key"] = uuid4().hex
         params = {name: value for name, value in (query or {}).items() if value is not None}
         while True:
             try:
-                answer = await self._http.request(method, path, params=params, headers=sent, **body)
+                with reaching():
+                    answer = await self._http.request(
+                        method, path, params=params, headers=sent, content=content
+                    )
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError as error:
@@ -88,6 +96,7 @@ class AsyncConnection:
         """The answer to a request, as `send` sends it.
 
         Raises:
+            BadInput: something in `json` has no form in JSON.
             Problem: the service refuses it, or is no traind.
             httpx.TransportError: the service cannot be reached any more.
         """
@@ -101,7 +110,8 @@ class AsyncConnection:
             Problem: the service refuses it.
             httpx.TransportError: the connection broke.
         """
-        return checked(await self._http.request(method, path, **sent))
+        with reaching():
+            return checked(await self._http.request(method, path, **sent))
 
     async def get(self, path: str, **query: Any) -> bytes:
         """The content of an answer.
@@ -163,7 +173,8 @@ class AsyncConnection:
             except httpx.TransportError:
                 pause = patience.pause()
                 if pause is None:
-                    raise
+                    with reaching():
+                        raise
             if pause is None:  # a stream that ends again and again has nothing to tell
                 return
             await sleep(pause)

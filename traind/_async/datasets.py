@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ import httpx
 from app import answers
 from traind._async.connection import AsyncConnection
 from traind._async.waiting import in_thread, sleep
-from traind.connecting import UNAVAILABLE, quoted
+from traind.connecting import UNAVAILABLE, path_of
 from traind.errors import DatasetRefused, Problem
 from traind.packing import packed
 
@@ -58,11 +59,12 @@ class AsyncDatasets:
         Raises:
             Problem: the service refuses the name or an option.
             DatasetRefused: it cannot use the file.
-            NothingToPack, OSError: the file cannot be read.
+            CannotPack, OSError: the file or folder cannot be read.
             httpx.TransportError: the service cannot be reached any more.
         """
         path = Path(path)
-        file_name = path.name or path.resolve().name
+        # The name is only shown: what of it is no UTF-8 is replaced.
+        file_name = os.fsencode(path.name or path.resolve().name).decode(errors="replace")
         if "table" in options or path.suffix.lower() in TABLES:
             options.setdefault("kind", "table")
         with ExitStack() as lasting:
@@ -181,7 +183,7 @@ def as_name(file_name: str) -> str:
 
 
 def _path(ref: str, part: str = "") -> str:
-    return f"/datasets/{quoted(ref)}{part}"
+    return path_of("datasets", ref, part)
 
 
 async def _pieces(

@@ -10,7 +10,7 @@ from app import answers
 from app.codes import ENDED
 from traind._async.connection import AsyncConnection
 from traind._async.models import AsyncModel
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.curves import Curves
 from traind.errors import JobFailed, NoModel
 from traind.progress import following
@@ -185,4 +185,4 @@ class AsyncJob(AsyncShownJob):
         return AsyncJob(self._connection, made)
 
     def _path(self, part: str = "") -> str:
-        return f"/jobs/{quoted(self.id)}{part}"
+        return path_of("jobs", self.id, part)

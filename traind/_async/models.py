@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from app import answers
 from traind import inputs
 from traind._async.connection import AsyncConnection
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.shown import ShownModel
 
 
@@ -28,7 +28,7 @@ class AsyncModel(ShownModel):
         """
         return cls(
             connection,
-            await connection.read(answers.models.TrainedModel, "GET", f"/models/{quoted(ref)}"),
+            await connection.read(answers.models.TrainedModel, "GET", path_of("models", ref)),
         )
 
     @property
@@ -51,10 +51,11 @@ class AsyncModel(ShownModel):
     ) -> list[answers.predictions.Prediction]:
         """A prediction for each input.
 
-        An input is the path or the content of an image file, a PIL image, an array of pixels
-        ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a dictionary of
-        values by column. Several of them may come as a list, as an array with one dimension more,
-        as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of rows.
+        An input is an image file (its path, its content, or open for reading bytes), a PIL image,
+        an array of pixels ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a
+        dictionary of values by column. Several of them may come as a list, as an array with one
+        dimension more, as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of
+        rows.
 
         `pixel_range` says what the darkest and the brightest value of an array are, where it is not
         the model's own; `preprocess` how image files are brought to its input; `top_k` how many of
@@ -92,7 +93,7 @@ class AsyncModel(ShownModel):
         Raises:
             Problem: the alias cannot be set.
         """
-        path = f"/models/aliases/{quoted(alias)}"
+        path = path_of("models/aliases", alias)
         return await self._connection.read(
             answers.models.Alias, "PUT", path, json={"model": self.id}
         )
@@ -161,4 +162,4 @@ class AsyncModel(ShownModel):
         await self._connection.send("DELETE", self._path(), repeatable=False)
 
     def _path(self, part: str = "") -> str:
-        return f"/models/{quoted(self.id)}{part}"
+        return path_of("models", self.id, part)

@@ -14,7 +14,7 @@ from traind._sync.connection import Connection
 from traind._sync.datasets import Datasets
 from traind._sync.jobs import Job
 from traind._sync.models import Model
-from traind.connecting import opened, quoted
+from traind.connecting import opened, path_of
 from traind.errors import NoModel, Problem
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Client:
         instead: `client.train(preset="images", dataset={"name": "my-cats"})`.
 
         Raises:
+            BadInput: a field has no form in JSON, such as a number that is not finite.
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
@@ -84,6 +85,7 @@ class Client:
         """What a specification would run, and how long it would take; nothing is stored.
 
         Raises:
+            BadInput: a field has no form in JSON, such as a number that is not finite.
             Problem: it is refused; `errors` names the fields.
         """
         sent = _as_json(spec) | fields
@@ -95,7 +97,7 @@ class Client:
         Raises:
             Problem: there is none.
         """
-        path = f"/jobs/{quoted(job_id)}"
+        path = path_of("jobs", job_id)
         found = self._connection.read(answers.jobs.Job, "GET", path)
         return Job(self._connection, found)
 
@@ -129,7 +131,7 @@ class Client:
         Raises:
             Problem: there is none.
         """
-        path = f"/workers/{quoted(ref)}"
+        path = path_of("workers", ref)
         return self._connection.read(answers.workers.Worker, "GET", path)
 
     def drain_worker(
@@ -140,7 +142,7 @@ class Client:
         Raises:
             Problem: there is none, or the key is not an administrator's.
         """
-        path, sent = f"/workers/{quoted(ref)}/drain", {"reason": reason, "requeue": requeue}
+        path, sent = path_of("workers", ref, "/drain"), {"reason": reason, "requeue": requeue}
         return self._connection.read(answers.workers.Worker, "POST", path, json=sent)
 
     def resume_worker(self, ref: str) -> answers.workers.Worker:
@@ -149,7 +151,7 @@ class Client:
         Raises:
             Problem: there is none, or the key is not an administrator's.
         """
-        path = f"/workers/{quoted(ref)}/resume"
+        path = path_of("workers", ref, "/resume")
         return self._connection.read(answers.workers.Worker, "POST", path)
 
     def presets(self) -> list[answers.jobs.Preset]:
@@ -197,7 +199,7 @@ class Client:
         Raises:
             Problem: it has named no other model that still exists.
         """
-        path = f"/models/aliases/{quoted(alias)}/rollback"
+        path = path_of("models/aliases", alias, "/rollback")
         return self._connection.read(answers.models.Alias, "POST", path, makes=True)
 
 

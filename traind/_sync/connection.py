@@ -12,7 +12,8 @@ from httpx_sse import ServerSentEvent, connect_sse
 
 from app import answers
 from traind._sync.waiting import sleep
-from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, read
+from traind.as_json import encoded
+from traind.connecting import NOT_SENT, UNAVAILABLE, Patience, checked, reaching, read
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -49,7 +50,8 @@ class Connection:
         repeatable: bool = True,
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
-        **body: Any,
+        json: Any = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """The answer to a request. Where the connection breaks it is sent again.
 
@@ -57,17 +59,23 @@ class Connection:
         `repeatable` is sent again only if nothing has been sent.
 
         Raises:
+            BadInput: something in `json` has no form in JSON.
             Problem: the service refuses it.
             httpx.TransportError: the service cannot be reached any more.
         """
         patience = self.patience()
         sent = dict(headers or {})
+        if json is not None:
+            sent["Content-Type"], content = "application/json", encoded(json)
         if makes:
             sent["Idempotency-Key"] = uuid4().hex
         params = {name: value for name, value in (query or {}).items() if value is not None}
         while True:
             try:
-                answer = self._http.request(method, path, params=params, headers=sent, **body)
+                with reaching():
+                    answer = self._http.request(
+                        method, path, params=params, headers=sent, content=content
+                    )
             except httpx.UnsupportedProtocol:
                 raise
             except httpx.TransportError as error:
@@ -89,6 +97,7 @@ class Connection:
         """The answer to a request, as `send` sends it.
 
         Raises:
+            BadInput: something in `json` has no form in JSON.
             Problem: the service refuses it, or is no traind.
             httpx.TransportError: the service cannot be reached any more.
         """
@@ -102,7 +111,8 @@ class Connection:
             Problem: the service refuses it.
             httpx.TransportError: the connection broke.
         """
-        return checked(self._http.request(method, path, **sent))
+        with reaching():
+            return checked(self._http.request(method, path, **sent))
 
     def get(self, path: str, **query: Any) -> bytes:
         """The content of an answer.
@@ -164,7 +174,8 @@ class Connection:
             except httpx.TransportError:
                 pause = patience.pause()
                 if pause is None:
-                    raise
+                    with reaching():
+                        raise
             if pause is None:  # a stream that ends again and again has nothing to tell
                 return
             sleep(pause)

@@ -11,7 +11,7 @@ from app import answers
 from app.codes import ENDED
 from traind._sync.connection import Connection
 from traind._sync.models import Model
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.curves import Curves
 from traind.errors import JobFailed, NoModel
 from traind.progress import following
@@ -180,4 +180,4 @@ class Job(ShownJob):
         return Job(self._connection, made)
 
     def _path(self, part: str = "") -> str:
-        return f"/jobs/{quoted(self.id)}{part}"
+        return path_of("jobs", self.id, part)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from app import answers
 from traind import inputs
 from traind._sync.connection import Connection
-from traind.connecting import quoted
+from traind.connecting import path_of
 from traind.shown import ShownModel
 
 
@@ -29,7 +29,7 @@ class Model(ShownModel):
         """
         return cls(
             connection,
-            connection.read(answers.models.TrainedModel, "GET", f"/models/{quoted(ref)}"),
+            connection.read(answers.models.TrainedModel, "GET", path_of("models", ref)),
         )
 
     @property
@@ -52,10 +52,11 @@ class Model(ShownModel):
     ) -> list[answers.predictions.Prediction]:
         """A prediction for each input.
 
-        An input is the path or the content of an image file, a PIL image, an array of pixels
-        ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a dictionary of
-        values by column. Several of them may come as a list, as an array with one dimension more,
-        as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of rows.
+        An input is an image file (its path, its content, or open for reading bytes), a PIL image,
+        an array of pixels ((H, W), (H, W, C), (C, H, W), or all in a row), or for a table a row: a
+        dictionary of values by column. Several of them may come as a list, as an array with one
+        dimension more, as a DataFrame of rows, or as the path of a CSV, JSON or JSON lines file of
+        rows.
 
         `pixel_range` says what the darkest and the brightest value of an array are, where it is not
         the model's own; `preprocess` how image files are brought to its input; `top_k` how many of
@@ -93,7 +94,7 @@ class Model(ShownModel):
         Raises:
             Problem: the alias cannot be set.
         """
-        path = f"/models/aliases/{quoted(alias)}"
+        path = path_of("models/aliases", alias)
         return self._connection.read(answers.models.Alias, "PUT", path, json={"model": self.id})
 
     def compare(self, other: Model) -> answers.reports.ModelComparison:
@@ -160,4 +161,4 @@ class Model(ShownModel):
         self._connection.send("DELETE", self._path(), repeatable=False)
 
     def _path(self, part: str = "") -> str:
-        return f"/models/{quoted(self.id)}{part}"
+        return path_of("models", self.id, part)

@@ -1,0 +1,71 @@
+"""Pictures that are no files yet, as files that the service reads alike."""
+
+import io
+from typing import Any
+
+from traind.errors import BadInput
+
+SENT_AS = {
+    "1": "1",
+    "L": "L",
+    "LA": "LA",
+    "La": "LA",
+    "P": "P",
+    "PA": "RGBA",
+    "RGB": "RGB",
+    "RGBX": "RGB",
+    "RGBA": "RGBA",
+    "RGBa": "RGBA",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+    "HSV": "RGB",
+    "I;16": "I;16",
+    "I;16B": "I;16B",
+}
+"""The mode in which a PNG holds the pixels of each of Pillow's modes: those of `MODES` in
+app/images/files.py, and others that lose nothing. The rest have numbers in any range, or Lab, or
+are greys of 16 bits that Pillow itself cannot convert."""
+
+
+def content(given: Any) -> bytes | None:
+    """The file of a picture: of bytes, a PIL image or an open file; None of anything else.
+
+    Raises:
+        BadInput: the service takes no files of this kind, or the open file gives no bytes.
+        OSError: the open file cannot be read.
+    """
+    if isinstance(given, bytes | bytearray | memoryview):
+        return bytes(given)
+    if hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
+        return _as_png(given)
+    if callable(getattr(given, "read", None)):
+        return _rest(given)
+    return None
+
+
+def _as_png(image: Any) -> bytes:
+    """A PIL image turned upright, as the API turns files: a PNG does not say how it was held."""
+    from PIL import ImageOps  # noqa: PLC0415 (only for those who have such images)
+
+    if image.mode not in SENT_AS:
+        raise BadInput(
+            f"The image has pixels of the kind {image.mode}; save it in grey or RGB: a brightness "
+            "of 0 to 255, or of 0 to 65535 in the mode I;16."
+        )
+    file = io.BytesIO()
+    image = ImageOps.exif_transpose(image)
+    mode = SENT_AS[image.mode]
+    kept = image if image.mode == mode else image.convert(mode)
+    kept.save(file, "PNG")
+    return file.getvalue()
+
+
+def _rest(opened: Any) -> bytes:
+    """What an open file holds from where it stands."""
+    found = opened.read()
+    if not isinstance(found, bytes | bytearray | memoryview):
+        raise BadInput(
+            f"An open file that gives {type(found).__name__} is no picture: open it with the mode "
+            "'rb', or give its path."
+        )
+    return bytes(found)
