@@ -63,13 +63,6 @@ def test_the_content_is_reached_without_leaving_the_view(page: Page) -> None:
     assert page.url.endswith("#/new")
 
 
-def test_an_address_that_names_no_view_says_so(page: Page) -> None:
-    goto(page, "#/jobs")
-    page.evaluate("location.hash = '#/nothing'")
-    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
-    expect(page).to_have_title("No such page · traind")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_anybody_out(page: Page, service: Service, scheme: str) -> None:
     spec = {"dataset": {"name": "digits"}, "training": {"epochs": 2, "optimizer": {"lr": 3.0}}}
@@ -88,6 +81,7 @@ def test_nothing_keeps_anybody_out(page: Page, service: Service, scheme: str) ->
 def test_an_address_that_is_none_says_so(page: Page, service: Service, faults: list[str]) -> None:
     page.goto(f"{service.url}/#/nothing/here")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    expect(page).to_have_title("No such page · traind")
     page.goto(f"{service.url}/#/jobs/job_nobody")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_text("job_nobody")).to_be_visible()
