@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from app.codes import Status
-from app.store import announcements, datasets, diagnoses, events, keys, lanes
+from app.store import announcements, dataset_use, diagnoses, events, keys, lanes
 from app.store.database import now
 from app.store.dataset_refs import trained_on
 from app.store.errors import IllegalMove, JobNotFound
@@ -81,7 +81,7 @@ def submit(
         QuotaExceeded: the API key may submit no more.
         DatasetNotFound: the dataset was deleted.
     """
-    datasets.check_ready(connection, spec)
+    dataset_use.check_ready(connection, spec)
     if key_id is not None:
         keys.check_quota(connection, key_id)
     job_id, at = f"job_{new_ulid(connection)}", now(connection)
