@@ -135,7 +135,7 @@ def test_a_table_is_sent_imported_and_shown(api: Api, tmp_path: Path) -> None:
         assert made["options"]["table"]["columns"] == {"zip": "category", "a=b": "ignore"}
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.jsonl", "a.ndjson"])
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.json", "a.jsonl", "a.ndjson"])
 def test_a_file_that_is_called_as_a_table_is_one(api: Api, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("a,class")
     with worker(api, report=ROWS), Client(api.service.url) as client:
