@@ -121,38 +121,6 @@ def test_damage_on_the_way_is_found(api: Api, dataset: str) -> None:
     assert offset(api, dataset) == 0  # nobody knows which part it was
 
 
-@pytest.mark.parametrize("header", ["Repr-Digest", "Content-Digest"])
-@pytest.mark.parametrize(
-    "stated",
-    [
-        "sha-256=:AAAA:",
-        f"sha-256={sha256(b'x').hexdigest()}",
-        f"sha-256=:{sha256(b'x').hexdigest()}:",
-        digest_of(b"x").replace("-", ""),
-        digest_of(b"x").replace(":", ""),
-        f"sha-512=:{'A' * 86}==:, sha-256",
-        f"{digest_of(b'x')}, sha-256=:x:",
-    ],
-)
-def test_a_digest_without_its_form_is_refused_before_anything_is_stored(
-    api: Api, dataset: str, header: str, stated: str
-) -> None:
-    answer = put(api, dataset, b"x", **{header.replace("-", "_"): stated})
-    (error,) = problem_of(answer, 422, "invalid_request")["errors"]
-    assert error["header"] == header
-    assert "sha-256=:<base64 of the 32 bytes>:" in error["detail"]
-    assert offset(api, dataset) == 0
-
-
-@pytest.mark.parametrize(
-    "stated",
-    ["", "md5=x", "sha-512=:AAAA:, sha=1", "sha-256-tree=:AAAA:", f"{digest_of(b'x')};q=1, a=1"],
-)
-def test_other_digests_are_passed_over(api: Api, dataset: str, stated: str) -> None:
-    answer = put(api, dataset, b"x", Repr_Digest=stated, Content_Digest=stated)
-    assert answer.status_code == 202, answer.text
-
-
 def test_an_empty_or_packed_file_is_refused(api: Api, dataset: str) -> None:
     problem_of(put(api, dataset, b""), 422, "invalid_body")
     problem_of(put(api, dataset, b"x", Content_Encoding="gzip"), 415, "unsupported_media_type")
