@@ -211,7 +211,7 @@ def report(connection: Connection, ref: str) -> dict[str, Any]:
     found = select(dataset_reports.c.content).where(dataset_reports.c.dataset_id == dataset.id)
     content: dict[str, Any] | None = connection.execute(found).scalar_one_or_none()
     if content is None:
-        raise DatasetNotReady(dataset.id, dataset.status)
+        raise DatasetNotReady(dataset.id, dataset.status, dataset.refusal)
     return content
 
 

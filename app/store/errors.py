@@ -118,11 +118,13 @@ class DatasetInUse(StoreError):
 
 
 class DatasetNotReady(StoreError):
-    """A dataset has not been imported."""
+    """A dataset has not been imported, or was refused."""
 
-    def __init__(self, dataset_id: str, status: str) -> None:
+    def __init__(self, dataset_id: str, status: str, refusal: dict[str, str] | None) -> None:
         super().__init__(
-            f"{dataset_id} is {status}; what was found in it is known once it is ready. "
+            f"{dataset_id} was refused and has no report. {refusal['message']} {refusal['advice']}"
+            if refusal
+            else f"{dataset_id} is {status}; what was found in it is known once it is ready. "
             f"GET /datasets/{dataset_id} says where it is."
         )
 

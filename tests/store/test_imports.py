@@ -148,6 +148,8 @@ def test_an_import_that_dies_is_tried_again_and_then_refused(store: Database) ->
         assert refused.refusal is not None
         assert "killed by the system" in refused.refusal["message"]
         assert made.id in refused.refusal["advice"]
+        with pytest.raises(DatasetNotReady, match=f"{made.id} was refused.*no report.*killed by"):
+            datasets.report(connection, made.id)
         again = datasets.retry(connection, made.id)
         assert (again.status, again.refusal) == (DatasetStatus.QUEUED, None)
         imports.lose(connection, claimed(connection), "once more")  # and it counts anew
