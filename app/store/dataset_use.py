@@ -41,10 +41,12 @@ def check_unused(connection: Connection, dataset_id: str, called: str) -> None:
     waiting = select(jobs.c.id).where(jobs.c.ended_at.is_(None), user).limit(1)
     job_id = connection.execute(waiting).scalar_one_or_none()
     if job_id is not None:
-        raise DatasetInUse(dataset_id, job=job_id)
+        reason = f"{job_id} trains on it and has not ended; cancel it first, or wait for it"
+        raise DatasetInUse(dataset_id, reason)
     # Lost arrays of those that add to it are made again from it; a refused one has none.
     adds = datasets.c.options["base"].as_string() == called
     needy = select(datasets.c.name, datasets.c.version).order_by(datasets.c.id)
     added = connection.execute(needy.where(adds, datasets.c.status != DatasetStatus.REFUSED)).all()
     if added:
-        raise DatasetInUse(dataset_id, added=[f"{row.name}@{row.version}" for row in added])
+        names = ", ".join(f"{row.name}@{row.version}" for row in added)
+        raise DatasetInUse(dataset_id, f"it is the base of {names}; delete what adds to it first")

@@ -1,7 +1,5 @@
 """What the store refuses, an error for each cause."""
 
-from collections.abc import Sequence
-
 
 class StoreError(Exception):
     """What the store refuses; the message says why and what to do."""
@@ -110,11 +108,8 @@ class DatasetNameTaken(StoreError):
 class DatasetInUse(StoreError):
     """A dataset is to be deleted that a job, or a dataset that adds to it, needs."""
 
-    def __init__(self, dataset_id: str, job: str = "", added: Sequence[str] = ()) -> None:
-        need = f"{job} trains on {dataset_id} and has not ended; cancel it first, or wait for it."
-        if added:
-            need = f"{dataset_id} is the base of {', '.join(added)}; what adds to it goes first."
-        super().__init__(need)
+    def __init__(self, dataset_id: str, reason: str) -> None:
+        super().__init__(f"{dataset_id} cannot be deleted yet: {reason}.")
 
 
 class DatasetNotReady(StoreError):
