@@ -205,6 +205,29 @@ def test_a_damaged_entry_is_left_out_by_name(tmp_path: Path) -> None:
     assert "CRC" in left_out["reason"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["data/train-00000-of-00001.parquet"],
+        ["README.md", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"],
+        ["a.parquet", "b.PARQUET"],
+        ["train/a.parquet", "test/b.parquet"],
+    ],
+)
+def test_packed_parquet_files_are_named_with_what_to_send(tmp_path: Path, names: list[str]) -> None:
+    source = zipped(tmp_path / "a.zip", dict.fromkeys(names, b"PAR1" + bytes(20) + b"PAR1"))
+    refusal = refused(source, tmp_path / "ds", label="breed")
+    assert refusal.code == "unknown_format"
+    assert next(name for name in names if name != "README.md") in refusal.message
+    assert "one Parquet file itself" in refusal.advice
+
+
+def test_parquet_beside_pictures_is_left_out(tmp_path: Path) -> None:
+    files = of_classes("cats", "dogs") | {"cats/a.parquet": b"PAR1"}
+    report = here(zipped(tmp_path / "a.zip", files), tmp_path / "ds").report
+    assert [each["name"] for each in report["left_out"]["files"]] == ["cats/a.parquet"]
+
+
 def test_archives_in_an_archive_are_no_pictures(tmp_path: Path) -> None:
     inner = zipped(tmp_path / "inner.zip", PETS).read_bytes()
     source = zipped(tmp_path / "a.zip", PETS | {"cat/more.zip": inner})
