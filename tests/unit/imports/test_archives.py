@@ -183,6 +183,13 @@ def test_control_characters_do_not_reach_names(tmp_path: Path) -> None:
     assert [each["name"] for each in done.report["classes"]] == ["a�b", "c�[31m"]
 
 
+def test_classes_that_differ_in_control_characters_alone_are_refused(tmp_path: Path) -> None:
+    files = of_classes("a\x01b", "a\x02b", "c")
+    refusal = refused(zipped(tmp_path / "a.zip", files), tmp_path / "ds")
+    assert refusal.code == "wrong_label"
+    assert "'a\\x01b' and 'a\\x02b'" in refusal.message
+
+
 def test_a_nul_in_a_name_is_refused(tmp_path: Path) -> None:
     source = zipped(tmp_path / "a.zip", PETS)
     source.write_bytes(source.read_bytes().replace(b"cat/1.png", b"cat/\0.png"))
