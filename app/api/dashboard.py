@@ -55,14 +55,14 @@ def page_files() -> dict[str, File]:
 
 
 @router.get("/")
-@needs(None)
+@needs(None, takes_any_query=True)
 def start(request: Request) -> Response:
     """The page."""
     return _sent("index.html", request)
 
 
 @router.get("/dashboard/{path:path}")
-@needs(None)
+@needs(None, takes_any_query=True)
 def file(path: str, request: Request) -> Response:
     """A file that the page loads."""
     return _sent(path, request)

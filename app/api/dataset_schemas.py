@@ -8,11 +8,11 @@ from pydantic_core import PydanticCustomError
 from app.jobspec import Text
 from app.jobspec.import_options import ImportOptions, PartOptions
 from app.jobspec.section import refusal
-from app.store import datasets
+from app.store.dataset_refs import PREFIX
 
 
 def _is_no_id(name: str) -> str:
-    if name.startswith(datasets.PREFIX):
+    if name.startswith(PREFIX):
         raise PydanticCustomError("looks_like_id", "must not begin with ds_, as ids do")
     return name
 

@@ -23,7 +23,7 @@ from app.codes import DatasetStatus
 from app.jobspec import Text
 from app.store import datasets, imports, object_names
 from app.store.database import Connection, Database
-from app.store.datasets import PREFIX
+from app.store.dataset_refs import PREFIX
 from app.store.errors import (
     DatasetInUse,
     DatasetNameTaken,
@@ -49,7 +49,9 @@ router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=Route)
             "description": "The dataset, which awaits its file",
             "headers": {"Location": {"schema": {"type": "string"}, "description": "Its address."}},
         },
-        **documented(413, 415, DatasetNameTaken, IdempotencyConflict, QuotaExceeded),
+        **documented(
+            413, 415, DatasetNameTaken, DatasetNotFound, IdempotencyConflict, QuotaExceeded
+        ),
     },
 )
 @needs(Scope.WRITE)
@@ -186,7 +188,10 @@ def retry(ref: DatasetRef, database: TheDatabase) -> DatasetVersion:
 def delete(
     ref: DatasetRef, database: TheDatabase, objects: TheObjects, uploads: TheUploads
 ) -> None:
-    """Deletes a version and its bytes. Models that were trained on it stay."""
+    """Deletes a version and its bytes. Models that were trained on it stay.
+
+    A version on which a job is to train, or to which another adds as its `base`, is kept.
+    """
     with database.write() as connection:
         dataset = datasets.remove(connection, ref)
     uploads.abandon(dataset.id)

@@ -79,7 +79,7 @@ class HotRoutes:
         state = scope["state"]
         try:
             identify(scope)
-            state["guard"].authorize(scope, route.needed_scope)
+            route.check(scope)
             response: Response = await route.endpoint(request)
         except ClientDisconnect:
             raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import get_args
 
 import msgspec
 from PIL import Image
@@ -71,7 +72,8 @@ def _preprocess(request: InferRequest, signature: Signature) -> Preprocess:
     try:
         preprocess: Preprocess = msgspec.convert("auto" if said is None else said, Preprocess)
     except msgspec.ValidationError as error:
-        raise InvalidBody(f"preprocess: {error}.") from error
+        known = ", ".join(map(repr, get_args(Preprocess)))
+        raise InvalidBody(f"preprocess: must be one of {known}.") from error
     if refusal := image_inputs.refusal(signature, preprocess):
         raise InvalidBody(f"preprocess: {refusal}.")
     return preprocess

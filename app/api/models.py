@@ -9,7 +9,15 @@ from app.answers.models import TrainedModel
 from app.answers.pages import Page
 from app.api import answering
 from app.api.cursors import cursor, id_of, number, sort_key
-from app.api.parameters import BYTES, After, LabelFilter, ModelRef, PageSize, label_of
+from app.api.parameters import (
+    BYTES,
+    After,
+    DatasetFilter,
+    LabelFilter,
+    ModelRef,
+    PageSize,
+    label_of,
+)
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
@@ -56,9 +64,7 @@ def list_models(
     job: Annotated[
         str | None, Query(description="Only the model of this job.", max_length=64), Text
     ] = None,
-    dataset: Annotated[
-        str | None, Query(description="Only models trained on this dataset.", max_length=64), Text
-    ] = None,
+    dataset: DatasetFilter = None,
     min_accuracy: Annotated[
         float | None,
         Query(ge=0, le=1, allow_inf_nan=False, description="Least accuracy on the test images."),

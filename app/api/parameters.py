@@ -34,6 +34,15 @@ DatasetRef = Annotated[
     ),
     Text,
 ]
+DatasetFilter = Annotated[
+    str | None,
+    Query(
+        description="Only those of this dataset: its name, `name@version`, or its id.",
+        examples=["my-cats", "my-cats@2", DATASET_ID],
+        max_length=128,
+    ),
+    Text,
+]
 PageSize = Annotated[int, Query(ge=1, le=100, description="Most items to answer.")]
 After = Annotated[
     str | None, Query(description="The `next` of the page before.", max_length=128), Text

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 
 from app.jobspec import JobSpec
 
-TAG = re.compile(r"\[key\]|(literal|list|dict)\[.*\]")
+UNION = re.compile(r"(literal|list|dict)\[.*\]|constrained-(int|float|str)")
+"""How pydantic names a type of a union in a path."""
+OTHER_KINDS = {"int_type", "float_type", "string_type", "bool_type", "list_type", "dict_type"}
+OTHER_KINDS |= {"int_from_float", "literal_error", "model_type"}
+"""Types of errors by which a value is not at all what a type of a union takes."""
 WORDS = {
     "missing": "is required",
     "greater_than": "must be above {gt}",
@@ -49,7 +53,39 @@ def explain(
 
     What the client sent is left out: it may be large, not JSON, or secret.
     """
-    return [{**_place(error), "detail": _detail(error, body)} for error in errors]
+    explained = [
+        (_union(error), {**_place(error), "detail": _detail(error, body)}) for error in errors
+    ]
+    meant = {union.at for union, _ in explained if union and union.is_meant}
+    said: list[dict[str, str]] = []
+    others: dict[tuple[str | int, ...], dict[str, str]] = {}
+    for union, each in explained:
+        if union is None or union.is_meant:
+            said.append(each)
+        elif union.at in others:
+            others[union.at]["detail"] += f" or {each['detail'].removeprefix('must be ')}"
+        elif union.at not in meant:
+            others[union.at] = each
+            said.append(each)
+    return said
+
+
+class _Union(NamedTuple):
+    """A place that takes several types, of which pydantic tells each one's errors."""
+
+    at: tuple[str | int, ...]
+    is_meant: bool
+    """Whether the value is of the type that this error is about, in its kind."""
+
+
+def _union(error: Mapping[str, Any]) -> _Union | None:
+    """The union in which an error lies; None if it lies in none."""
+    path = error["loc"]
+    for depth, part in enumerate(path):
+        if isinstance(part, str) and UNION.fullmatch(part):
+            is_other = len(path) == depth + 1 and error["type"] in OTHER_KINDS
+            return _Union(tuple(path[:depth]), not is_other)
+    return None
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -70,7 +106,7 @@ def _place(error: Mapping[str, Any]) -> dict[str, str]:
 
 def _is_tag(part: str | int) -> bool:
     """Whether pydantic added this to the path: the type of a union that it tried, or a key."""
-    return isinstance(part, str) and TAG.fullmatch(part) is not None
+    return isinstance(part, str) and (part == "[key]" or UNION.fullmatch(part) is not None)
 
 
 def _detail(error: Mapping[str, Any], body: type[BaseModel]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from math import prod
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 from app.api import json_numbers
 from app.api.body import utf8_text
 from app.api.json_numbers import Numbers
-from app.api.plain_words import pointer
+from app.api.msgspec_words import explained, refusal
 from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput, files
 from app.serving import pixel_arrays
@@ -40,6 +40,9 @@ PARSED_BYTES = 16
 
 MAX_CLASSES = 10_000
 """Highest top_k; a model with fewer classes lists all of them."""
+
+VALUES = {"/preprocess": get_args(Preprocess)}
+"""What fields with few allowed values take."""
 
 Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
 
@@ -70,7 +73,6 @@ _nested: dict[int, msgspec.json.Decoder[Any]] = {
     3: msgspec.json.Decoder(list[list[list[float]]]),
 }
 _opening = re.compile(rb"[\s\[]*")
-_place = re.compile(r" - at `\$(.*)`$")
 
 
 def most_inputs(signature: Signature | TableSignature) -> int:
@@ -115,8 +117,7 @@ def _fields(body: bytes) -> PredictBody:
     try:
         sent = _body.decode(utf8_text(body))
     except msgspec.ValidationError as error:
-        detail, path = _explained(error)
-        raise InvalidBody(f"{detail}.", path) from error
+        raise refusal(error, PredictBody, VALUES) from error
     except RecursionError as error:
         raise InvalidBody("The body is nested too deeply.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -259,7 +260,7 @@ def _open(
     except InvalidInput as error:
         raise InvalidInput(error.message, index) from error
     except msgspec.ValidationError as error:
-        detail, path = _explained(error)
+        detail, path = explained(error)
         raise InvalidInput(f"{detail}{path and ' at ' + path}", index) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"is not valid JSON: {error}", index) from error
@@ -276,11 +277,3 @@ def _refuse_row(value: bytes) -> None:
         raise InvalidInput(
             "is a row of a table; the model takes pictures: pixels in lists, or image files"
         )
-
-
-def _explained(error: msgspec.ValidationError) -> tuple[str, str]:
-    """What msgspec found, and where, as a JSON pointer."""
-    message = str(error)
-    place = _place.search(message)
-    path = re.findall(r"[^.\[\]]+", place[1]) if place else []
-    return message[: place.start()] if place else message, pointer(path)

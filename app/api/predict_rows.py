@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from app import json_text
 from app.api.predict_body import PARSED_BYTES, ModelInputs, most_inputs
 from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput
@@ -19,6 +20,8 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 _row = msgspec.json.Decoder(dict[str, Any])
 _values = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _value = msgspec.json.Decoder(Any)
+_ENDS_OF_NAMES = (b'":', b" :", b"\t:", b"\n:", b"\r:")
+"""How a name ends with its colon. Texts may hold them, too."""
 
 
 def about(signature: TableSignature) -> str:
@@ -52,6 +55,9 @@ def _read(content: bytes, signature: TableSignature) -> ModelInputs:
     if not 1 <= len(many) <= most:
         raise InvalidBody(f"inputs has {len(many)} items; send 1 to {most}.", "/inputs")
     rows = [_decoded(bytes(each), index, signature) for index, each in enumerate(many)]
+    if _may_repeat(content, sum(map(len, rows))):
+        for index, (each, row) in enumerate(zip(many, rows, strict=True)):
+            _check_names(bytes(each), row, index)
     return ModelInputs(*from_rows(rows, signature))
 
 
@@ -66,6 +72,24 @@ def _decoded(value: bytes, index: int, signature: TableSignature) -> dict[str, A
         raise InvalidInput(_fault(value) or "has a number that is too large", index) from error
     except msgspec.DecodeError as error:
         raise InvalidInput(f"is not valid JSON: {error}", index) from error
+
+
+def _may_repeat(content: bytes, names: int) -> bool:
+    """Whether JSON may have more names than the different ones in its objects: a quick look."""
+    return content.count(b":") > names < sum(map(content.count, _ENDS_OF_NAMES))
+
+
+def _check_names(value: bytes, row: dict[str, Any], index: int) -> None:
+    """Checks that no name comes twice in a row, of which a decoder keeps the last value.
+
+    Raises:
+        InvalidInput: one does.
+    """
+    if _may_repeat(value, len(row)):
+        try:
+            json_text.parse(value)
+        except ValueError as error:
+            raise InvalidInput(f"is not valid JSON: {error}", index) from error
 
 
 def _fault(row: bytes) -> str | None:

@@ -110,7 +110,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     WorkerNotFound: Kind(404, "worker_not_found", "No such worker"),
     DatasetNotFound: Kind(404, "dataset_not_found", "No such dataset"),
     DatasetNameTaken: Kind(409, "dataset_name_taken", "A built-in dataset has this name"),
-    DatasetInUse: Kind(409, "dataset_in_use", "A job trains on the dataset"),
+    DatasetInUse: Kind(409, "dataset_in_use", "A job or a dataset needs the dataset"),
     DatasetNotReady: Kind(409, "dataset_not_ready", "The dataset has not been imported"),
     NotAwaited: Kind(409, "not_awaited", "The dataset's state does not allow it"),
     UploadBusy: Kind(409, "upload_busy", "Another request uploads the file"),

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from app.api import query_names
 from app.api.strict_json import StrictRequest
 from app.store.conflicts import retried
 from app.store.keys import Scope
@@ -17,18 +18,23 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def needs(scope: Scope | None) -> Callable[[Endpoint], Endpoint]:
-    """Declares the scope that a request's key must have; None opens the route to everybody."""
+def needs(scope: Scope | None, *, takes_any_query: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Declares the scope that a request's key must have; None opens the route to everybody.
+
+    With `takes_any_query` parameters that it does not know are passed over: probes and browsers
+    add some of their own.
+    """
 
     def declare(endpoint: Endpoint) -> Endpoint:
         endpoint.needed_scope = scope  # type: ignore[attr-defined]
+        endpoint.takes_any_query = takes_any_query  # type: ignore[attr-defined]
         return endpoint
 
     return declare
 
 
 class Route(APIRoute):
-    """A route that asks for its scope before anything of a request is read.
+    """A route that asks for its scope, and for known parameters, before a body is read.
 
     An endpoint that is no coroutine runs again when a database server has undone its write: it
     does nothing else that must not be done twice.
@@ -38,19 +44,32 @@ class Route(APIRoute):
         if not hasattr(endpoint, "needed_scope"):
             raise TypeError(f"{path} does not declare the scope that it needs: add @needs(...)")
         self.needed_scope: Scope | None = endpoint.needed_scope
+        self._takes_any_query: bool = endpoint.takes_any_query  # type: ignore[attr-defined]
         if not iscoroutinefunction(endpoint):
             endpoint = retried(endpoint)
         super().__init__(path, endpoint, **described)
+        self._parameters = query_names.declared(self.dependant, self.openapi_extra)
 
     async def handle(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """Answers a request whose key has the scope.
+        """Answers a request that may be made.
+
+        Raises:
+            Unauthorized, Forbidden, ForeignHost, CrossSite, RequestValidationError: see `check`.
+        """
+        if scope["method"] in (self.methods or ()):  # another method is a 405 for everybody
+            self.check(scope)
+        await super().handle(scope, receive, send)
+
+    def check(self, scope: Connection) -> None:
+        """Checks that a request's key has the scope, and that the route knows its parameters.
 
         Raises:
             Unauthorized, Forbidden, ForeignHost, CrossSite: see `Guard.authorize`.
+            RequestValidationError: the query has a name that is not known.
         """
-        if scope["method"] in (self.methods or ()):  # another method is a 405 for everybody
-            scope["state"]["guard"].authorize(scope, self.needed_scope)
-        await super().handle(scope, receive, send)
+        scope["state"]["guard"].authorize(scope, self.needed_scope)
+        if scope["query_string"] and not self._takes_any_query:
+            query_names.check(scope["query_string"], self._parameters)
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, given a request that reads strictly."""

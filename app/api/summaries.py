@@ -16,7 +16,7 @@ from app.answers.pages import Page
 from app.api import answering
 from app.api.cursors import cursor, id_of, sort_key
 from app.api.events import HEADERS, KEEP_ALIVE, KEEP_ALIVE_SECONDS
-from app.api.parameters import After, LabelFilter, StatusFilter, label_of
+from app.api.parameters import After, DatasetFilter, LabelFilter, StatusFilter, label_of
 from app.api.routes import Route, needs
 from app.api.state import TheDatabase, TheKey, TheWatcher
 from app.api.watch import ALL_JOBS, Watch, Watcher
@@ -48,9 +48,7 @@ def list_summaries(
     after: After = None,
     statuses: StatusFilter = [],  # noqa: B006 (FastAPI copies it)
     labels: LabelFilter = [],  # noqa: B006
-    dataset: Annotated[
-        str | None, Query(max_length=128, description="Only jobs that train on it."), Text
-    ] = None,
+    dataset: DatasetFilter = None,
     range_of: Annotated[
         str | None, Query(max_length=40, description="Only range tests of this job."), Text
     ] = None,

@@ -231,7 +231,7 @@ def _of_workers(known: Sequence[Worker], at: int) -> Iterator[Metric]:
         }
     },
 )
-@needs(Scope.READ)
+@needs(Scope.READ, takes_any_query=True)
 def metrics(request: Request, database: TheDatabase, catalog: TheCatalog) -> Response:
     """Requests and latencies, batches, queue, jobs by state, training rate, workers.
 

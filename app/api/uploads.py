@@ -10,6 +10,7 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
@@ -41,7 +42,10 @@ PIECE = 2**20
 """Bytes that are written together: each write is handed to a thread."""
 NAMING_ATTEMPTS = 3
 RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):", re.IGNORECASE)
+DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):(;.*)?", re.IGNORECASE)
+MEANT = re.compile(r"sha-?256(?![a-z0-9_.*-])", re.IGNORECASE)
+"""Begins what is meant for a SHA-256, whether it has its form or not."""
+CONTENT_DIGEST, REPR_DIGEST = "Content-Digest", "Repr-Digest"
 
 Digest = Annotated[str, Header(description="`sha-256=:…:` (RFC 9530), checked if it is there.")]
 
@@ -100,17 +104,18 @@ async def send(
     begins anew.
     """
     asked_at = time.time()
+    wanted = _wanted(REPR_DIGEST, repr_digest)
+    wanted_of_part = _wanted(CONTENT_DIGEST, content_digest)
     part = _part(request, content_range)
     limit: int = request.state.upload_limit
     _check_size(part.total or 0, limit)
     dataset = await run_in_threadpool(_awaited, database, uploads, ref, part.total)
     with uploads.receiving(dataset.id, part.start, asked_at) as file:
-        received = await _write(_pieces(request), file, part, limit, _wanted(content_digest))
+        received = await _write(_pieces(request), file, part, limit, wanted_of_part)
         if not received:
             raise InvalidBody("The file is empty, or was lost on its way.")
         if part.total is not None and received < part.total:
             return JSONResponse({"received": received}, 200, {UPLOAD_OFFSET: str(received)})
-        wanted = _wanted(repr_digest)
         whole = await run_in_threadpool(
             partial(_finish, dataset=dataset, size=received, wanted=wanted),
             database,
@@ -155,7 +160,7 @@ async def _write(
         received += len(piece)
     if wanted is not None and digest.digest() != wanted:
         await run_in_threadpool(file.truncate, part.start)
-        raise DigestMismatch("Content-Digest")
+        raise DigestMismatch(CONTENT_DIGEST)
     return received
 
 
@@ -186,7 +191,7 @@ def _finish(
     digest = uploads.digest(dataset.id)
     if wanted is not None and bytes.fromhex(digest) != wanted:
         uploads.abandon(dataset.id)
-        raise DigestMismatch("Repr-Digest")
+        raise DigestMismatch(REPR_DIGEST)
     for _ in range(NAMING_ATTEMPTS):
         # Into a bucket it may take minutes: in no transaction.
         objects.put(uploads.path(dataset.id), digest)
@@ -272,7 +277,19 @@ def _check_size(size: int, limit: int) -> None:
         )
 
 
-def _wanted(header: str) -> bytes | None:
-    """The SHA-256 of a digest header; None where it states none, or only others."""
-    found = DIGEST.search(header)
-    return b64decode(found[1]) if found else None
+def _wanted(name: str, header: str) -> bytes | None:
+    """The SHA-256 of a digest header; None where it states none, or only others.
+
+    Raises:
+        RequestValidationError: it names sha-256 and does not have the form of one.
+    """
+    wanted = None
+    for member in map(str.strip, header.split(",")):
+        found = DIGEST.fullmatch(member)
+        if found is not None:
+            wanted = b64decode(found[1])
+        elif MEANT.match(member):
+            why = "must be sha-256=:<base64 of the 32 bytes>: (RFC 9530), or left out"
+            error = {"type": "wrong_digest", "loc": ("header", name), "msg": why}
+            raise RequestValidationError([error])
+    return wanted

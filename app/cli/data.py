@@ -30,7 +30,7 @@ def add(
         Path,
         typer.Argument(
             help="A folder with a folder of pictures for each class, or one with metadata.csv; a "
-            "zip, tar, Parquet or npz of it; a table as CSV, JSON lines or, with --target, "
+            "zip, tar, Parquet or npz of it; a table as CSV, JSON or, with --target, "
             "Parquet.",
             parser=_there,
             metavar="PATH",

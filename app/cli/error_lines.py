@@ -31,9 +31,14 @@ TOLD = (
 def told(error: Exception) -> str | None:
     """The message for a user, a line for each field that is wrong; None for a fault of traind."""
     if isinstance(error, Problem):
-        fields = [
-            f"  {each.get('pointer') or each.get('parameter')}: {each['detail']}"
+        places = [
+            each.get("pointer") or each.get("parameter") or each.get("header")
             for each in error.errors
+        ]
+        fields = [
+            f"  {place}: {each['detail']}"
+            for place, each in zip(places, error.errors, strict=True)
+            if place  # without one it is the body as a whole, which `detail` has said
         ]
         return "\n".join([str(error), *fields])
     if isinstance(error, TOLD):

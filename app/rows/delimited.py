@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Sequence
 
 DELIMITERS = (",", ";", "\t", "|")
+REPLACEMENT = "\ufffd"
+"""Stands where a name has a character that cannot be shown."""
 LONGEST_NAME = 200
 """Most characters of a column's name."""
 
@@ -53,7 +55,7 @@ def clean(name: str) -> str:
 def _sound(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python keeps it
         return f"\\x{ord(character) - 0xDC00:02x}"
-    return "\ufffd" if unicodedata.category(character) in {"Cc", "Cs"} else character
+    return REPLACEMENT if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
 def column_name(name: str) -> str:

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
-from app.store import dialects, keys
+from app.store import dataset_use, dialects, keys
 from app.store.database import now
+from app.store.dataset_refs import PREFIX, parted
 from app.store.errors import (
-    DatasetInUse,
     DatasetNameTaken,
     DatasetNotFound,
     DatasetNotReady,
@@ -18,10 +18,7 @@ from app.store.errors import (
 )
 from app.store.ids import new_ulid
 from app.store.locks import hold_rows
-from app.store.tables import dataset_names, dataset_reports, datasets, jobs
-
-PREFIX = "ds_"
-"""Begins every id, and no name."""
+from app.store.tables import dataset_names, dataset_reports, datasets
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,14 @@ def create(
 
     Raises:
         DatasetNameTaken: a built-in dataset has this name.
+        DatasetNotFound: the version that it adds to was deleted.
         QuotaExceeded: the API key may store no more.
     """
     if name in BUILT_IN_DATASETS:
         raise DatasetNameTaken(name)
+    base = options.get("base")
+    if base is not None and base not in BUILT_IN_DATASETS:
+        dataset_use.keep(connection, get(connection, base).id)
     if key_id is not None:
         keys.check_stored(connection, key_id)
     dataset_id = f"{PREFIX}{new_ulid(connection)}"
@@ -115,11 +116,11 @@ _NEWEST = datasets.c.version.desc()
 
 
 def _named(ref: str) -> Any:
-    name, at, version = ref.rpartition("@")
-    if at:
-        number = int(version) if version.isdecimal() and len(version) < 10 else 0
-        return (datasets.c.name == name) & (datasets.c.version == number)
-    return datasets.c.id == ref if ref.startswith(PREFIX) else datasets.c.name == ref
+    if ref.startswith(PREFIX):
+        return datasets.c.id == ref
+    name, version = parted(ref)
+    of_name = datasets.c.name == name
+    return of_name if version is None else of_name & (datasets.c.version == version)
 
 
 def newest(
@@ -210,7 +211,7 @@ def report(connection: Connection, ref: str) -> dict[str, Any]:
     found = select(dataset_reports.c.content).where(dataset_reports.c.dataset_id == dataset.id)
     content: dict[str, Any] | None = connection.execute(found).scalar_one_or_none()
     if content is None:
-        raise DatasetNotReady(dataset.id, dataset.status)
+        raise DatasetNotReady(dataset.id, dataset.status, dataset.refusal)
     return content
 
 
@@ -219,14 +220,10 @@ def remove(connection: Connection, ref: str) -> Dataset:
 
     Raises:
         DatasetNotFound: there is no such version.
-        DatasetInUse: a job that has not ended trains on it.
+        DatasetInUse: a job that has not ended trains on it, or another version adds to it.
     """
     dataset = _held(connection, ref)
-    user = jobs.c.spec["dataset"]["facts"]["id"].as_string() == dataset.id
-    waiting = select(jobs.c.id).where(jobs.c.ended_at.is_(None), user).limit(1)
-    job_id = connection.execute(waiting).scalar_one_or_none()
-    if job_id is not None:
-        raise DatasetInUse(dataset.id, job_id)
+    dataset_use.check_unused(connection, dataset.id, f"{dataset.name}@{dataset.version}")
     connection.execute(delete(dataset_reports).where(dataset_reports.c.dataset_id == dataset.id))
     connection.execute(delete(datasets).where(datasets.c.id == dataset.id))
     return dataset
@@ -280,15 +277,3 @@ def facts_of(dataset: Dataset) -> DatasetFacts:
     """What a job's spec says of a version that is ready."""
     found = dataset.facts or {}
     return DatasetFacts.stored({**found, "id": dataset.id, "version": dataset.version})
-
-
-def check_ready(connection: Connection, spec: dict[str, Any]) -> None:
-    """Checks, in the transaction that stores a job, that its dataset is still there.
-
-    Raises:
-        DatasetNotFound: it was deleted meanwhile.
-    """
-    pinned = spec.get("dataset", {}).get("facts", {}).get("id")
-    if pinned is not None:
-        hold_rows(connection, datasets.c.id, [pinned], shared=True)
-        get(connection, pinned)

@@ -106,20 +106,20 @@ class DatasetNameTaken(StoreError):
 
 
 class DatasetInUse(StoreError):
-    """A dataset is to be deleted on which a job is to train."""
+    """A dataset is to be deleted that a job, or a dataset that adds to it, needs."""
 
-    def __init__(self, dataset_id: str, job_id: str) -> None:
-        super().__init__(
-            f"{job_id} trains on {dataset_id} and has not ended; cancel it first, or wait for it."
-        )
+    def __init__(self, dataset_id: str, reason: str) -> None:
+        super().__init__(f"{dataset_id} cannot be deleted yet: {reason}.")
 
 
 class DatasetNotReady(StoreError):
-    """A dataset has not been imported."""
+    """A dataset has not been imported, or was refused."""
 
-    def __init__(self, dataset_id: str, status: str) -> None:
+    def __init__(self, dataset_id: str, status: str, refusal: dict[str, str] | None) -> None:
         super().__init__(
-            f"{dataset_id} is {status}; what was found in it is known once it is ready. "
+            f"{dataset_id} was refused and has no report. {refusal['message']} {refusal['advice']}"
+            if refusal
+            else f"{dataset_id} is {status}; what was found in it is known once it is ready. "
             f"GET /datasets/{dataset_id} says where it is."
         )
 

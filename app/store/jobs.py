@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from app.codes import Status
-from app.store import announcements, datasets, diagnoses, events, keys, lanes
+from app.store import announcements, dataset_use, diagnoses, events, keys, lanes
 from app.store.database import now
+from app.store.dataset_refs import trained_on
 from app.store.errors import IllegalMove, JobNotFound
 from app.store.events import NewEvent
 from app.store.ids import new_ulid
@@ -80,7 +81,7 @@ def submit(
         QuotaExceeded: the API key may submit no more.
         DatasetNotFound: the dataset was deleted.
     """
-    datasets.check_ready(connection, spec)
+    dataset_use.check_ready(connection, spec)
     if key_id is not None:
         keys.check_quota(connection, key_id)
     job_id, at = f"job_{new_ulid(connection)}", now(connection)
@@ -135,8 +136,8 @@ def newest(
 ) -> list[Job]:
     """Jobs that match every filter, newest first, from behind the id `after`.
 
-    `dataset` is the name of one; `text` stands somewhere in the name or the id, in any case;
-    `range_of` is the id of the job of which they are range tests.
+    `dataset` is the name, `name@version` or id of one; `text` stands somewhere in the name or the
+    id, in any case; `range_of` is the id of the job of which they are range tests.
     """
     query = _SELECT.order_by(jobs.c.id.desc()).limit(limit)
     if after is not None:
@@ -146,7 +147,7 @@ def newest(
     for key, value in (labels or {}).items():
         query = query.where(jobs.c.labels[key].as_string() == value)
     if dataset is not None:
-        query = query.where(jobs.c.spec["dataset"]["name"].as_string() == dataset)
+        query = query.where(trained_on(jobs.c.spec, dataset))
     if range_of is not None:
         query = query.where(jobs.c.range_of == range_of)
     if text is not None:

@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    and_,
     delete,
     func,
     insert,
@@ -23,6 +22,7 @@ from app.jobspec.training import Score
 from app.store import stored
 from app.store.aliases import LATEST, PRODUCTION, point
 from app.store.database import now
+from app.store.dataset_refs import trained_on
 from app.store.errors import FileDamaged, ModelInUse, ModelNotFound, NoReport
 from app.store.ids import new_ulid
 from app.store.locks import hold_rows
@@ -178,7 +178,7 @@ def listed(
     if job is not None:
         query = query.where(models.c.job_id == job)
     if dataset is not None:
-        query = query.where(models.c.spec["dataset"]["name"].as_string() == dataset)
+        query = query.where(trained_on(models.c.spec, dataset))
     if min_accuracy is not None:
         query = query.where(accuracy >= min_accuracy)
     for key, value in (labels or {}).items():
@@ -186,7 +186,7 @@ def listed(
     if after is not None:
         last_rank, last_id = after
         behind = models.c.id > last_id if order == "oldest" else models.c.id < last_id
-        query = query.where(or_(rank > last_rank, and_(rank == last_rank, behind)))
+        query = query.where(or_(rank > last_rank, (rank == last_rank) & behind))
     by_id = models.c.id.asc() if order == "oldest" else models.c.id.desc()
     rows = connection.execute(query.order_by(rank, by_id)).all()
     found = _models(connection, rows)

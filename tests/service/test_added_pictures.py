@@ -146,11 +146,16 @@ def test_what_cannot_be_added_is_refused_with_what_to_do(
             client.datasets.add("wrong", packed(tmp_path, {name: digit(1)}), base="digits")
         assert refused.value.dataset["refusal"]["code"] == fault
         assert told in str(refused.value)
-    waiting = client._http.post("/datasets", json={"name": "late", "base": "gone"}).json()
-    client._http.delete(f"/datasets/{deleted}")
-    file = packed(tmp_path, {"0/a.png": digit(5)}).read_bytes()
-    client._http.put(f"/datasets/{waiting['id']}/content", content=file)
-    late = client._http.get(f"/datasets/{waiting['id']}", params={"wait": 60}).json()
+    late = client._http.post("/datasets", json={"name": "late", "base": "gone"}).json()["id"]
+    answer = client._http.delete(f"/datasets/{deleted}")
+    assert "late@1" in problem_of(answer, 409, "dataset_in_use")["detail"]
+    file = packed(tmp_path, {"eleven/a.png": digit(5)}).read_bytes()
+    client._http.put(f"/datasets/{late}/content", content=file)
+    refused = client._http.get(f"/datasets/{late}", params={"wait": 60}).json()
+    assert refused["refusal"]["code"] == "unknown_class"
+    assert client._http.delete(f"/datasets/{deleted}").status_code == 204
+    client._http.post(f"/datasets/{late}/retry")
+    late = client._http.get(f"/datasets/{late}", params={"wait": 60}).json()
     assert late["refusal"]["code"] == "base_unavailable"
     assert "gone@1" in late["refusal"]["message"]
 

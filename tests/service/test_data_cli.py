@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.client import Client, Refused
+from app.cli.error_lines import told
+from app.client import Client, Problem, Refused
 from app.store import imports
 from tests import runs
 from tests.service.commands import traind
@@ -135,7 +136,7 @@ def test_a_table_is_sent_imported_and_shown(api: Api, tmp_path: Path) -> None:
         assert made["options"]["table"]["columns"] == {"zip": "category", "a=b": "ignore"}
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.jsonl", "a.ndjson"])
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.json", "a.jsonl", "a.ndjson"])
 def test_a_file_that_is_called_as_a_table_is_one(api: Api, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("a,class")
     with worker(api, report=ROWS), Client(api.service.url) as client:
@@ -184,6 +185,13 @@ def test_an_empty_file_is_refused_by_the_service(api: Api, tmp_path: Path) -> No
         made = client.datasets.make("empty")
         with pytest.raises(Exception, match="empty"):
             client.datasets.send(made["id"], tmp_path / "empty.zip")
+
+
+def test_what_is_wrong_with_a_body_as_a_whole_is_said_once(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    with Client(api.service.url) as client, pytest.raises(Problem) as refused:
+        client.datasets.add("nothing", tmp_path / "empty.csv")
+    assert told(refused.value) == "The file is empty, or was lost on its way."
 
 
 def test_a_wrong_size_is_said_before_anything_is_sent(api: Api, folder: Path) -> None:

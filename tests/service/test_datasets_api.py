@@ -76,6 +76,13 @@ def test_a_wrong_field_is_named(api: Api, body: dict[str, Any], pointer: str) ->
     assert listed(api) == before
 
 
+def test_a_wrong_size_is_one_error(api: Api) -> None:
+    answer = api.http.post("/datasets", json={"name": "cats", "image": {"size": 0}})
+    document = problem_of(answer, 422, "invalid_request")
+    assert document["detail"] == "/image/size: must be at least 8."
+    assert document["errors"] == [{"pointer": "/image/size", "detail": "must be at least 8"}]
+
+
 def test_a_built_in_name_is_taken(api: Api) -> None:
     answer = api.http.post("/datasets", json={"name": "mnist"})
     assert "another name" in problem_of(answer, 409, "dataset_name_taken")["detail"]

@@ -33,6 +33,8 @@ REQUESTS = {
     "another type": ("/predict", "text/plain", b"hello", 415),
     "a wrong size": ("/predict", RAW, b"x" * 785, 422),
     "a wrong query": ("/predict?top_k=none", JSON, ONE, 422),
+    "an unknown parameter": ("/predict?topk=2", JSON, ONE, 422),
+    "a parameter of a tensor": ("/v2/models/latest/infer?top_k=2", JSON, tensor(), 400),
     "no such model": ("/models/none/predict", JSON, ONE, 404),
     "no such tensor": ("/v2/models/latest/infer", JSON, tensor(name="x"), 400),
 }

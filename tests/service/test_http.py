@@ -38,6 +38,47 @@ def test_another_method_is_a_405_problem_that_names_all_methods(
     assert answer.headers["allow"] == allowed
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "name", "advice"),
+    [
+        ("GET", "/jobs?stat=failed", "stat", "the parameters are limit, after, status, label"),
+        ("GET", "/models?limit=5&accuracy=0.99", "accuracy", "min_accuracy"),
+        ("HEAD", "/datasets?nam=", "nam", ""),
+        ("GET", "/jobs/job_x?waiting=1", "waiting", "the parameters are wait"),
+        ("GET", "/models/latest?full=1", "full", "there are no parameters"),
+        ("POST", "/jobs?name=x", "name", "there are no parameters"),
+        ("POST", "/predict?topk=2", "topk", "model, top_k, preprocess, pixel_range"),
+        ("POST", "/models/latest/predict?model=x", "model", "are top_k, preprocess, pixel_range"),
+        ("GET", "/session?x=1", "x", "there are no parameters"),
+    ],
+)
+def test_an_unknown_parameter_is_refused_and_the_known_ones_are_listed(
+    api: Api, method: str, path: str, name: str, advice: str
+) -> None:
+    answer = api.http.request(method, path)
+    if method == "HEAD":
+        assert answer.status_code == 422
+        return
+    document = problem_of(answer, 422, "invalid_request")
+    assert document["errors"][0]["parameter"] == name
+    assert document["detail"].startswith(f"{name}: is not known here; ")
+    assert advice in document["errors"][0]["detail"]
+
+
+def test_the_protocol_refuses_an_unknown_parameter_in_its_own_words(api: Api) -> None:
+    for method, path in (("POST", "/v2/models/x/infer?top_k=2"), ("GET", "/v2/models/x?a=")):
+        answer = api.http.request(method, path)
+        assert answer.status_code == 400
+        assert "is not known here; there are no parameters" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/dashboard/app.js", "/healthz", "/readyz", "/metrics", "/v2/health/live"]
+)
+def test_probes_and_browsers_may_add_parameters_of_their_own(api: Api, path: str) -> None:
+    assert api.http.get(path, params={"_": "1"}).status_code == 200
+
+
 def test_health_and_readiness(api: Api) -> None:
     assert api.http.get("/healthz").json() == {"status": "alive"}
     ready = {"status": "ready", "database": "ok", "worker_alive": False}

@@ -54,6 +54,27 @@ def test_a_row_is_answered_alone_and_among_others(api: Api, model: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "index"),
+    [
+        (b'{"age": 1, "job": "nurse", "age": 70}', 0),
+        (b'[{"age": 1}, {"age":1,"job":"a:b","\\u0061ge" \n: 2}]', 1),
+        (b'[{"age": 1, "x": {"a": 1, "b": 2}, "age": 2}]', 0),
+    ],
+)
+def test_a_name_that_comes_twice_in_a_row_is_refused(
+    api: Api, model: str, row: bytes, index: int
+) -> None:
+    detail = refused(api, model, row)
+    assert detail.startswith(f"/inputs/{index}: is not valid JSON: 'age' appears twice")
+
+
+@pytest.mark.parametrize("job", ["12:30", 'a": ', '":":":', "\\", '\\": '])
+def test_a_text_with_colons_is_no_name(api: Api, model: str, job: str) -> None:
+    (prediction,) = asked(api, model, ROW | {"job": job})
+    assert list(warned(prediction)) == ["unknown_category"]
+
+
 def test_many_rows_are_read_in_a_thread_and_answered_in_order(api: Api, model: str) -> None:
     rows = [ROW | {"age": age / 10} for age in range(1024)]
     expected = [sure(age / 10, 1, DAY) for age in range(1024)]

@@ -148,6 +148,8 @@ def test_an_import_that_dies_is_tried_again_and_then_refused(store: Database) ->
         assert refused.refusal is not None
         assert "killed by the system" in refused.refusal["message"]
         assert made.id in refused.refusal["advice"]
+        with pytest.raises(DatasetNotReady, match=f"{made.id} was refused.*no report.*killed by"):
+            datasets.report(connection, made.id)
         again = datasets.retry(connection, made.id)
         assert (again.status, again.refusal) == (DatasetStatus.QUEUED, None)
         imports.lose(connection, claimed(connection), "once more")  # and it counts anew
@@ -197,6 +199,25 @@ def test_a_spec_pins_the_version_that_was_newest(store: Database) -> None:
         with pytest.raises(ValueError, match="cats@3"):
             spec(connection, name="cats@3")
         assert JobSpec.stored(pinned.model_dump(mode="json")) == pinned
+
+
+def test_a_base_is_kept_while_another_version_adds_to_it(store: Database) -> None:
+    with store.write() as connection:
+        ready(connection)
+        base = ready(connection)
+        adds = {"base": "cats@2"}
+        more = datasets.create(connection, "more", "image", adds)
+        own = datasets.create(connection, "cats", "image", adds)
+        with pytest.raises(DatasetInUse, match=f"{base.id} .* is the base of more@1, cats@3; "):
+            datasets.remove(connection, "cats@2")
+        datasets.remove(connection, "cats@1")
+        datasets.remove(connection, own.id)
+        datasets.uploaded(connection, more.id, "cd" * 32, 1000)
+        imports.refuse(connection, claimed(connection), "no_pictures", "m", "a")
+        datasets.remove(connection, base.id)  # a refused version has no arrays
+        with pytest.raises(DatasetNotFound, match="cats@2"):
+            datasets.create(connection, "late", "image", adds)
+        datasets.create(connection, "digits-and-more", "image", {"base": "digits"})
 
 
 def test_a_dataset_is_kept_while_a_job_waits_for_it(store: Database) -> None:

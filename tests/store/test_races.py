@@ -219,3 +219,18 @@ def test_a_dataset_on_which_a_job_is_submitted_is_not_deleted(
     for ended in interleavings(store, prepare):
         sent, removed = (ended.second, ended.first) if turned else (ended.first, ended.second)
         assert isinstance(sent, DatasetNotFound) != isinstance(removed, DatasetInUse), ended
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_dataset_to_which_another_is_added_is_not_deleted(store: Database, turned: bool) -> None:
+    def prepare() -> Pair:
+        with store.write() as connection:
+            base = ready(connection)
+        options = {"base": f"cats@{base.version}"}
+        add = partial(datasets.create, name="more", kind="image", options=options)
+        remove = partial(datasets.remove, ref=base.id)
+        return (remove, add) if turned else (add, remove)
+
+    for ended in interleavings(store, prepare):
+        added, removed = (ended.second, ended.first) if turned else (ended.first, ended.second)
+        assert isinstance(added, DatasetNotFound) != isinstance(removed, DatasetInUse), ended

@@ -24,7 +24,7 @@ PIECE = 2**20
 """Bytes that are read and sent at once."""
 WAIT_SECONDS = 30.0
 """How long one request waits for an import."""
-TABLES = {".csv", ".tsv", ".jsonl", ".ndjson"}
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson"}
 """Endings of files that are tables."""
 LEFT_BEHIND = {"upload_busy", "upload_misplaced"}
 """Problems of an upload whose broken connection is still written."""
@@ -53,7 +53,7 @@ class AsyncDatasets:
         """Sends a file, or a folder as a zip, and returns the dataset once jobs may train on it.
 
         Its name is by default that of the file. `options` are those of `POST /datasets`: `kind`,
-        `image`, `table`, `parts`, `deduplicate`, `file`, `label`, `base`. CSV and JSON lines are
+        `image`, `table`, `parts`, `deduplicate`, `file`, `label`, `base`. CSV and JSON are
         tables, other files are pictures unless the options speak of a table.
 
         Raises:

@@ -32,6 +32,7 @@ NPZ = {
     ("x", "y"): None,
 }
 """Names of pictures and labels in an npz, and the part that they are for."""
+BRIGHTEST = 255
 CHANNELS = (1, 3, 4)
 """Grey, colours, or colours with transparency."""
 IDX = {(FILES[0], FILES[1]): "train", (FILES[2], FILES[3]): "test"}
@@ -103,13 +104,33 @@ def _npy(archive: Archive, name: str, scratch: Path) -> Array:
     file = scratch / f"array-{len(list(scratch.iterdir()))}.npy"
     try:
         archive.copy(name, file)
-        array: Array = np.lib.format.open_memmap(file, mode="r")  # never unpickles
+        holds_objects = _dtype(file).hasobject
+        if not holds_objects:
+            return cast(Array, np.lib.format.open_memmap(file, mode="r"))
     except (Damaged, ValueError, EOFError, OSError, SyntaxError, RecursionError) as error:
         raise_fault_of_machine(error)
         raise Refusal(
             "damaged_file", f"{name} cannot be read: {error}.", "Save it again with numpy.savez."
         ) from error
-    return array
+    raise Refusal(
+        "unfit_arrays",
+        f"{name} holds Python objects (dtype object), which are not loaded.",
+        "Give it a type of its own before numpy.savez: pictures of one size by "
+        "np.stack(x).astype('uint8'), labels by y.astype('int64') or y.astype(str).",
+    )
+
+
+def _dtype(file: Path) -> np.dtype[Any]:
+    """What a file holds, by its header.
+
+    Raises:
+        ValueError, EOFError, SyntaxError: it is no npy file.
+    """
+    with file.open("rb") as opened:
+        is_first = np.lib.format.read_magic(opened) == (1, 0)
+        form = np.lib.format
+        read = form.read_array_header_1_0 if is_first else form.read_array_header_2_0
+        return read(opened)[2]
 
 
 def _idx(archive: Archive, name: str, scratch: Path) -> Array:
@@ -168,10 +189,25 @@ def _fitting(images: Array, labels: Array, names: tuple[str, str]) -> tuple[Arra
             "unfit_arrays",
             f"{wrong}.",
             "Pictures are uint8 of shape (N, H, W), (N, H, W, C) or (N, C, H, W), with one label "
-            "each: whole numbers or texts. Fractions become uint8 by (x * 255).astype('uint8').",
+            f"each: whole numbers or texts.{_to_bytes(images)}",
         )
     last, turned = _channels_last(images) if images.ndim == 4 else (True, images)
     return (turned if last else images), labels
+
+
+def _to_bytes(images: Array) -> str:
+    """A sentence that says how pictures of another type become uint8, by what they hold."""
+    if images.dtype == np.uint8 or images.dtype.kind not in "biuf" or not images.size:
+        return ""
+    low, high = float(images.min()), float(images.max())
+    if low >= 0 and high <= 1:
+        return " Fractions become uint8 by (x * 255).astype('uint8')."
+    if low >= 0 and high <= BRIGHTEST:
+        pieces = np.atleast_1d(images)
+        if all(np.array_equal(piece, np.floor(piece)) for piece in pieces):
+            return " These are whole numbers from 0 to 255 already: save x.astype('uint8')."
+        return " These run from 0 to 255 already: save x.round().astype('uint8')."
+    return f" These run from {low:g} to {high:g}: bring them to 0 to 255, then .astype('uint8')."
 
 
 def _channels_last(images: Array) -> tuple[bool, Array]:

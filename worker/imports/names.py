@@ -1,6 +1,8 @@
 """Names that come from a file, made fit to be shown, stored and compared."""
 
-from app.rows.delimited import clean
+from unicodedata import normalize
+
+from app.rows.delimited import REPLACEMENT, clean
 from worker.imports.refusals import Refusal
 
 MAX_CLASS_NAME = 200
@@ -15,17 +17,33 @@ def shown(name: str) -> str:
     return sound if len(sound) <= MAX_SHOWN else f"{sound[: MAX_SHOWN - 1]}…"
 
 
-def class_name(label: str) -> str:
-    """The name of a class.
+class ClassNames:
+    """The names of the classes of one file."""
 
-    Raises:
-        Refusal: it is too long to be one.
-    """
-    sound = clean(label)
-    if len(sound) > MAX_CLASS_NAME:
-        raise Refusal(
-            "wrong_label",
-            f"A label has {len(sound)} characters; {MAX_CLASS_NAME} are the most.",
-            "Name the column of the classes in `label`, or shorten the names of the folders.",
-        )
-    return sound
+    def __init__(self) -> None:
+        self._labels: dict[str, str] = {}
+        """What the file calls classes in whose names a character was replaced."""
+
+    def of(self, label: str) -> str:
+        """The name of the class that a file calls so.
+
+        Raises:
+            Refusal: it is too long to be one, or becomes the name of another class of the file.
+        """
+        sound = clean(label)
+        if len(sound) > MAX_CLASS_NAME:
+            raise Refusal(
+                "wrong_label",
+                f"A label has {len(sound)} characters; {MAX_CLASS_NAME} are the most.",
+                "Name the column of the classes in `label`, or shorten the names of the folders.",
+            )
+        if REPLACEMENT in sound:
+            written = normalize("NFC", label).strip()
+            other = self._labels.setdefault(sound, written)
+            if other != written:
+                raise Refusal(
+                    "wrong_label",
+                    f"Two classes differ in control characters alone: {other!r} and {written!r}.",
+                    "Give one of them another name; such characters cannot be shown.",
+                )
+        return sound

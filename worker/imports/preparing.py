@@ -24,7 +24,7 @@ from app.images import InvalidInput, files
 from app.images.preparation import Preparation
 from app.jobspec.import_options import ImageOptions
 from worker.imports.examples import Example, LeftOut, Source
-from worker.imports.names import class_name, shown
+from worker.imports.names import ClassNames, shown
 from worker.imports.pictures import Told, opened, sides
 
 IN_FLIGHT_BYTES = files.MAX_DECODED_BYTES
@@ -95,6 +95,7 @@ def prepare(source: Source, options: ImageOptions, scratch: Path, told: Told) ->
     shape = (1 if options.color == "grey" else 3, height, width)
     found: list[Found] = []
     left_out: list[LeftOut] = []
+    classes = ClassNames()
     are_grey = options.color == "auto"
     with (scratch / "pixels").open("wb", buffering=BUFFER) as spool:
         for done, (each, outcome) in enumerate(_made(source, preparation, shape), 1):
@@ -107,7 +108,7 @@ def prepare(source: Source, options: ImageOptions, scratch: Path, told: Told) ->
                 continue
             spool.write(outcome.pixels.data)
             are_grey = are_grey and outcome.is_grey
-            row, name, label = len(found), shown(each.name), class_name(each.label)
+            row, name, label = len(found), shown(each.name), classes.of(each.label)
             found.append(
                 Found(row, name, label, each.part, each.group, outcome.digest, outcome.look)
             )

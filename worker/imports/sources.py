@@ -44,7 +44,7 @@ def opened(
             "unknown_format",
             "The file is no zip, tar, Parquet or npz.",
             "Send a zip or tar of pictures in a folder for each class, Parquet as on the Hub, or "
-            "npz.",
+            "npz. A table in CSV or JSON is imported with the kind table.",
         )
 
 
@@ -53,6 +53,9 @@ def _of_archive(archive: Archive, kind: str, options: ImportOptions, scratch: Pa
     described = [name for name in archive.names if tables.is_table(name)]
     if arrays is None and described:
         return Described(archive, kind, described, options)
+    found = arrays or Folders(archive, kind)
+    if isinstance(found, Folders):
+        _refuse_parquet(list(found.places or archive.names))
     named = (options.file, options.label, options.parts.split, options.parts.group)
     if any(column is not None for column in named):
         raise Refusal(
@@ -60,7 +63,24 @@ def _of_archive(archive: Archive, kind: str, options: ImportOptions, scratch: Pa
             "The options name a column, and there is no table beside the pictures.",
             "Pack a metadata.csv with the columns file_name and label beside the pictures.",
         )
-    return arrays or Folders(archive, kind)
+    return found
+
+
+def _refuse_parquet(names: list[str]) -> None:
+    """Refuses an archive of Parquet files, as datasets of the Hub have them; beside pictures they
+    are left out like any other file.
+
+    Raises:
+        Refusal: all names are of such files.
+    """
+    if names and all(name.lower().endswith(".parquet") for name in names):
+        raise Refusal(
+            "unknown_format",
+            f"What was packed is Parquet ({names[0]}), which is not read in a folder or an "
+            "archive.",
+            "Send one Parquet file itself. Several are made one first, in pandas by pd.concat and "
+            "to_parquet.",
+        )
 
 
 class Folders:
@@ -68,18 +88,18 @@ class Folders:
 
     def __init__(self, archive: Archive, kind: str) -> None:
         self._archive = archive
-        self._places = places(archive.names)
+        self.places = places(archive.names)
         self.format = kind
         self.total = len(archive.names)
 
     def __iter__(self) -> Iterator[Example | LeftOut]:
         """See `Source`."""
         for name in self._archive.names:
-            if name not in self._places:
+            if name not in self.places:
                 yield LeftOut(name, "it lies in no folder of a class", is_damaged=False)
-        for name, content in self._archive.contents(self._places.__contains__):
+        for name, content in self._archive.contents(self.places.__contains__):
             if isinstance(content, Damaged):
                 yield LeftOut(name, str(content))
             else:
-                label, part = self._places[name]
+                label, part = self.places[name]
                 yield Example(name, label, content, part)

@@ -1,6 +1,7 @@
 /** What kind of data a file is, and the columns that the first kilobytes of a table name. */
 
-const TABLE = /\.(csv|tsv|jsonl|ndjson)$/i;
+const TABLE = /\.(csv|tsv|json|jsonl|ndjson)$/i;
+const JSON_ROWS = /\.(json|jsonl|ndjson)$/i;
 const EITHER = /\.(parquet|npz)$/i;
 const BEGINNING = 64 * 1024;
 const DELIMITERS = [",", ";", "\t", "|"];
@@ -14,13 +15,12 @@ export function kindOf(bundle) {
   return EITHER.test(bundle.name) ? null : "image";
 }
 
-/** Names of the columns of CSV or JSON lines; none where they cannot be read here. */
+/** Names of the columns of CSV or JSON; none where they cannot be read here. */
 export async function columnsOf(bundle) {
   if (bundle.isFolder || !TABLE.test(bundle.name)) return [];
   const text = await decoded(bundle.file.slice(0, BEGINNING));
   try {
-    const line = text.split(/\r?\n/, 1)[0];
-    const names = /\.(jsonl|ndjson)$/i.test(bundle.name) ? Object.keys(JSON.parse(line)) : header(text);
+    const names = JSON_ROWS.test(bundle.name) ? Object.keys(firstRow(text)) : header(text);
     return names.map((name) => name.trim()).filter(Boolean);
   } catch {
     return [];
@@ -38,6 +38,12 @@ async function decoded(blob) {
   if (mark) return new TextDecoder(mark).decode(bytes);
   const text = new TextDecoder("utf-8").decode(bytes, { stream: true }); // the last character may be cut
   return text.includes("\ufffd") ? new TextDecoder("windows-1252").decode(bytes) : text;
+}
+
+/** The first object of JSON lines, or of an array whose rows hold single values. */
+function firstRow(text) {
+  if (text.trimStart().startsWith("[")) return JSON.parse(text.slice(text.indexOf("{"), text.indexOf("}") + 1));
+  return JSON.parse(text.split(/\r?\n/, 1)[0]);
 }
 
 /** The first record of CSV (RFC 4180); without names where one of its values is a number. */

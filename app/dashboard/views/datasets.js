@@ -49,7 +49,7 @@ export async function view(place, { query }, signal) {
 /** Where files are dropped or chosen; `take` gets a promise of the bundle. */
 function dropZone(take) {
   const picker = (properties) => h("input", { type: "file", hidden: true, tabindex: "-1", onchange: ({ target }) => target.files.length && take(chosen(target.files)), ...properties });
-  const file = picker({ accept: ".zip,.tar,.tgz,.gz,.bz2,.xz,.parquet,.npz,.csv,.tsv,.jsonl,.ndjson", "aria-label": "A file" });
+  const file = picker({ accept: ".zip,.tar,.tgz,.gz,.bz2,.xz,.parquet,.npz,.csv,.tsv,.json,.jsonl,.ndjson", "aria-label": "A file" });
   const folder = picker({ webkitdirectory: true, "aria-label": "A folder" });
   return h(
     "section",

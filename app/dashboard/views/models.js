@@ -14,7 +14,7 @@ export async function view(place, { query }, signal) {
   await styled(place, "found", "models");
   const list = modelList(signal);
   const sort = h("select", { id: "sort" }, SORTS.map(([value, label]) => h("option", { value, selected: query.get("sort") === value }, label)));
-  const dataset = h("input", { id: "dataset", type: "search", value: query.get("dataset") ?? "", placeholder: "all", list: "datasets", autocomplete: "off", maxlength: 64 });
+  const dataset = h("input", { id: "dataset", type: "search", value: query.get("dataset") ?? "", placeholder: "all", list: "datasets", autocomplete: "off", maxlength: 100 });
   const chosen = () => Object.fromEntries([["sort", sort.value], ["dataset", dataset.value.trim()]].filter(([, value]) => value && value !== "newest"));
   let typing;
   const changed = () => {

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from app.api.plain_words import explain, pointer
 from app.jobspec import JobSpec, Section
+from app.jobspec.import_options import ImageOptions
 
 
 def explained(spec: Any) -> list[dict[str, str]]:
@@ -60,6 +61,34 @@ def test_a_pointer_names_fields_of_the_body_and_never_types() -> None:
             value: Any = spec
             for name in error["pointer"].split("/")[1:]:
                 value = value[int(name)] if isinstance(value, list) else value[name]
+
+
+@pytest.mark.parametrize(
+    ("size", "where", "detail"),
+    [
+        (0, "/size", "must be at least 8"),
+        ("x", "/size", "must be a whole number or a list"),
+        (8.5, "/size", "must be a whole number or a list"),
+        ([8, 0], "/size/1", "must be at least 8"),
+        ([8, 8, 8], "/size", "must have at most 2 items, not 3"),
+    ],
+)
+def test_a_value_of_several_types_has_one_error_at_its_field(
+    size: Any, where: str, detail: str
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        ImageOptions(size=size)
+    errors = [{**error, "loc": ("body", *error["loc"])} for error in refusal.value.errors()]
+    assert explain(errors, ImageOptions) == [{"pointer": where, "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    ("weights", "detail"),
+    [(1, "must be 'balanced' or a list"), ([1.0, "a"], "must be a number")],
+)
+def test_a_union_of_a_job_says_what_it_takes(weights: Any, detail: str) -> None:
+    (error,) = explained({"training": {"loss": {"class_weights": weights}}})
+    assert error["detail"] == detail
 
 
 def test_numbers_are_written_as_people_write_them() -> None:

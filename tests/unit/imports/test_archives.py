@@ -183,6 +183,13 @@ def test_control_characters_do_not_reach_names(tmp_path: Path) -> None:
     assert [each["name"] for each in done.report["classes"]] == ["a�b", "c�[31m"]
 
 
+def test_classes_that_differ_in_control_characters_alone_are_refused(tmp_path: Path) -> None:
+    files = of_classes("a\x01b", "a\x02b", "c")
+    refusal = refused(zipped(tmp_path / "a.zip", files), tmp_path / "ds")
+    assert refusal.code == "wrong_label"
+    assert "'a\\x01b' and 'a\\x02b'" in refusal.message
+
+
 def test_a_nul_in_a_name_is_refused(tmp_path: Path) -> None:
     source = zipped(tmp_path / "a.zip", PETS)
     source.write_bytes(source.read_bytes().replace(b"cat/1.png", b"cat/\0.png"))
@@ -203,6 +210,29 @@ def test_a_damaged_entry_is_left_out_by_name(tmp_path: Path) -> None:
     (left_out,) = report["left_out"]["files"]
     assert left_out["name"] == "cat/3.png"
     assert "CRC" in left_out["reason"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["data/train-00000-of-00001.parquet"],
+        ["README.md", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"],
+        ["a.parquet", "b.PARQUET"],
+        ["train/a.parquet", "test/b.parquet"],
+    ],
+)
+def test_packed_parquet_files_are_named_with_what_to_send(tmp_path: Path, names: list[str]) -> None:
+    source = zipped(tmp_path / "a.zip", dict.fromkeys(names, b"PAR1" + bytes(20) + b"PAR1"))
+    refusal = refused(source, tmp_path / "ds", label="breed")
+    assert refusal.code == "unknown_format"
+    assert next(name for name in names if name != "README.md") in refusal.message
+    assert "one Parquet file itself" in refusal.advice
+
+
+def test_parquet_beside_pictures_is_left_out(tmp_path: Path) -> None:
+    files = of_classes("cats", "dogs") | {"cats/a.parquet": b"PAR1"}
+    report = here(zipped(tmp_path / "a.zip", files), tmp_path / "ds").report
+    assert [each["name"] for each in report["left_out"]["files"]] == ["cats/a.parquet"]
 
 
 def test_archives_in_an_archive_are_no_pictures(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_pickle_in_an_npz_is_not_loaded(tmp_path: Path) -> None:
             return os.system, (f"touch {tmp_path}/evil",)
 
     np.savez(tmp_path / "a.npz", images=np.array([Evil()]), labels=np.array(["x"]))
-    assert imported(tmp_path / "a.npz", tmp_path / "ds").refusal == "damaged_file"
+    assert imported(tmp_path / "a.npz", tmp_path / "ds").refusal == "unfit_arrays"
     assert not (tmp_path / "evil").exists()
 
 

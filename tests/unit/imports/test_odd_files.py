@@ -1,6 +1,7 @@
 """Pictures, arrays and Parquet of unusual forms: read as they are meant, or refused in words."""
 
 import io
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def test_forms_of_npz_that_mean_the_same(tmp_path: Path, form: str) -> None:
         ({"images": np.uint8(1)}, "unfit_arrays"),
         ({"labels": np.eye(2)[np.arange(20) % 2]}, "unfit_arrays"),
         ({"labels": np.arange(20) / 3}, "unfit_arrays"),
-        ({"labels": np.array(["a", 1, None, b""] * 5, object)}, "damaged_file"),
+        ({"labels": np.array(["a", 1, None, b""] * 5, object)}, "unfit_arrays"),
     ],
     ids=["fractions", "flat", "two channels", "few", "none", "single", "one-hot", "real", "object"],
 )
@@ -168,6 +169,33 @@ def test_arrays_that_do_not_fit_are_refused(
 ) -> None:
     np.savez(tmp_path / "a.npz", **arrays(**others))
     assert refused(tmp_path / "a.npz", tmp_path / "ds").code == code
+
+
+@pytest.mark.parametrize(
+    ("others", "advice"),
+    [
+        ({"images": IMAGES / 255}, r"by \(x \* 255\)\.astype\('uint8'\)\.$"),
+        ({"images": IMAGES // 128 == 1}, r"by \(x \* 255\)\.astype\('uint8'\)\.$"),
+        ({"images": IMAGES.astype(np.int64)}, r"whole numbers.*save x\.astype\('uint8'\)\.$"),
+        ({"images": IMAGES.astype(np.float32)}, r"whole numbers.*save x\.astype\('uint8'\)\.$"),
+        ({"images": IMAGES * 0.5}, r"save x\.round\(\)\.astype\('uint8'\)\.$"),
+        ({"images": IMAGES.astype(int) - 128}, r"run from -128 to 127: bring them to 0 to 255"),
+        ({"images": IMAGES * np.float32("nan")}, r"run from nan"),
+        ({"images": IMAGES.astype(complex)}, r"whole numbers or texts\.$"),
+        ({"images": IMAGES[..., :2]}, r"whole numbers or texts\.$"),
+        ({"images": IMAGES.astype(object)}, r"np\.stack\(x\)\.astype\('uint8'\)"),
+        ({"labels": np.array(["a", None] * 10, object)}, r"y\.astype\(str\)"),
+    ],
+)
+def test_the_advice_for_an_array_follows_from_its_values(
+    tmp_path: Path, others: dict[str, Any], advice: str
+) -> None:
+    np.savez(tmp_path / "a.npz", **arrays(**others))
+    refusal = refused(tmp_path / "a.npz", tmp_path / "ds")
+    assert refusal.code == "unfit_arrays"
+    assert re.search(advice, refusal.advice), refusal.advice
+    if next(iter(others.values())).dtype == object:
+        assert f"{next(iter(others))}.npy holds Python objects (dtype object)" in refusal.message
 
 
 def test_an_npz_of_other_arrays_says_what_it_holds(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from worker.imports.refusals import Refusal
     [
         (b"", {}, "empty_file", "no rows"),
         (b"a,b,class\n", {}, "no_rows", "no row"),
-        (b"PK\3\4" + b"x" * 100, {}, "unknown_format", "CSV, Parquet or JSON lines"),
+        (b"PK\3\4" + b"x" * 100, {}, "unknown_format", "CSV, Parquet or JSON"),
         (b"PAR1" + b"x" * 100, {}, "damaged_file", "Parquet"),
         (b"\0" * 1000, {}, "unknown_format", "CSV"),
         (b"a,b,c\n1,2,3\n" * 20, {}, "no_target", "a, b, c"),
@@ -43,6 +43,7 @@ from worker.imports.refusals import Refusal
         (b"a,class\n1,x\n2,y\n", {}, "too_few_examples", "2 rows"),
         (b"a,class\n" + b"1,x\n2,x\n" * 9, {}, "too_few_classes", "All rows"),
         (b"a,class\n" + b"1,x\n1,y\n" * 9, {}, "no_columns", "one value only"),
+        (b"a,class\n" + b"1,x\x01\n2,x\x02\n" * 9, {}, "wrong_label", "control characters alone"),
         (
             b"a,class\n" + b"".join(b"%d,%d.5\n" % (n % 3, n) for n in range(40)),
             {},
@@ -52,6 +53,16 @@ from worker.imports.refusals import Refusal
         (b"a,class\n1,x\n" + b"no\n" * 30, {}, "unreadable", "30 of"),
         (b",".join(b"c%d" % n for n in range(1001)), {}, "too_many_columns", "1001 columns"),
         (b'{"a": 1}\n{"a": 2}\n', {}, "no_target", "a"),
+        (b'{"a": {"0": 1}, "b": {"0": 2}}', {}, "no_columns", "lists or objects: 'a', 'b'"),
+        (json.dumps({n: {"a": 1} for n in range(2000)}).encode(), {}, "no_columns", "'0', '1'"),
+        (b"{\n}\n", {}, "unreadable", "line 1: it is no JSON"),
+        (b"[[1, 2], [3, 4]]", {}, "unreadable", "row 1: it is no JSON object"),
+        (b"[]", {}, "no_rows", "no rows"),
+        (b'[{"a": 1}, {"a": 2}', {}, "damaged_file", "behind row 2: the end is where ',' is"),
+        (b'[{"a": 1}, {"a": 2, }]', {}, "damaged_file", "behind row 2"),
+        (b'[{"a": 1}] {', {}, "damaged_file", "behind row 1: '{' is where the end is"),
+        (b"[" * 100_000, {}, "damaged_file", "row 1"),
+        (b'[{"a": "\xff"}]', {}, "damaged_file", "utf-8"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -1,7 +1,9 @@
 """Tables: what a column is taken for, and the same rows give the same arrays in every file."""
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tests.unit.imports.rows import (
     loaded,
     people,
 )
+from worker.imports.rows import json_rows
 
 TYPES = ["BIGINT", "VARCHAR", "BOOLEAN", "DATE", "DOUBLE", "VARCHAR"]
 
@@ -140,6 +143,32 @@ def test_what_cannot_be_read_is_left_out_and_listed(tmp_path: Path) -> None:
     assert report["rows"] == 28
     assert [each["name"] for each in report["left_out"]["files"]] == ["line 6", "line 10"]
     assert "Expected Number of Columns: 6" in report["left_out"]["files"][0]["reason"]
+
+
+@pytest.mark.parametrize("form", [{}, {"indent": 2}, {"ensure_ascii": False}])
+def test_an_array_of_objects_is_read_as_json_lines_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(json_rows, "BLOCK", 7)  # rows and numbers are cut everywhere
+    lines = as_json_lines(tmp_path / "a.jsonl", people())
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    rows[3]["job"] = rows[5]["job"] = "näherin, \U0001f9f5 [{"
+    lines.write_text("\n".join(json.dumps(row) for row in rows))
+    array = tmp_path / "a.json"
+    array.write_text("\ufeff \n" + json.dumps(rows, **form) + "\n")
+    first, second = (imported(each, tmp_path / f"ds{each.suffix}") for each in (lines, array))
+    assert second.facts == first.facts
+    assert second.report["format"] == "JSON"
+
+
+def test_what_is_no_object_of_an_array_is_left_out(tmp_path: Path) -> None:
+    lines = as_json_lines(tmp_path / "a.jsonl", people(30)).read_text().splitlines()
+    array = tmp_path / "a.json"
+    array.write_text(f"[{','.join([*lines, '12', '[1]', 'null'])}]")
+    report = imported(array, tmp_path / "ds").report
+    names = [each["name"] for each in report["left_out"]["files"]]
+    assert names == ["row 31", "row 32", "row 33"]
+    assert report["rows"] == 30
 
 
 def test_json_lines_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:

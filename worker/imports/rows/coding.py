@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.imports.examples import LeftOut
-from worker.imports.names import class_name
+from worker.imports.names import ClassNames
 from worker.imports.preparing import Found
 from worker.imports.rows.choosing import Choice, Picked, number
 from worker.imports.rows.files import LISTED, Table
@@ -40,7 +40,7 @@ def code(table: Table, choice: Choice, scratch: Path, told: Teller) -> Coded:
     same rows give the same numbers in whatever file they come.
 
     Raises:
-        Refusal: a class's name is too long, or a part is not one.
+        Refusal: a class's name cannot be one, or a part is not one.
     """
     dictionaries = [_dictionary(table, each) for each in choice.picked]
     columns = [f"{_number_of(each)} AS v{each.at}" for each in choice.picked]
@@ -49,6 +49,7 @@ def code(table: Table, choice: Choice, scratch: Path, told: Teller) -> Coded:
     path = scratch / "values"
     found: list[Found] = []
     left_out: list[LeftOut] = []
+    classes = ClassNames()
     without = 0
     with path.open("wb") as file:
         for start in range(0, table.rows, BLOCK):
@@ -67,7 +68,7 @@ def code(table: Table, choice: Choice, scratch: Path, told: Teller) -> Coded:
                 part = part_named(split or "", "The table")
                 digest = sha256(row.tobytes()).digest()
                 found.append(
-                    Found(len(found), name, class_name(label), part, group, digest, look=0)
+                    Found(len(found), name, classes.of(label), part, group, digest, look=0)
                 )
                 file.write(row.data)
     shape = (len(found), len(columns))

@@ -1,16 +1,14 @@
 """From an uploaded table to rows of texts in DuckDB, in the order of the file.
 
-CSV is brought to UTF-8 first, and JSON lines to CSV: DuckDB reads both in pieces and says which
-lines it cannot read. Everything is text at first: a formula of a spreadsheet is a text like any
-other, and a column means the same in all three kinds of file.
+CSV is brought to UTF-8 first, and JSON to CSV: DuckDB reads both in pieces and says which lines it
+cannot read. Everything is text at first: a formula of a spreadsheet is a text like any other, and a
+column means the same in all kinds of files.
 """
 
 import codecs
 import csv
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 
@@ -21,6 +19,7 @@ from worker.imports import database
 from worker.imports.database import identifier, refusing
 from worker.imports.examples import LeftOut
 from worker.imports.refusals import Refusal
+from worker.imports.rows import json_rows
 
 MAX_ROWS, MAX_COLUMNS = 1_000_000, 1000
 LISTED = 1000
@@ -63,9 +62,9 @@ def read(path: Path, options: TableOptions, scratch: Path, memory_mb: int | None
     if head[:4] == b"PAR1":
         table = _parquet(path, scratch, memory_mb)
     elif head[:2] == b"PK" or b"\0\0\0" in head:
-        raise Refusal("unknown_format", "The file is no CSV, Parquet or JSON lines.", SAVE_IT_AGAIN)
-    elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        table = _json_lines(path, scratch, memory_mb)
+        raise Refusal("unknown_format", "The file is no CSV, Parquet or JSON.", SAVE_IT_AGAIN)
+    elif (text := head.lstrip(b"\xef\xbb\xbf \t\r\n"))[:1] == b"{" or json_rows.is_array(text):
+        table = _json(path, scratch, memory_mb, is_array=text[:1] == b"[")
     else:
         table = _csv(path, head, options, scratch, memory_mb)
     if table.rows > MAX_ROWS:
@@ -163,47 +162,34 @@ def _delimited(
     return Table(connection, names, rows, lines[:LISTED], len(lines), kind, [])
 
 
-def _json_lines(path: Path, scratch: Path, memory_mb: int | None) -> Table:
+def _json(path: Path, scratch: Path, memory_mb: int | None, *, is_array: bool) -> Table:
     """Twice through the file: for the names of all columns, and for the values."""
+    read = json_rows.of_array if is_array else json_rows.of_lines
     names: dict[str, None] = {}
     nested: set[str] = set()
     wrong: list[LeftOut] = []
-    for number, row in _objects(path):
+    for place, row in read(path):
         if isinstance(row, LeftOut):
             wrong.append(row)
             continue
         names |= dict.fromkeys(row)
         nested |= {name for name, value in row.items() if isinstance(value, list | dict)}
-        if len(names) > MAX_COLUMNS:
-            raise _too_many_columns(len(names), number)
+        if len(names) > MAX_COLUMNS and len(nested) < len(row):
+            raise _too_many_columns(len(names), place)
     kept = [name for name in names if name not in nested]
+    if not kept:
+        raise json_rows.without_columns(list(names), wrong)
     csv_path = scratch / "table.csv"
     with csv_path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for _, row in _objects(path):
+        for _, row in read(path):
             if not isinstance(row, LeftOut):
                 writer.writerow([_cell(row.get(name)) for name in kept])
+    kind = "JSON" if is_array else "JSON lines"
     table = _delimited(
-        csv_path, ",", kept, header=False, kind="JSON lines", memory_mb=memory_mb, left_out=wrong
+        csv_path, ",", kept, header=False, kind=kind, memory_mb=memory_mb, left_out=wrong
     )
     return table._replace(nested=sorted(nested))
-
-
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | LeftOut]]:
-    """The object of each line, and the number of the line."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError) as error:
-                yield number, LeftOut(f"line {number}", f"it is no JSON: {str(error)[:120]}")
-                continue
-            if isinstance(row, dict):
-                yield number, row
-            else:
-                yield number, LeftOut(f"line {number}", "it is no JSON object")
 
 
 def _cell(value: object) -> str:
@@ -272,12 +258,12 @@ def _unique(names: list[str]) -> list[str]:
 
 def _check_columns(count: int) -> None:
     if count > MAX_COLUMNS:
-        raise _too_many_columns(count, 1)
+        raise _too_many_columns(count, "line 1")
 
 
-def _too_many_columns(count: int, line: int) -> Refusal:
+def _too_many_columns(count: int, place: str) -> Refusal:
     return Refusal(
         "too_many_columns",
-        f"The table has {count} columns by line {line}; {MAX_COLUMNS} are the most.",
+        f"The table has {count} columns by {place}; {MAX_COLUMNS} are the most.",
         "Send fewer columns, and check the delimiter.",
     )
