@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from app.answers.jobs import Preset
 from app.answers.pages import Page
+from app.api.cursors import cursor, sort_key
+from app.api.parameters import After, PageSize
 from app.api.routes import Route, needs
 from app.jobspec import JobSpec
 from app.jobspec.presets import PRESETS
@@ -16,17 +18,20 @@ router = APIRouter(prefix="/presets", tags=["jobs"], route_class=Route)
 
 @router.get("", summary="List recipes to start from")
 @needs(Scope.READ)
-def list_presets() -> Page[Preset]:
+def list_presets(limit: PageSize = 100, after: After = None) -> Page[Preset]:
     """Each recipe, as `POST /jobs {"preset": "mnist-fast"}` would run it."""
+    names = list(PRESETS)
+    (start,) = sort_key(after, lambda name: names.index(name) + 1) or (0,)
+    stop = start + limit
     data = [
         Preset(
             name=name,
-            about=preset.about,
+            about=PRESETS[name].about,
             spec=JobSpec.model_validate({"preset": name}).model_dump(mode="json"),
         )
-        for name, preset in PRESETS.items()
+        for name in names[start:stop]
     ]
-    return Page(data=data, next=None)
+    return Page(data=data, next=cursor(names[stop - 1]) if stop < len(names) else None)
 
 
 @router.get("/schema", summary="The schema of a specification")

@@ -184,6 +184,20 @@ def test_a_stopped_upload_goes_on_after_the_page_was_loaded_anew(
     assert client._http.get("/datasets/stopped/content").content == content
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.jsonl", '{"age": 1, "kind": "a"}\n{"age": 2, "kind": "b"}\n'),
+        ("rows.json", ' [{"age": 1, "kind": "a"}, {"age": 2, "kind": "b"}]'),
+        ("rows.json", '[\n  {\n    "age": 1,\n    "kind": "a"\n  }\n]\n'),
+    ],
+)
+def test_the_columns_of_json_are_offered_as_the_target(data: Page, name: str, content: str) -> None:
+    choose(data, name, content.encode())
+    options = data.get_by_label("Target column").locator("option")
+    expect(options).to_have_text(["Choose the column…", "age", "kind"])
+
+
 def test_a_table_asks_for_its_target(data: Page, client: Client) -> None:
     chance = np.random.default_rng(4)
     ages = chance.integers(9, 90, 200)

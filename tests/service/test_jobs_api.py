@@ -220,6 +220,17 @@ def test_pages_hold_every_job_once_newest_first(api: Api) -> None:
         assert [job["id"] for page in found for job in page] == made[::-1]
 
 
+def test_presets_are_paged_like_every_list(api: Api) -> None:
+    every = api.http.get("/presets").json()["data"]
+    found = pages(api, "/presets", limit=2)
+    assert [preset for page in found for preset in page] == every
+    assert [len(page) for page in found[:-1]] == [2] * (len(found) - 1)
+    last = {"after": every[-1]["name"]}
+    assert api.http.get("/presets", params=last).json() == {"data": [], "next": None}
+    answer = api.http.get("/presets", params={"after": "nothing"})
+    assert problem_of(answer, 422, "invalid_request")["errors"][0]["parameter"] == "after"
+
+
 def test_jobs_are_filtered_by_state_and_by_every_label(api: Api) -> None:
     both = api.submit({"labels": {"team": "vision", "a.b'[0]": "x=1:2"}})
     one = api.submit({"labels": {"team": "vision"}})

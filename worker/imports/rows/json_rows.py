@@ -141,8 +141,11 @@ class _Text:
                 if len(self._piece) - self._at > LONGEST_ROW or not self._read():
                     raise
                 continue
-            if end < len(self._piece) or not self._read():  # a number may go on
+            if end < len(self._piece):
                 self._at = end
+                return value
+            if not self._read():  # a number at the end of the piece may go on
+                self._at = len(self._piece)
                 return value
 
     def _read(self) -> bool:
