@@ -1,5 +1,7 @@
 """Uploaded files: written where the last part ended, kept once, gone when they are deleted."""
 
+import errno
+import os
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +11,8 @@ import pytest
 from app.api.uploads import _finish as finish
 from app.store import backup, datasets
 from app.store.database import Database
-from app.store.errors import UploadBusy, UploadMisplaced
+from app.store.disk import FolderUnwritable
+from app.store.errors import StorageFull, StoreError, UploadBusy, UploadMisplaced
 from app.store.object_folder import ObjectFolder
 from app.store.uploads import Uploads
 
@@ -77,6 +80,44 @@ def test_two_requests_do_not_write_one_file(uploads: Uploads) -> None:
     ):
         file.write(b"never")
     write(uploads, "ds_1", 0, b"now it is free")
+
+
+@pytest.mark.parametrize("refused", ["mkdir", "open", "hardlink_to"])
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EDQUOT, StorageFull),
+        (errno.EROFS, FolderUnwritable),
+        (errno.EACCES, FolderUnwritable),
+    ],
+)
+def test_a_disk_that_takes_no_file_is_told_whatever_it_refuses(
+    objects: ObjectFolder,
+    uploads: Uploads,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    refused: str,
+    number: int,
+    told: type[StoreError],
+) -> None:
+    """A disk without inodes has room for bytes, and none for a file or a folder."""
+    if refused == "hardlink_to":
+        write(uploads, "ds_1", 0, b"hello")
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, refused, refuse)
+    with pytest.raises(told) as caught:
+        if refused == "hardlink_to":
+            objects.put(uploads.path("ds_1"), uploads.digest("ds_1"))
+        else:
+            write(uploads, "ds_1", 0, b"hello")
+    if told is FolderUnwritable:
+        place = "objects/sha256" if refused == "hardlink_to" else "objects/uploads"
+        words = f"TRAIND_HOME/{place} cannot be written to ({os.strerror(number)}): make it"
+        assert str(caught.value).startswith(words)
 
 
 def test_the_same_bytes_are_stored_once(
