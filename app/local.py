@@ -3,6 +3,7 @@
 `traind serve`, the demo, the service tests and the benchmarks all run it through here.
 """
 
+import logging
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from typing import IO
 
 from app import address, lifeline
 from app.settings import Settings
+
+log = logging.getLogger("traind.service")
 
 STOP_SECONDS = 20.0
 """How long a process may take to stop: a run is given ten to reach its step boundary."""
@@ -66,7 +69,7 @@ class Service:
         lifeline.stop(self.processes.values(), STOP_SECONDS)
 
     def keep_up(self) -> None:
-        """Starts again what has died.
+        """Starts again what has died, and says so: its own output ends without a word.
 
         Raises:
             StartError: it had only just been started.
@@ -78,6 +81,8 @@ class Service:
             if time.monotonic() - self._started_at[name] < STEADY_SECONDS:
                 module = _module(name)
                 raise StartError(f"`python -m {module}` ended with code {code}; {self._told}.")
+            what = "the API" if name == "app" else name
+            log.error("%s ended with exit code %d; it is started again", what, code)
             self.start(name)
 
     @property

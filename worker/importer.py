@@ -21,7 +21,16 @@ from app.store.imports import ImportLease
 from app.store.object_folder import ObjectFolder
 from worker import memory
 from worker.import_process import ImportProcess
-from worker.imports.messages import COMMAND, Base, Delayed, Import, Imported, Refused, Stored
+from worker.imports.messages import (
+    COMMAND,
+    Base,
+    Delayed,
+    Hindered,
+    Import,
+    Imported,
+    Refused,
+    Stored,
+)
 
 log = logging.getLogger("traind.worker")
 
@@ -139,6 +148,9 @@ class Importer:
                 imports.put_back(connection, lease)
                 self._rests_until = time.monotonic() + REST_SECONDS
                 log.error("the import of %s waits: %s", lease.dataset_id, message)
+            case Hindered(how=hindrance, advice=advice):
+                log.error("the import of %s failed: %s", lease.dataset_id, hindrance)
+                imports.lose(connection, lease, hindrance, advice)
             case None if stopping:
                 imports.put_back(connection, lease)
             case None if (how := process.death(self._settings.no_progress_seconds)) is not None:

@@ -9,12 +9,18 @@ the namespace of its processes, which is a container's own.
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIX = ".lock"
+from app.store.disk import writing
+
+SUFFIX, UNFINISHED = ".lock", ".new"
+STALE_SECONDS = 3600.0
+"""A file gets its name within milliseconds of its start; one that is unfinished after an hour was
+left by a worker that was killed, or that found the disk full."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +46,50 @@ class LockFile:
     """This worker's own, held until it is closed or the process ends."""
 
     def __init__(self, home: Path, worker_id: str) -> None:
-        """Makes the file, and holds its lock before it has its name.
+        """Makes the file, and holds its lock before it has its name. A failure leaves nothing.
 
         Raises:
-            OSError: the home cannot be written to.
+            StorageFull: the disk has no room.
+            FolderUnwritable: the folder may not be written to.
         """
         folder = _folder(home)
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{worker_id}{SUFFIX}"
-        unfinished = folder / f"{worker_id}.new"
-        self._file = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        with suppress(OSError):  # no locks on this file system: then its leases have to expire
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        place = Place.here()
-        os.write(self._file, f"{place.boot}\n{place.processes}\n".encode())
-        unfinished.rename(self._path)
+        unfinished = folder / f"{worker_id}{UNFINISHED}"
+        with writing(folder.name):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                _hold(self._file)
+                unfinished.rename(self._path)
+            except BaseException:
+                with suppress(OSError):
+                    unfinished.unlink()
+                os.close(self._file)
+                raise
 
     def close(self) -> None:
         """Removes the file: its worker has ended as planned."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
         os.close(self._file)
+
+
+def _hold(file: int) -> None:
+    """Locks a new lock file, and says in it where this process runs."""
+    with suppress(OSError):  # no locks on this file system: then its leases have to expire
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    place = Place.here()
+    rest = f"{place.boot}\n{place.processes}\n".encode()
+    while rest:  # a disk with little room takes a part, and refuses the next
+        rest = rest[os.write(file, rest) :]
+
+
+def remove_unfinished(home: Path) -> None:
+    """Removes the lock files that were never finished."""
+    for path in _folder(home).glob(f"*{UNFINISHED}"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - STALE_SECONDS:
+                path.unlink()
 
 
 @dataclass(frozen=True)

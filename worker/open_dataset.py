@@ -17,9 +17,11 @@ import msgspec
 from app import jobspec, lifeline
 from worker import datasets
 from worker.datasets import DatasetUnavailable
+from worker.disk_faults import advice
 from worker.imports.messages import (
     COMMAND,
     Delayed,
+    Hindered,
     Import,
     Refused,
     Stored,
@@ -29,7 +31,7 @@ from worker.imports.messages import (
 from worker.in_use import mark
 from worker.training.dataset import Dataset, NotDecoded, load
 
-ROOM = "The worker needs room for it on its disk."
+DIED = "Often the memory or the disk did not suffice; see the worker's log, then try the job again."
 LATER = "Try the job again once the object storage answers; on a worker, `traind doctor` asks it."
 
 
@@ -59,7 +61,11 @@ def open_dataset(
     source = order.own_dataset.source if order.own_dataset else None
     if not isinstance(source, Stored):  # nobody makes room among such arrays
         return _open(wanted, order, folder, heartbeat)
-    in_use = mark(folder)
+    try:
+        in_use = mark(folder)
+    except OSError as error:
+        message = f"{wanted.name} cannot be kept on this worker: {error}."
+        raise DatasetUnavailable(message, advice(error)) from error
     try:
         dataset = _open(wanted, order, folder, heartbeat)
     except BaseException:
@@ -92,7 +98,7 @@ def _decode_built_in(name: str, home: Path, source: str | None) -> None:
     try:
         datasets.decode(name, home, Path(source) if source else None)
     except OSError as error:
-        raise DatasetUnavailable(f"Decoding {name} failed: {error}.", ROOM) from error
+        raise DatasetUnavailable(f"Decoding {name} failed: {error}.", advice(error)) from error
 
 
 def _import_again(name: str, order: Place, heartbeat: Callable[[], None]) -> None:
@@ -107,14 +113,14 @@ def _import_again(name: str, order: Place, heartbeat: Callable[[], None]) -> Non
         told.seek(0)
         errors = told.read()
     if code:
-        raise DatasetUnavailable(f"Importing {name} again failed: {_last(errors, code)}.", ROOM)
+        raise DatasetUnavailable(f"Importing {name} again failed: {_last(errors, code)}.", DIED)
 
 
 def _imported(source: Import, errors: IO[bytes], heartbeat: Callable[[], None]) -> int:
     """Runs an import to its end; returns its exit code.
 
     Raises:
-        DatasetUnavailable: the file was refused.
+        DatasetUnavailable: the file was refused, or the machine is at fault.
     """
     pipe = subprocess.PIPE
     with lifeline.Process(COMMAND, stdin=pipe, stdout=pipe, stderr=errors) as importing:
@@ -137,6 +143,9 @@ def _hear(line: bytes, heartbeat: Callable[[], None]) -> None:
             raise DatasetUnavailable(said.message, said.advice)
         if isinstance(said, Delayed):
             raise DatasetUnavailable(said.message, LATER)
+        if isinstance(said, Hindered):
+            message = f"The arrays could not be made again on this worker: {said.how}."
+            raise DatasetUnavailable(message, said.advice)
         heartbeat()
 
 

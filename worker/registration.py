@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.store import workers
 from app.store.database import Connection, Database
 from app.store.workers import Drain, Offer
-from worker import memory, predecessors, processors
+from worker import lock_file, memory, predecessors, processors
 from worker.capacity import CPU, Capacity
 from worker.lock_file import LockFile
 
@@ -25,6 +25,8 @@ class Registration:
         self.id = f"wrk_{ULID()}"
         self.name = settings.worker_name or socket.gethostname()
         self.capacity: Capacity = CPU
+        self.has_entered = False
+        """Whether it may be registered: before, a predecessor's drain is not known."""
         self._settings = settings
         self._database = database
         self._lock: LockFile | None = None
@@ -33,12 +35,19 @@ class Registration:
     def enter(self) -> None:
         """Holds the lock file, and takes the place of workers of this home that have died.
 
+        Where it has failed it is called again, and goes on; once it has succeeded it does nothing.
+
         Raises:
-            OSError: the home cannot be written to.
-            DatabaseBusy, StorageFull, OperationalError: what the dead held waits for its leases.
+            StorageFull, FolderUnwritable: the lock file cannot be written.
+            DatabaseBusy, StorageFull, OperationalError: the dead cannot be written off.
         """
-        self._lock = LockFile(self._settings.home, self.id)
+        if self.has_entered:
+            return
+        if self._lock is None:
+            self._lock = LockFile(self._settings.home, self.id)
+            lock_file.remove_unfinished(self._settings.home)
         self._drain = predecessors.bury(self._database, self._settings.home)
+        self.has_entered = True
 
     def beat(self, connection: Connection) -> bool:
         """Says that the worker lives; the first time, and where it was forgotten, who it is.

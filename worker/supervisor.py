@@ -14,6 +14,7 @@ from app.codes import StopReason
 from app.settings import Settings
 from app.store import leases, outbox, queue, recovery, workers
 from app.store.database import REFUSALS, Database, News
+from app.store.disk import FolderUnwritable
 from app.store.errors import LeaseLost
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND
 from worker import follow_ups, relay
@@ -90,6 +91,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._wait()
+        self._attempt(self._registration.enter)
         self._attempt(self._heartbeat)
         for held in list(self._held):
             self._attempt(partial(self._relay, held), held.lease.job_id)
@@ -138,7 +140,7 @@ class Supervisor:
             return
         try:
             step()
-        except REFUSALS as error:
+        except (*REFUSALS, FolderUnwritable) as error:
             log.warning("%s: %s It is tried again.", name, str(error).partition("\n")[0])
         except Exception:
             log.exception("%s failed; it is tried again", name)
@@ -169,9 +171,10 @@ class Supervisor:
         """Renews the leases and takes back the jobs of workers that no longer renew theirs.
 
         What kept this worker from renewing, a full disk or a sleeping machine, may have kept the
-        others, too: after such a silence they get a lease's time to renew theirs.
+        others, too: after such a silence they get a lease's time to renew theirs. A worker that has
+        not entered is not registered, and so takes no job.
         """
-        if time.monotonic() < self._next_heartbeat:
+        if not self._registration.has_entered or time.monotonic() < self._next_heartbeat:
             return
         if time.time() - self._heartbeat_at > SILENCE_SECONDS:
             self._judges_at = time.monotonic() + LEASE / SECOND
@@ -261,7 +264,8 @@ class Supervisor:
         self._stamp = None if has_work else stamp  # this worker's own work may have made more
 
     def _import(self) -> None:
-        self._importer.turn(stopping=self._stop_at is not None or self._gives_back)
+        takes_none = self._gives_back or not self._registration.has_entered
+        self._importer.turn(stopping=takes_none or self._stop_at is not None)
 
     def _calibrate(self) -> None:
         """Has the machine measured while there is nothing to do; jobs come first."""

@@ -194,12 +194,14 @@ def delete(
     """
     with database.write() as connection:
         dataset = datasets.remove(connection, ref)
-    uploads.abandon(dataset.id)
+    # What cannot be removed now, a worker sweeps away later: the dataset is deleted all the same.
+    with suppress(OSError):
+        uploads.abandon(dataset.id)
     if dataset.content_sha256 is not None:
         with database.write() as connection:  # nobody names it anew meanwhile
             object_names.hold(connection, dataset.content_sha256)
             if not object_names.is_named(connection, dataset.content_sha256):
-                with suppress(ObjectsUnavailable):  # a worker sweeps it away later
+                with suppress(ObjectsUnavailable, OSError):
                     objects.discard(dataset.content_sha256)
 
 

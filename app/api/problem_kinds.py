@@ -15,6 +15,7 @@ from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.serving.batching import NotFinite, Overloaded
 from app.store.database import OperationalError
+from app.store.disk import FolderUnwritable
 from app.store.errors import (
     AliasKept,
     AliasNotFound,
@@ -132,6 +133,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     FileDamaged: Kind(500, "file_damaged", "A stored file is damaged"),
     ObjectMissing: Kind(500, "object_missing", "An uploaded file is missing"),
     BadDestinations: Kind(500, "webhooks_unreadable", "The operator's webhooks cannot be read"),
+    FolderUnwritable: Kind(500, "folder_unwritable", "A folder cannot be written to"),
     StorageFull: Kind(507, "storage_full", "The disk is full"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),

@@ -24,6 +24,7 @@ from app.api.state import TheDatabase, TheObjects, TheUploads
 from app.store import datasets, keys, object_names
 from app.store.conflicts import retried
 from app.store.database import Database
+from app.store.disk import FolderUnwritable
 from app.store.errors import (
     DatasetNotFound,
     DigestMismatch,
@@ -79,6 +80,7 @@ class Part(NamedTuple):
             QuotaExceeded,
             InvalidBody,
             ObjectsUnavailable,
+            FolderUnwritable,
         ),
     },
 )
@@ -186,7 +188,8 @@ def _finish(
         DigestMismatch: it has another digest; nothing of it is kept.
         QuotaExceeded: the key may store no more; nothing of it is kept.
         NotAwaited, DatasetNotFound: it was deleted, or came twice.
-        ObjectsUnavailable: the storage does not take it; what has arrived stays.
+        ObjectsUnavailable, StorageFull, FolderUnwritable: the storage does not take it; what has
+            arrived stays.
     """
     digest = uploads.digest(dataset.id)
     if wanted is not None and bytes.fromhex(digest) != wanted:

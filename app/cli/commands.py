@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ from app.cli import (
 )
 from app.cli.exit_codes import ERROR
 from app.cli.terminal import AsJson, console, print_error, print_json, printable
+
+if TYPE_CHECKING:
+    from app.store.backup import Lacking
 
 SERVICE, JOBS, MODELS, MORE = "The service", "Jobs", "Models", "Data and keys"
 EXIT_CODES = (
@@ -68,7 +71,8 @@ def backup(
 ) -> None:
     """Copy the database to a file, and the files of datasets to FILE.objects, while it runs.
 
-    `traind restore FILE` puts them in their places again.
+    `traind restore FILE` puts them in their places again. Files that are lost are told, and the
+    exit code is 1; the backup has all the others.
     """
     from app.settings import Settings
     from app.store import database
@@ -77,19 +81,36 @@ def backup(
 
     settings = Settings.from_environment()
     opened = database.connect(settings.database, create=False)
+    beside = file.absolute().with_name(f"{file.name}.objects")
     try:
         back_up(opened, file.absolute())
+        objects = open_objects(settings.object_storage)
+        copied = copy_objects(opened, objects, file, beside)
     finally:
         opened.close()
-    size = file.stat().st_size
-    beside = file.absolute().with_name(f"{file.name}.objects")
-    count = copy_objects(open_objects(settings.object_storage), file, beside)
+    size, lacking = file.stat().st_size, [each.digest for each in copied.lacking]
     if as_json:
-        print_json({"file": str(file), "bytes": size, "dataset_files": count})
-        return
-    console.print(f"{printable(str(file))}: {size / 1e6:.1f} MB, checked")
-    if count:
-        console.print(f"{printable(str(file))}.objects: {count} files of datasets")
+        facts = {"dataset_files": copied.files, "missing_files": lacking}
+        print_json({"file": str(file), "bytes": size, **facts})
+    else:
+        console.print(f"{printable(str(file))}: {size / 1e6:.1f} MB, checked")
+        if copied.files:
+            console.print(f"{printable(str(file))}.objects: {copied.files} files of datasets")
+    if lacking:
+        _print_lacking(copied.lacking, objects.address)
+        raise typer.Exit(ERROR)
+
+
+def _print_lacking(lacking: "list[Lacking]", address: str) -> None:
+    """What a backup has not, whose it is, and what to do."""
+    for each in lacking:
+        how = "damaged" if each.is_damaged else "missing"
+        whose = printable(", ".join(each.versions))
+        print_error(f"The file of {whose} is {how} in {address}: sha256 {each.digest}")
+    print_error(
+        f"{len(lacking)} files of datasets are not in the backup: put them back from an earlier "
+        "one, or send the same files again; then back up to another file."
+    )
 
 
 COMMANDS: dict[str, dict[str, tuple[Callable[..., None], str]]] = {

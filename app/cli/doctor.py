@@ -4,8 +4,7 @@ import platform
 import shutil
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
+from app.cli import data_checks
+from app.cli.checks import Check, Verdict
 from app.cli.exit_codes import ERROR
 from app.cli.terminal import AsJson, console, print_json, print_line, printable
 
@@ -24,34 +25,12 @@ LITTLE_ROOM = 2 * 10**9
 """Free bytes below which the disk is worth a warning: a few hundred checkpoints."""
 NO_ROOM = 200 * 10**6
 """Free bytes below which a job may fail for the disk."""
-FOLDERS = ("MNIST", "FashionMNIST", "KMNIST")
-"""Datasets that are looked for in TRAIND_DATASETS; each has a folder `raw` (torchvision)."""
 PARTS = {
     "fastapi": "the API cannot run here; install traind[api]",
     "onnxruntime": "the API cannot predict here; install traind[api]",
     "torch": "no worker can run here; install traind[worker]",
 }
 """What is missing without a package, and what to do."""
-
-
-class Verdict(StrEnum):
-    """How a check has ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    """It works, but not for long or not for everything."""
-    FAIL = "fail"
-    """Something does not work."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was looked at, what was found, and what to do where it is not well."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    advice: str = ""
 
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
@@ -79,9 +58,9 @@ def checks(settings: "Settings") -> Iterator[Check]:
     yield from _versions()
     yield _room(settings.home)
     yield from _database(settings)
-    yield _datasets(settings.datasets)
+    yield data_checks.built_in(settings.datasets)
     if settings.objects:
-        yield _objects(settings.objects)
+        yield data_checks.bucket(settings.objects)
     yield _webhooks(settings.webhooks)
     if settings.mlflow_uri:
         yield _mlflow(settings.mlflow_uri)
@@ -131,7 +110,7 @@ def _room(home: Path) -> Check:
 
 
 def _database(settings: "Settings") -> Iterator[Check]:
-    from app.store import database
+    from app.store import database, object_names
     from app.store.errors import DatabaseMissing, StoreError
 
     with warnings.catch_warnings():
@@ -151,6 +130,8 @@ def _database(settings: "Settings") -> Iterator[Check]:
             with opened.read() as connection:
                 yield _workers(connection)
                 yield _clock(connection)
+                named = object_names.versions(connection)
+            yield from data_checks.files(settings.object_storage, named)
     finally:
         opened.close()
 
@@ -201,31 +182,6 @@ def _clock(connection: "Connection") -> Check:
         told = f"this clock differs by {off:.0f} s from that of the database's server"
         return Check("clock", Verdict.FAIL, told, advice)
     return Check("clock", Verdict.OK, "agrees with the database")
-
-
-def _datasets(folder: Path | None) -> Check:
-    if folder is None:
-        told = "MNIST and its family are downloaded when a job first needs them"
-        return Check("datasets", Verdict.OK, told)
-    if not folder.is_dir():
-        told = f"TRAIND_DATASETS={folder} is no folder"
-        return Check("datasets", Verdict.FAIL, told, "name one that holds MNIST/raw, or unset it")
-    there = [name for name in FOLDERS if (folder / name / "raw").is_dir()]
-    if not there:
-        told = f"{folder} holds none of {', '.join(f'{name}/raw' for name in FOLDERS)}"
-        return Check("datasets", Verdict.WARN, told, "put one there, or let jobs download it")
-    return Check("datasets", Verdict.OK, f"{', '.join(there)} at {folder}")
-
-
-def _objects(address: str) -> Check:
-    from app.store.objects import ObjectsUnavailable, open_objects
-
-    try:
-        open_objects(address).check()
-    except ObjectsUnavailable as error:
-        told = str(error).removesuffix(".")
-        return Check("objects", Verdict.FAIL, told, "uploads and imports wait; docs/objects.md")
-    return Check("objects", Verdict.OK, f"{address} answers")
 
 
 def _webhooks(file: Path | None) -> Check:

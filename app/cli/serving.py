@@ -25,12 +25,13 @@ def serve(
     """Start the API and a worker, and stay up until Ctrl-C or SIGTERM."""
     if api_only and workers is not None:
         raise typer.BadParameter("--api-only starts none; leave --workers out")
-    from app import address
+    from app import address, logs
     from app.local import running
     from app.settings import Settings
 
     _end_with_parent_and_signals()
     settings = Settings.from_environment()
+    logs.configure()
     address.check_free(settings.host, settings.port)
     try:
         with running(settings, workers=0 if api_only else workers or 1) as service:

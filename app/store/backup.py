@@ -1,13 +1,14 @@
 """A copy of the database as it is at one moment, and of the uploaded files that it names."""
 
 import os
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from app.store import object_names
 from app.store.database import Database, pysqlite
 from app.store.errors import StoreError
 from app.store.object_folder import ObjectFolder
-from app.store.objects import Objects, fetch
+from app.store.objects import ObjectDamaged, Objects, fetch
 
 
 class BackupRefused(StoreError):
@@ -56,15 +57,35 @@ def back_up(database: Database, to: Path) -> None:
     sync(to.parent)
 
 
-def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
-    """Copies the files that a copy of the database names; returns how many it names.
+@dataclass(frozen=True)
+class Lacking:
+    """A file that is in no backup, for it is not whole where it should be."""
+
+    digest: str
+    versions: list[str]
+    """The datasets that need it, as name@version."""
+    is_damaged: bool
+    """Whether it is there with other bytes."""
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a backup has of the files of datasets."""
+
+    files: int
+    """How many lie in it, whenever they were copied."""
+    lacking: list[Lacking]
+
+
+def copy_objects(database: Database, objects: Objects, copy: Path, to: Path) -> Copied:
+    """Copies the files that a copy of the database names; one that is lost holds up no other.
 
     The folder `to` is what TRAIND_HOME/objects must be beside that copy. A file is named by its
     digest and never changes: what lies there from an earlier backup is not copied again. A file
-    whose dataset was deleted since the copy was made is left out.
+    whose dataset was deleted since the copy was made is left out, and is not lacking: `database`
+    names it no more.
 
     Raises:
-        ObjectDamaged: a file is not what was uploaded.
         ObjectsUnavailable: the storage does not answer. What was copied stays for the next time.
     """
     opened = pysqlite.connect(copy, isolation_level=None)
@@ -74,13 +95,27 @@ def copy_objects(objects: Objects, copy: Path, to: Path) -> int:
     finally:
         opened.close()
     copies = ObjectFolder(to)
+    missed: dict[str, bool] = {}
     for digest in digests:
         target = copies.path(digest)
-        if not target.exists():
-            with suppress(FileNotFoundError):
-                fetch(objects, digest, target)
-                sync(target.parent)
-    return len(digests)
+        if target.exists():
+            continue
+        try:
+            fetch(objects, digest, target)
+        except (FileNotFoundError, ObjectDamaged) as error:
+            missed[digest] = isinstance(error, ObjectDamaged)
+        else:
+            sync(target.parent)
+    if not missed:
+        return Copied(len(digests), [])
+    with database.read() as connection:
+        versions = object_names.versions(connection)
+    lacking = [
+        Lacking(digest, versions[digest], is_damaged)
+        for digest, is_damaged in missed.items()
+        if digest in versions
+    ]
+    return Copied(len(digests) - len(missed), lacking)
 
 
 def sync(path: Path) -> None:

@@ -223,8 +223,7 @@ def connect(
         engine.dispose()
         if alone and "locked" in str(error.orig):
             raise DatabaseInUse(dialect.shown(url)) from error
-        reason = str(error.orig).strip().partition("\n")[0]
-        raise DatabaseUnavailable(dialect.shown(url), reason) from error
+        raise DatabaseUnavailable(dialect.shown(url), dialect.reason(url, error)) from error
     if is_empty and not create:
         engine.dispose()
         raise DatabaseMissing(dialect.shown(url))

@@ -19,6 +19,9 @@ from app.store.errors import LeaseLost
 from app.store.leases import CLOCK_TOLERANCE, LEASE, MAX_LOST_ATTEMPTS
 from app.store.tables import dataset_reports, datasets
 
+UNKNOWN = "Often the memory or the disk did not suffice; see the worker's log."
+"""Advice where nothing is known but that the process has died."""
+
 
 @dataclass(frozen=True)
 class ImportLease:
@@ -110,8 +113,10 @@ def put_back(connection: Connection, lease: ImportLease) -> None:
     _released(connection, lease, DatasetStatus.QUEUED)
 
 
-def lose(connection: Connection, lease: ImportLease, how: str) -> None:
+def lose(connection: Connection, lease: ImportLease, how: str, advice: str = UNKNOWN) -> None:
     """Ends an import whose process or worker died: it is tried again, three times in all.
+
+    `advice` is what can be done about it, in whole sentences.
 
     Raises:
         LeaseLost: the version was deleted, or another worker imports it.
@@ -125,8 +130,7 @@ def lose(connection: Connection, lease: ImportLease, how: str) -> None:
     values["refusal"] = {
         "code": "import_lost",
         "message": f"The import died {count} times; the last time {how}.",
-        "advice": "Often the memory or the disk did not suffice; see the worker's log, then "
-        f"POST /datasets/{lease.dataset_id}/retry.",
+        "advice": f"{advice} Then POST /datasets/{lease.dataset_id}/retry.",
     }
     _released(connection, lease, DatasetStatus.REFUSED, **values)
 

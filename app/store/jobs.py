@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from app.codes import Status
-from app.store import announcements, dataset_use, diagnoses, events, keys, lanes
+from app.store import announcements, dataset_use, diagnoses, events, keys, lanes, outbox
 from app.store.database import now
 from app.store.dataset_refs import trained_on
 from app.store.errors import IllegalMove, JobNotFound
@@ -226,6 +226,7 @@ def request_cancel(connection: Connection, job_id: str, request_id: str | None =
     if job.status is Status.RUNNING:
         wish = {"cancel_requested": True, "pause_requested": False}
         return _change(connection, job, request_id, "cancelling", **wish)
+    outbox.add_autopilot(connection, job.id, job.spec, cancelled=True)
     at = now(connection)
     return _change(connection, job, request_id, "cancelled", status=Status.CANCELLED, ended_at=at)
 

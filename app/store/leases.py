@@ -15,7 +15,6 @@ from app.store import announcements, checkpoints, diagnoses, events, metrics, ou
 from app.store.database import now
 from app.store.errors import IllegalMove, LeaseLost
 from app.store.events import NewEvent
-from app.store.outbox import Work
 from app.store.outcomes import Died, Failed, Outcome, Stopped, Succeeded
 from app.store.reported import Reported
 from app.store.states import MOVES
@@ -157,9 +156,7 @@ def release(connection: Connection, lease: Lease, outcome: Outcome) -> Status:
     }
     if to.status in ENDED:
         values["ended_at"] = now(connection)
-        if job.spec.get("autopilot"):
-            data = {"cancelled": job.cancel_requested}
-            outbox.add(connection, Work.AUTOPILOT, job.id, data)
+        outbox.add_autopilot(connection, job.id, job.spec, cancelled=job.cancel_requested)
     _fenced(connection, lease, values)
     if to.status is Status.SUCCEEDED:
         checkpoints.drop(connection, job.id)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from app.store.disk import writing
+
 PIECE = 2**20
 """Bytes that are read at once."""
 
@@ -33,14 +35,17 @@ class ObjectFolder:
         The file stays; the object is another name of it.
 
         Raises:
-            OSError: the file is not there or on another file system, or the disk is full.
+            StorageFull: the disk is full.
+            FolderUnwritable: the folder may not be written to.
+            OSError: the file is not there or on another file system.
         """
         _sync(file)
         there = self.path(digest)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # the same bytes came before
-            there.hardlink_to(file)
-        _sync(there.parent)
+        with writing("objects/sha256"):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):  # the same bytes came before
+                there.hardlink_to(file)
+            _sync(there.parent)
 
     def stream(self, digest: str, start: int = 0) -> Iterator[bytes]:
         """The bytes of an object from `start` on, in pieces.

@@ -17,6 +17,20 @@ def is_named(connection: Connection, digest: str) -> bool:
     return connection.execute(naming).first() is not None
 
 
+def versions(connection: Connection) -> dict[str, list[str]]:
+    """The versions that name each object, as name@version, by its digest."""
+    columns = datasets.c.content_sha256, datasets.c.name, datasets.c.version
+    rows = connection.execute(
+        select(*columns)
+        .where(datasets.c.content_sha256.is_not(None))
+        .order_by(datasets.c.name, datasets.c.version)
+    )
+    found: dict[str, list[str]] = {}
+    for digest, name, version in rows:
+        found.setdefault(digest, []).append(f"{name}@{version}")
+    return found
+
+
 def named(connection: Connection) -> set[str]:
     """The digests of all objects that are named."""
     digest = datasets.c.content_sha256

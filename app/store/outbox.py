@@ -60,6 +60,18 @@ def add(connection: Connection, work: Work, job_id: str, data: dict[str, Any]) -
     )
 
 
+def add_autopilot(
+    connection: Connection, job_id: str, spec: dict[str, Any], *, cancelled: bool
+) -> None:
+    """Has autopilot look at a job that ends now, if its spec asks for it.
+
+    `cancelled` says that the job's owner had asked to stop it. Every end of a job calls it: that of
+    a run, and that of a waiting job which is cancelled.
+    """
+    if spec.get("autopilot"):
+        add(connection, Work.AUTOPILOT, job_id, {"cancelled": cancelled})
+
+
 def due(connection: Connection) -> frozenset[Work]:
     """What kinds of work are to be done now: a look that takes no lock."""
     kinds = select(outbox.c.work).distinct().where(outbox.c.due_at <= now(connection))

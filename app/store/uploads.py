@@ -12,11 +12,9 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO
 
-from app.store.errors import StorageFull, UploadBusy, UploadMisplaced
+from app.store.disk import writing
+from app.store.errors import UploadBusy, UploadMisplaced
 from app.store.object_folder import untouched
-
-FULL = {28, 122}
-"""ENOSPC and EDQUOT: the disk, or a user's share of it, is full (errno(3))."""
 
 
 class Uploads:
@@ -33,7 +31,7 @@ class Uploads:
         """How many bytes of an upload have arrived."""
         try:
             return self.path(upload_id).stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # none; or a file in the folder's place
             return 0
 
     @contextmanager
@@ -47,27 +45,25 @@ class Uploads:
             UploadBusy: another request writes it at the moment.
             UploadMisplaced: less than `offset` bytes have arrived, or more by a later request.
             StorageFull: the disk has no room.
+            FolderUnwritable: the folder may not be written to.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self.path(upload_id).open("ab", buffering=0) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UploadBusy(upload_id) from error
-            found = os.fstat(file.fileno())
-            received, is_overtaken = found.st_size, found.st_mtime > asked_at
-            if received < offset or (received > offset and is_overtaken):
-                raise UploadMisplaced(received, offset)
-            file.truncate(offset)
-            try:
-                yield file
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                raise StorageFull from error
-            finally:
-                at = time.time_ns()  # the kernel's own time of the last write may be some ms late
-                os.utime(file.fileno(), ns=(at, at))
+        with writing("objects/uploads"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self.path(upload_id).open("ab", buffering=0) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise UploadBusy(upload_id) from error
+                found = os.fstat(file.fileno())
+                received, is_overtaken = found.st_size, found.st_mtime > asked_at
+                if received < offset or (received > offset and is_overtaken):
+                    raise UploadMisplaced(received, offset)
+                file.truncate(offset)
+                try:
+                    yield file
+                finally:
+                    at = time.time_ns()  # the kernel's time of the last write may be some ms late
+                    os.utime(file.fileno(), ns=(at, at))
 
     def digest(self, upload_id: str) -> str:
         """SHA-256, in hexadecimal, of the bytes of an upload that have arrived.

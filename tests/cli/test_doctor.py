@@ -6,6 +6,7 @@ import socket
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.cli import doctor as checking
 from app.jobspec import JobSpec
-from app.store import database, jobs, keys, migrations, tables, workers
+from app.store import database, datasets, jobs, keys, migrations, tables, workers
 from app.store.database import Database
+from app.store.object_folder import ObjectFolder
 from tests import runs
 from tests.receiver import SECRET, allow
 from tests.service.conftest import serving
@@ -124,6 +126,30 @@ def test_the_folder_of_datasets(doctor: Doctor, tmp_path: Path) -> None:
     (folder / "KMNIST" / "raw").mkdir(parents=True)
     found = doctor(TRAIND_DATASETS=str(folder))["datasets"]
     assert (found["verdict"], found["found"]) == ("ok", f"KMNIST at {folder}")
+
+
+def test_uploaded_files_that_are_gone_are_named_and_fail(
+    doctor: Doctor, store: Database, tmp_path: Path
+) -> None:
+    assert doctor()["files"]["found"] == "no dataset has an uploaded file"
+    digests = [sha256(bytes([number])).hexdigest() for number in range(5)]
+    objects = ObjectFolder(tmp_path / "objects")
+    with store.write() as connection:
+        for number, digest in enumerate(digests):
+            (tmp_path / "file").write_bytes(bytes([number]))
+            objects.put(tmp_path / "file", digest)
+            made = datasets.create(connection, f"tab{number}", "table", {})
+            datasets.uploaded(connection, made.id, digest, 1)
+    found = doctor()["files"]
+    assert (found["verdict"], found["found"][:9]) == ("ok", "all uploa")
+    objects.discard(digests[3])
+    found = doctor()
+    assert (found["files"]["verdict"], found["code"]) == ("fail", 1)
+    assert f": tab3@1 (sha256 {digests[3]})" in found["files"]["found"]
+    assert "backup" in found["files"]["advice"]
+    shutil.rmtree(tmp_path / "objects")
+    assert found["files"]["found"].startswith("1 of 5 uploaded files are missing in")
+    assert doctor()["files"]["found"].endswith(" and 2 more")
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(10**8, "fail"), (10**9, "warn"), (10**10, "ok")])

@@ -1,5 +1,6 @@
 """`traind serve`, `worker`, `backup` and `restore` as real processes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from app import address, lifeline
 from app.cli import app
 from app.cli.exit_codes import ERROR, USAGE
 from app.client import Client
-from app.store import database, workers
+from app.store import database, datasets, migrations, workers
 from tests import databases
 from tests.service.conftest import serving
 from tests.waiting import until
@@ -137,6 +138,22 @@ def test_a_backup_is_restored_to_another_home_and_served(tmp_path: Path) -> None
     with served(tmp_path / "new", "--api-only") as (_, url), Client(url, direct=True) as client:
         assert client.job(job)["name"] == "saved"
         assert client.model(model)["id"] == model
+
+
+@pytest.mark.sqlite(reason="of the file of a SQLite database")
+def test_a_backup_without_all_files_says_so(tmp_path: Path) -> None:
+    opened = database.connect(tmp_path / "traind.db")
+    migrations.migrate(opened)
+    with closing(opened), opened.write() as connection:
+        made = datasets.create(connection, "tab", "table", {})
+        datasets.uploaded(connection, made.id, "ab" * 32, 1)
+    told = traind(tmp_path, "backup", str(tmp_path / "copy.db"), code=ERROR)
+    assert f"The file of tab@1 is missing in {tmp_path}/objects: sha256 {'ab' * 32}" in told
+    assert "1 files of datasets are not in the backup: put them back from an earlier one" in told
+    assert "copy.db.objects" not in told
+    told = traind(tmp_path, "backup", str(tmp_path / "json.db"), "--json", code=ERROR)
+    document = json.loads(told.splitlines()[0])
+    assert (document["dataset_files"], document["missing_files"]) == (0, ["ab" * 32])
 
 
 @pytest.mark.sqlite(reason="of the file of a SQLite database")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import Api, problem_of
+from tests.service.uploading import offset, put
 from tests.shared import empty
 
 
@@ -119,3 +120,20 @@ def test_a_job_on_a_dataset_that_is_not_ready_is_refused(api: Api) -> None:
         assert document["errors"][0]["pointer"] == "/dataset/name"
         assert "GET /datasets" in document["errors"][0]["detail"]
     assert api.rows() == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_and_holds_up_no_deletion(api: Api) -> None:
+    made = api.http.post("/datasets", json={"name": "dogs", "file_name": "dogs.zip"}).json()["id"]
+    folder = api.home / "objects" / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder.rename(folder.with_name("aside"))
+    folder.touch()
+    try:
+        detail = problem_of(put(api, made, b"content"), 500, "folder_unwritable")["detail"]
+        assert detail.startswith("TRAIND_HOME/objects/uploads cannot be written to")
+        assert offset(api, made) == 0
+        assert api.http.delete(f"/datasets/{made}").status_code == 204
+        assert api.http.get(f"/datasets/{made}").status_code == 404
+    finally:
+        folder.unlink()
+        aside.rename(folder)

@@ -174,6 +174,22 @@ def test_a_cancelled_job_is_not_followed(store: Database) -> None:
     assert count(store) == 2
 
 
+@pytest.mark.parametrize("waiting", [Status.QUEUED, Status.PAUSED])
+def test_a_job_that_is_cancelled_while_it_waits_is_not_followed_and_says_so(
+    store: Database, waiting: Status
+) -> None:
+    with store.write() as connection:
+        made = jobs.submit(connection, spec())
+        if waiting is Status.PAUSED:
+            jobs.request_pause(connection, made.id)
+        assert jobs.get(connection, made.id).status is waiting
+        jobs.request_cancel(connection, made.id)
+        jobs.request_cancel(connection, made.id)  # again is no other end
+    follow_up(store)
+    assert told(store, made.id) == ["autopilot: its owner asked to stop"]
+    assert count(store) == 1
+
+
 def test_without_autopilot_and_in_a_range_test_nothing_follows(store: Database) -> None:
     stored_before_it_was_refused = spec() | {"lr_range": RateRange().model_dump(mode="json")}
     for wanted in (spec() | {"autopilot": None}, stored_before_it_was_refused):

@@ -15,6 +15,8 @@ import pytest
 
 from app.settings import BadSettings, Settings
 from app.store import backup, database, datasets, migrations, objects, restore
+from app.store.backup import Copied
+from app.store.missing_objects import Look, look
 from app.store.objects import (
     DAMAGED_ATTEMPTS,
     ObjectDamaged,
@@ -234,9 +236,10 @@ def test_a_backup_brings_files_of_a_bucket_and_a_restore_puts_them_back(
         store.put(file, DIGEST)
         datasets.uploaded(connection, made.id, DIGEST, len(CONTENT))
     backup.back_up(opened, tmp_path / "copy.db")
-    opened.close()
     beside = tmp_path / "copy.db.objects"
-    assert backup.copy_objects(store, tmp_path / "copy.db", beside) == 1
+    assert backup.copy_objects(opened, store, tmp_path / "copy.db", beside) == Copied(1, [])
+    assert look(store, [DIGEST, "0" * 64, "f" * 64]) == Look(3, ["0" * 64, "f" * 64])
+    opened.close()
     assert (beside / "sha256" / DIGEST[:2] / DIGEST).read_bytes() == CONTENT
 
     home = tmp_path / "home" / "traind.db"

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from app.store import database, migrations
 from app.store.database import Database
-from app.store.errors import DatabaseBusy, SchemaMismatch
+from app.store.errors import DatabaseBusy, DatabaseUnavailable, SchemaMismatch
 from app.store.leases import HEARTBEAT_SECONDS, LEASE, SECOND
 from app.store.tables import metadata
 from tests.forking import forking
@@ -43,6 +43,21 @@ def run_together(work: Callable[[str], None], url: str) -> None:
     for process in running:
         process.join()
     assert [process.exitcode for process in running] == [0] * PROCESSES
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("create", [True, False])
+def test_a_home_that_may_not_be_written_to_is_named_whoever_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, create: bool
+) -> None:
+    """A folder in the place of the file is one more that SQLite cannot open."""
+    file = tmp_path / "traind.db"
+    file.mkdir()
+    with pytest.raises(DatabaseUnavailable, match="unable to open database file"):
+        database.connect(file, create=create)
+    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path)
+    with pytest.raises(DatabaseUnavailable, match=f"{tmp_path} is not writable for this user"):
+        database.connect(file, create=create)
 
 
 @pytest.mark.sqlite

@@ -1,5 +1,8 @@
 """Uploaded files: written where the last part ended, kept once, gone when they are deleted."""
 
+import errno
+import math
+import os
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -7,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from app.api.uploads import _finish as finish
-from app.store import backup, datasets
+from app.store import backup, datasets, missing_objects
+from app.store.backup import Copied, Lacking
 from app.store.database import Database
-from app.store.errors import UploadBusy, UploadMisplaced
+from app.store.disk import FolderUnwritable
+from app.store.errors import StorageFull, StoreError, UploadBusy, UploadMisplaced
+from app.store.missing_objects import Look, look
 from app.store.object_folder import ObjectFolder
 from app.store.uploads import Uploads
 
@@ -79,6 +85,44 @@ def test_two_requests_do_not_write_one_file(uploads: Uploads) -> None:
     write(uploads, "ds_1", 0, b"now it is free")
 
 
+@pytest.mark.parametrize("refused", ["mkdir", "open", "hardlink_to"])
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EDQUOT, StorageFull),
+        (errno.EROFS, FolderUnwritable),
+        (errno.EACCES, FolderUnwritable),
+    ],
+)
+def test_a_disk_that_takes_no_file_is_told_whatever_it_refuses(
+    objects: ObjectFolder,
+    uploads: Uploads,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    refused: str,
+    number: int,
+    told: type[StoreError],
+) -> None:
+    """A disk without inodes has room for bytes, and none for a file or a folder."""
+    if refused == "hardlink_to":
+        write(uploads, "ds_1", 0, b"hello")
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, refused, refuse)
+    with pytest.raises(told) as caught:
+        if refused == "hardlink_to":
+            objects.put(uploads.path("ds_1"), uploads.digest("ds_1"))
+        else:
+            write(uploads, "ds_1", 0, b"hello")
+    if told is FolderUnwritable:
+        place = "objects/sha256" if refused == "hardlink_to" else "objects/uploads"
+        words = f"TRAIND_HOME/{place} cannot be written to ({os.strerror(number)}): make it"
+        assert str(caught.value).startswith(words)
+
+
 def test_the_same_bytes_are_stored_once(
     objects: ObjectFolder, uploads: Uploads, tmp_path: Path
 ) -> None:
@@ -109,12 +153,56 @@ def test_a_backup_brings_the_files_that_its_rows_name(
         objects.put(uploads.path("ds_lost"), uploads.digest("ds_lost"))
     copies = ObjectFolder(tmp_path / "copy.db.objects")
     backup.back_up(store, tmp_path / "copy.db")
-    assert backup.copy_objects(objects, tmp_path / "copy.db", tmp_path / "copy.db.objects") == 2
+    to = tmp_path / "copy.db.objects"
+    assert backup.copy_objects(store, objects, tmp_path / "copy.db", to) == Copied(2, [])
     assert [copies.path(digest).read_bytes() for digest in digests[:2]] == [b"first", b"second"]
     assert len([path for path in (tmp_path / "copy.db.objects").rglob("*") if path.is_file()]) == 2
     copies.path(digests[0]).unlink()  # the next backup adds what is missing
-    backup.copy_objects(objects, tmp_path / "copy.db", tmp_path / "copy.db.objects")
+    backup.copy_objects(store, objects, tmp_path / "copy.db", to)
     assert copies.path(digests[0]).read_bytes() == b"first"
+
+
+@pytest.mark.sqlite
+def test_a_backup_tells_which_files_are_lost_and_has_the_others(
+    store: Database, objects: ObjectFolder, uploads: Uploads, tmp_path: Path
+) -> None:
+    with store.write() as connection:
+        for content in (b"lost", b"damaged", b"deleted", b"kept"):
+            made = datasets.create(connection, content.decode(), "image", {})
+            write(uploads, made.id, 0, content)
+            objects.put(uploads.path(made.id), uploads.digest(made.id))
+            datasets.uploaded(connection, made.id, uploads.digest(made.id), len(content))
+    digests = {each: sha256(each.encode()).hexdigest() for each in ("lost", "damaged", "kept")}
+    backup.back_up(store, tmp_path / "copy.db")
+    with store.write() as connection:  # its file goes between the two copies, and nobody misses it
+        datasets.remove(connection, "deleted@1")
+    objects.discard(sha256(b"deleted").hexdigest())
+    objects.discard(digests["lost"])
+    there = objects.path(digests["damaged"])
+    there.unlink()
+    there.write_bytes(b"other bytes")
+    copied = backup.copy_objects(store, objects, tmp_path / "copy.db", tmp_path / "copies")
+    assert copied.files == 1
+    assert sorted(copied.lacking, key=lambda each: each.is_damaged) == [
+        Lacking(digests["lost"], ["lost@1"], is_damaged=False),
+        Lacking(digests["damaged"], ["damaged@1"], is_damaged=True),
+    ]
+    copies = ObjectFolder(tmp_path / "copies")
+    assert list(copies.digests(before=math.inf)) == [digests["kept"]]
+
+
+def test_a_look_that_takes_long_tells_how_far_it_came(
+    objects: ObjectFolder, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in (b"one", b"two", b"three"):
+        write(uploads, "ds_1", 0, content)
+        objects.put(uploads.path("ds_1"), uploads.digest("ds_1"))
+        uploads.abandon("ds_1")
+    there = list(objects.digests(before=math.inf))
+    wanted = ["0" * 64, *there, "f" * 64]
+    assert look(objects, wanted) == Look(5, ["0" * 64, "f" * 64])
+    monkeypatch.setattr(missing_objects, "LOOK_SECONDS", -1.0)
+    assert look(objects, wanted) == Look(2, ["0" * 64])
 
 
 def test_an_object_that_is_removed_before_it_is_named_is_put_again(

@@ -10,6 +10,7 @@ import pytest
 
 from app.jobspec import JobSpec
 from app.store import backup, database, datasets, jobs, migrations, restore
+from app.store.backup import Copied
 from app.store.database import Database
 from app.store.object_folder import ObjectFolder
 from app.store.restore import RestoreRefused
@@ -33,7 +34,7 @@ def copy(store: Database, tmp_path: Path) -> Path:
             datasets.uploaded(connection, made.id, digest, len(content))
     to = tmp_path / "a %20b.db"
     backup.back_up(store, to)
-    assert backup.copy_objects(objects, to, beside(to)) == 2
+    assert backup.copy_objects(store, objects, to, beside(to)) == Copied(2, [])
     return to
 
 

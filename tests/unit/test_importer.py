@@ -36,6 +36,9 @@ match wanted["options"]["do"]:
         say(type="refused", code="too_few", message="One class.", advice="Bring two.")
     case "delayed":
         say(type="delayed", message="The bucket is away.")
+    case "hindered":
+        say(type="hindered", how="the disk of the worker refused a file", advice="Make room.")
+        sys.exit(74)
     case "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     case "error":
@@ -135,6 +138,20 @@ def test_an_import_that_dies_is_tried_three_times(
     assert found.refusal["code"] == "import_lost"
     assert f"{MAX_LOST_ATTEMPTS} times" in found.refusal["message"]
     assert reason in found.refusal["message"]
+    assert "the memory or the disk did not suffice" in found.refusal["advice"]
+
+
+def test_an_import_that_is_hindered_is_tried_three_times_and_says_what_to_do(
+    importer: Importer, store: Database
+) -> None:
+    dataset_id = queued(store, "hindered")
+    found = worked(importer, store, dataset_id, DatasetStatus.REFUSED)
+    assert found.refusal == {
+        "code": "import_lost",
+        "message": f"The import died {MAX_LOST_ATTEMPTS} times; the last time the disk of the "
+        "worker refused a file.",
+        "advice": f"Make room. Then POST /datasets/{dataset_id}/retry.",
+    }
 
 
 def test_an_import_that_cannot_start_is_tried_three_times(

@@ -1,16 +1,21 @@
 """Arrays of one's own that are missing on a worker are made again; the job lives meanwhile."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from app import jobspec
 from app.codes import StopReason
 from app.jobspec import DatasetFacts
+from worker import datasets, disk_faults
+from worker import open_dataset as opening
 from worker.datasets import DatasetUnavailable
 from worker.imports.importing import imported
-from worker.imports.messages import Import, Imported, Progress, encode
+from worker.imports.messages import Import, Imported, Progress, Stored, encode
 from worker.messages import Order
 from worker.open_dataset import open_dataset
 from worker.training.interruptions import Stopping
@@ -69,3 +74,56 @@ def test_a_file_that_is_refused_now_says_why(lost: tuple[jobspec.Dataset, Order]
     Path(order.own_dataset.source).write_text("x,y\n1,2\n")
     with pytest.raises(DatasetUnavailable, match="class"):
         open_dataset(wanted, order)
+
+
+NUMBERS = {
+    errno.ENOSPC: disk_faults.ROOM,
+    errno.EDQUOT: disk_faults.ROOM,
+    errno.EROFS: disk_faults.WRITABLE,
+    errno.EACCES: disk_faults.WRITABLE,
+    errno.ENOTDIR: disk_faults.IN_THE_WAY,
+    errno.EEXIST: disk_faults.IN_THE_WAY,
+    errno.ENAMETOOLONG: disk_faults.OTHERWISE,
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("step", ["decode", "mark"])
+def test_the_advice_follows_from_what_the_disk_says(
+    lost: tuple[jobspec.Dataset, Order], monkeypatch: pytest.MonkeyPatch, number: int, step: str
+) -> None:
+    wanted, order = lost
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/the/folder")
+
+    if step == "decode":
+        monkeypatch.setattr(datasets, "decode", refuse)
+        wanted = jobspec.Dataset(name="digits")
+    else:
+        stored = Stored("s3://bucket", "ab" * 32, 1, "/cache", 1)
+        assert order.own_dataset is not None
+        order = replace(order, own_dataset=replace(order.own_dataset, source=stored))
+        monkeypatch.setattr(opening, "mark", refuse)
+    with pytest.raises(DatasetUnavailable, match="/the/folder") as told:
+        open_dataset(wanted, order)
+    assert told.value.advice == NUMBERS[number]
+
+
+def test_an_import_again_says_what_hinders_it(lost: tuple[jobspec.Dataset, Order]) -> None:
+    wanted, order = lost
+    home = Path(order.datasets_home)
+    home.rmdir()
+    home.touch()
+    with pytest.raises(DatasetUnavailable, match=f"refused a file .*{home}") as told:
+        open_dataset(wanted, order)
+    assert told.value.advice == disk_faults.IN_THE_WAY
+
+
+def test_an_import_again_that_dies_promises_nothing_of_the_disk(
+    lost: tuple[jobspec.Dataset, Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.open_dataset.COMMAND", [sys.executable, "-c", "exit(3)"])
+    with pytest.raises(DatasetUnavailable, match="exit code 3") as told:
+        open_dataset(*lost)
+    assert told.value.advice == opening.DIED

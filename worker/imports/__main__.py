@@ -1,8 +1,8 @@
 """`python -P -m worker.imports`: makes arrays of an uploaded file; the order is JSON on its input.
 
 It says what it does in JSON lines (messages.py). A fault of the file is a refusal, which is told
-with exit code 0. A fault of the machine, such as a full disk, ends it with another code and its
-reason in the last line on standard error: its worker tries it again.
+with exit code 0. A fault of the machine, such as a full disk, is told with another code: its worker
+tries it again. Any other death leaves its reason in the last line on standard error.
 """
 
 import contextlib
@@ -17,12 +17,11 @@ from PIL import Image
 
 from app.lifeline import Line
 from app.store.objects import ObjectsUnavailable
-from worker import memory
+from worker import disk_faults, memory
 from worker.imports.adding import open_base
-from worker.imports.archives import FAULTS_OF_THE_MACHINE
 from worker.imports.fetching import with_file
 from worker.imports.importing import imported
-from worker.imports.messages import Delayed, Import, LastWord, Progress, Refused, encode
+from worker.imports.messages import Delayed, Hindered, Import, LastWord, Progress, Refused, encode
 from worker.imports.refusals import Refusal
 
 NICENESS = 10
@@ -62,9 +61,10 @@ def main() -> int:
             "Send fewer or smaller examples, or raise TRAIND_RUN_MEMORY_MB.",
         )
     except OSError as error:
-        if error.errno not in FAULTS_OF_THE_MACHINE:
+        if error.errno not in disk_faults.ADVICE:
             raise
-        sys.stderr.write(f"The storage has no room or is damaged: {error}\n")
+        how = f"the disk of the worker refused a file ({error})"
+        say(Hindered(how, disk_faults.advice(error)))
         return NO_STORAGE
     say(last)
     return 0

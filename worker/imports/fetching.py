@@ -21,11 +21,14 @@ def with_file(wanted: Import, say: Say) -> Iterator[Import]:
     """The order with the path of its file. Neither the file nor the target is removed meanwhile.
 
     Raises:
-        Refusal: the bucket does not have the file, or has other bytes.
+        Refusal: the folder or the bucket does not have the file, or the bucket has other bytes.
         ObjectsUnavailable: it does not answer for long.
         OSError: the disk is full.
     """
     if isinstance(wanted.source, str):
+        if not wanted.file.exists():
+            message = f"The file of {wanted.name} is missing in TRAIND_HOME/objects."
+            raise Refusal("object_missing", message, SEND_AGAIN)
         yield wanted
         return
     source, target = wanted.source, Path(wanted.target)

@@ -103,7 +103,14 @@ class Delayed(msgspec.Struct, frozen=True, tag_field="type", tag="delayed"):
     message: str
 
 
-LastWord = Imported | Refused | Delayed
+class Hindered(msgspec.Struct, frozen=True, tag_field="type", tag="hindered"):
+    """The last word: the machine is at fault and not the file, as with a full disk."""
+
+    how: str
+    advice: str
+
+
+LastWord = Imported | Refused | Delayed | Hindered
 
 
 def encode_order(order: Import) -> bytes:

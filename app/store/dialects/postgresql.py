@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects.postgresql import Insert
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.store.conflicts import WriteConflict
@@ -105,6 +105,10 @@ class PostgreSQL:
     def shown(self, url: URL) -> str:
         """The address without its password."""
         return url.render_as_string(hide_password=True)
+
+    def reason(self, url: URL, error: DatabaseError) -> str:  # noqa: ARG002 (the driver names it)
+        """The first line of what the driver says."""
+        return str(error.orig).strip().partition("\n")[0]
 
     def keep_others_out(self, engine: Engine) -> None:
         """Finds others by the name that they give to their connections; `hold_all` keeps them out.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Table
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from app.store.errors import StoreError
 
@@ -84,6 +84,9 @@ class Dialect(Protocol):
 
     def shown(self, url: URL) -> str:
         """The address for people, without a password."""
+
+    def reason(self, url: URL, error: DatabaseError) -> str:
+        """Why the database cannot be opened, in a line."""
 
     def keep_others_out(self, engine: Engine) -> None:
         """Called before the first connection: nobody else uses the database while this one does.

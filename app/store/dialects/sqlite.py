@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import Insert
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from app.store.dialects.protocol import News
 from app.store.errors import (
@@ -57,6 +57,14 @@ class SQLite:
     def shown(self, url: URL) -> str:
         """The path of the file."""
         return url.database or "in memory"
+
+    def reason(self, url: URL, error: DatabaseError) -> str:
+        """What may not be written to, where SQLite says only that it cannot open the file.
+
+        It is asked after SQLite: a file that may only be read can be opened beside a service.
+        """
+        unwritable = _unwritable(Path(url.database)) if url.database else None
+        return unwritable or str(error.orig).strip().partition("\n")[0]
 
     def keep_others_out(self, engine: Engine) -> None:
         """A lock on the file, which no connection gets while another one is open, idle or not."""
@@ -186,9 +194,15 @@ def _prepare_folder(file: Path, *, create: bool) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseUnavailable(str(file), f"{error.filename}: {error.strerror}") from error
+    if unwritable := _unwritable(file):
+        raise DatabaseUnavailable(str(file), unwritable)
+
+
+def _unwritable(file: Path) -> str | None:
     for place in (file.parent, file):
         if place.exists() and not os.access(place, os.W_OK):
-            raise DatabaseUnavailable(str(file), f"{place} is not writable for this user")
+            return f"{place} is not writable for this user"
+    return None
 
 
 def _prepare(busy_seconds: float, connection: Any, _record: object) -> None:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import psutil
 import pytest
 
@@ -21,8 +20,9 @@ from tests.unit.imports.pictures import (
     started,
     zipped,
 )
+from worker import disk_faults
 from worker.imports.__main__ import NO_STORAGE
-from worker.imports.messages import Import
+from worker.imports.messages import COMMAND, Hindered, Import, Refused, decode, encode_order
 
 PETS = of_classes("cat", "dog", each=6)
 TABLE = "\n".join(["file_name,label", *(f"{name},{name[:3]}" for name in PETS)]).encode()
@@ -88,20 +88,45 @@ KILLED = """broken(file):
 def broken(source: Path, target: Path, what: str) -> "subprocess.CompletedProcess[bytes]":
     """An import that meets a fault of the machine while it writes."""
     order = Import(str(source), str(target), "pets", "a.zip", "image", {})
-    return subprocess.run(
-        [sys.executable, "-c", BREAKING.format(what=what)],
-        input=msgspec.json.encode(order),
-        capture_output=True,
-        check=False,
-    )
+    return run([sys.executable, "-c", BREAKING.format(what=what)], order)
+
+
+def run(command: list[str], order: Import) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(command, input=encode_order(order), capture_output=True, check=False)
 
 
 def test_a_full_disk_is_a_fault_of_the_machine_and_said(tmp_path: Path) -> None:
     done = broken(zipped(tmp_path / "a.zip", PETS), tmp_path / "ds", FULL)
     assert done.returncode == NO_STORAGE
-    assert b"storage has no room" in done.stderr.splitlines()[-1]
-    assert b"refused" not in done.stdout
+    said = decode(done.stdout.splitlines()[-1])
+    assert isinstance(said, Hindered)
+    assert "refused a file ([Errno 28] No space left on device" in said.how
+    assert said.advice == disk_faults.ROOM
+    assert done.stderr == b""
     assert {each.name for each in tmp_path.iterdir()} == {"a.zip", "ds.lock"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_said_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "datasets").touch()
+    source = zipped(tmp_path / "a.zip", PETS)
+    order = Import(str(source), str(tmp_path / "datasets" / "ds"), "pets", "a.zip", "image", {})
+    done = run(COMMAND, order)
+    assert done.returncode == NO_STORAGE
+    said = decode(done.stdout.splitlines()[-1])
+    assert isinstance(said, Hindered)
+    assert str(tmp_path / "datasets") in said.how
+    assert said.advice == disk_faults.IN_THE_WAY
+    assert done.stderr == b""
+
+
+def test_an_uploaded_file_that_is_gone_is_a_refusal(tmp_path: Path) -> None:
+    order = Import(str(tmp_path / "gone"), str(tmp_path / "ds"), "pets", "a.zip", "image", {})
+    done = run(COMMAND, order)
+    assert done.returncode == 0
+    said = decode(done.stdout.splitlines()[-1])
+    assert isinstance(said, Refused)
+    assert said.code == "object_missing"
+    assert "backup" in said.advice
 
 
 @pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "dataset.json"])

@@ -22,9 +22,10 @@ from tests.unit.imports.rows import (
     refused,
 )
 from tests.unit.imports.test_row_tables import TYPES
+from worker import disk_faults
 from worker.imports import database
 from worker.imports.__main__ import NO_STORAGE
-from worker.imports.messages import COMMAND, Import, encode_order
+from worker.imports.messages import COMMAND, Hindered, Import, decode, encode_order
 from worker.imports.refusals import Refusal
 
 
@@ -94,7 +95,9 @@ def test_a_disk_without_room_is_no_fault_of_the_table(tmp_path: Path) -> None:
         preexec_fn=limited,
     )
     assert done.returncode == NO_STORAGE, done.stderr
-    assert b"no room" in done.stderr
+    said = decode(done.stdout.splitlines()[-1])
+    assert isinstance(said, Hindered)
+    assert said.advice == disk_faults.ROOM
 
 
 def test_a_table_too_large_for_the_memory_is_refused(
