@@ -3,11 +3,15 @@
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 
 from app.store import doorbell
 from app.store.database import Database
+
+AGAIN_SECONDS = 10.0
+"""How often a worker without a bell tries to hang one: a disk that was full may have room now."""
 
 
 class Wakeup:
@@ -15,7 +19,7 @@ class Wakeup:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bell = doorbell.hang(database, deaf_to_self=True)
+        self._hang()
         self._signals, self._signalled = socket.socketpair()
         for end in (self._signals, self._signalled):
             end.setblocking(False)
@@ -37,14 +41,20 @@ class Wakeup:
             with contextlib.suppress(BlockingIOError):
                 self._signals.recv(4096)
         if self._bell is None:
+            if time.monotonic() > self._again_at:
+                self._hang()
             return False
         rang = self._bell.fileno() in ready
         if rang:
             self._bell.hush()
         if self._bell.is_removed:
             self._bell.close()
-            self._bell = doorbell.hang(self._database, deaf_to_self=True)
+            self._hang()
         return rang
+
+    def _hang(self) -> None:
+        self._bell = doorbell.hang(self._database, deaf_to_self=True)
+        self._again_at = time.monotonic() + AGAIN_SECONDS
 
     def ring_others(self) -> None:
         """Tells the other processes that this one has committed something."""

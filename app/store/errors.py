@@ -242,7 +242,7 @@ class StorageFull(StoreError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The disk of the database is full, and nothing was stored; delete models or make room, "
+            "The disk of the service is full, and nothing was stored; delete models or make room, "
             "then try again. Reading goes on."
         )
 

@@ -91,6 +91,22 @@ def test_without_a_bell_the_time_ends_a_wait(store: Database, tmp_path: Path) ->
         assert not wakeup.wait([], 0.001)
 
 
+def test_a_bell_that_could_not_be_hung_is_tried_again(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.wakeup.AGAIN_SECONDS", 0.0)
+    in_its_place = tmp_path / "traind.db.bells"
+    in_its_place.touch()
+    with closing(Wakeup(store)) as wakeup:
+        assert not wakeup.wait([], 0)
+        assert not wakeup.has_bell
+        in_its_place.unlink()
+        while not wakeup.has_bell:
+            wakeup.wait([], 0)
+        doorbell.ring(store)
+        assert wakeup.wait([], FOREVER)
+
+
 def test_a_closed_one_leaves_signals_as_they_were(store: Database) -> None:
     before = signal.set_wakeup_fd(-1)
     Wakeup(store).close()
