@@ -1,6 +1,6 @@
 # How scripts/image-check builds the images with buildah, and what is to be in them: it is read by
 # that script, whose variables and words it uses.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # A Debian with Python 3.11 under the name of the real base image.
 make_base() {
