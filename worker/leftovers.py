@@ -12,7 +12,8 @@ from secrets import token_hex
 from app.settings import Settings
 from app.store import datasets, object_names
 from app.store.database import Database
-from app.store.objects import Objects, ObjectsUnavailable, open_objects
+from app.store.object_errors import ObjectsUnavailable
+from app.store.objects import Objects, open_objects
 from app.store.uploads import Uploads
 
 log = logging.getLogger("traind.worker")

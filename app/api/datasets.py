@@ -34,7 +34,7 @@ from app.store.errors import (
     QuotaExceeded,
 )
 from app.store.keys import Scope
-from app.store.objects import ObjectsUnavailable
+from app.store.object_errors import ObjectsUnavailable
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=Route)
 

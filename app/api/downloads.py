@@ -16,7 +16,8 @@ from app.api.state import TheDatabase, TheObjects, TheUploads
 from app.store import datasets
 from app.store.errors import DatasetNotFound, ObjectMissing
 from app.store.keys import Scope
-from app.store.objects import ObjectsUnavailable, pieces
+from app.store.object_errors import ObjectsUnavailable
+from app.store.objects import pieces
 
 router = APIRouter(prefix="/datasets/{ref}/content", tags=["datasets"], route_class=Route)
 

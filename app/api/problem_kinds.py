@@ -43,7 +43,7 @@ from app.store.errors import (
     UploadBusy,
     UploadMisplaced,
 )
-from app.store.objects import ObjectsUnavailable
+from app.store.object_errors import ObjectsUnavailable
 from app.store.workers import WorkerNotFound
 
 

@@ -21,7 +21,7 @@ from app.images import InvalidInput
 from app.jobspec import JobSpec
 from app.store.disk import FolderUnwritable
 from app.store.errors import UploadMisplaced
-from app.store.objects import ObjectsUnavailable
+from app.store.object_errors import ObjectsUnavailable
 
 log = logging.getLogger("traind.api")
 

@@ -34,7 +34,8 @@ from app.store.errors import (
     UploadMisplaced,
 )
 from app.store.keys import Scope
-from app.store.objects import Objects, ObjectsUnavailable
+from app.store.object_errors import ObjectsUnavailable
+from app.store.objects import Objects
 from app.store.uploads import Uploads
 
 router = APIRouter(prefix="/datasets/{ref}/content", tags=["datasets"], route_class=Route)

@@ -28,7 +28,8 @@ def built_in(folder: Path | None) -> Check:
 
 def bucket(address: str) -> Check:
     """Whether the bucket of uploaded files answers."""
-    from app.store.objects import ObjectsUnavailable, open_objects
+    from app.store.object_errors import ObjectsUnavailable
+    from app.store.objects import open_objects
 
     try:
         open_objects(address).check()
@@ -44,7 +45,8 @@ def files(where: str | Path, named: Mapping[str, list[str]]) -> Iterator[Check]:
     That a bucket does not answer is said by its own check.
     """
     from app.store.missing_objects import look
-    from app.store.objects import ObjectsUnavailable, open_objects
+    from app.store.object_errors import ObjectsUnavailable
+    from app.store.objects import open_objects
 
     if not named:
         yield Check("files", Verdict.OK, "no dataset has an uploaded file")

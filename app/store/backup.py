@@ -7,8 +7,9 @@ from pathlib import Path
 from app.store import object_names
 from app.store.database import Database, pysqlite
 from app.store.errors import StoreError
+from app.store.object_errors import ObjectDamaged
 from app.store.object_folder import ObjectFolder
-from app.store.objects import ObjectDamaged, Objects, fetch
+from app.store.objects import Objects, fetch
 
 
 class BackupRefused(StoreError):

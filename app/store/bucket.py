@@ -16,7 +16,7 @@ from typing import Any
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from app.store.objects import ObjectsUnavailable
+from app.store.object_errors import ObjectsUnavailable
 
 PIECE = 2**20
 """Bytes of a piece of a stream, at least."""

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from app.store.errors import StoreError
+from app.store.object_errors import ObjectDamaged, ObjectsUnavailable
 from app.store.object_folder import ObjectFolder
 
 PATIENCE_SECONDS = 30.0
@@ -19,23 +19,6 @@ LONGEST_PAUSE_SECONDS = 5.0
 """Longest pause between two requests to a storage that does not answer."""
 DAMAGED_ATTEMPTS = 3
 """How often an object is fetched whose bytes arrive with another digest."""
-
-
-class ObjectsUnavailable(StoreError):
-    """The object storage does not answer, or refuses a request."""
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"The object storage {address} cannot be used: {reason}.")
-
-
-class ObjectDamaged(StoreError):
-    """The bytes of an object have another digest."""
-
-    def __init__(self, address: str, digest: str) -> None:
-        super().__init__(
-            f"The object sha256/{digest[:2]}/{digest} in {address} is damaged: its bytes have "
-            "another digest."
-        )
 
 
 class Objects(Protocol):

@@ -12,8 +12,9 @@ from app.store.backup import sync
 from app.store.database import pysqlite
 from app.store.errors import StoreError
 from app.store.migrations import FIRST, SCHEMA
+from app.store.object_errors import ObjectDamaged
 from app.store.object_folder import ObjectFolder
-from app.store.objects import ObjectDamaged, Objects, fetch, pieces
+from app.store.objects import Objects, fetch, pieces
 
 BESIDE = ("", "-wal", "-shm", "-journal")
 """Endings of the files of a SQLite database: an old log would be played into the restored one."""

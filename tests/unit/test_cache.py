@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.store import objects
-from app.store.objects import ObjectsUnavailable, open_objects
+from app.store.object_errors import ObjectsUnavailable
+from app.store.objects import open_objects
 from tests.s3 import BUCKET, Proxy, proxy, s3
 from worker import cache
 from worker.imports.messages import Stored

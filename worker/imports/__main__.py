@@ -16,7 +16,7 @@ import msgspec
 from PIL import Image
 
 from app.lifeline import Line
-from app.store.objects import ObjectsUnavailable
+from app.store.object_errors import ObjectsUnavailable
 from worker import disk_faults, memory
 from worker.imports.adding import open_base
 from worker.imports.fetching import with_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.store.objects import ObjectDamaged
+from app.store.object_errors import ObjectDamaged
 from worker import cache
 from worker.imports.messages import Import, Progress
 from worker.imports.refusals import Refusal
