@@ -19,7 +19,8 @@ class Loss(Section):
     """Probability mass taken from the label and spread over all classes."""
     class_weights: Literal["balanced"] | list[Weight] | None = None
     """A weight for each class, or `balanced`: inversely proportional to its number of training
-    images. Losses are weighted means; a class of weight 0 is not learned."""
+    images. Losses are weighted means, in which a label's loss, with what smoothing spreads, counts
+    by the weight of its class; a class of weight 0 is not learned."""
 
     @field_validator("label_smoothing", "class_weights")
     @classmethod

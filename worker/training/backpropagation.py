@@ -218,7 +218,7 @@ class LossAndError:
         if isinstance(criterion, nn.CrossEntropyLoss):
             smoothing = criterion.label_smoothing
             weights = one_hot.new_ones(classes) if criterion.weight is None else criterion.weight
-            rows = (1 - smoothing) * one_hot * weights + smoothing / classes * weights
+            rows = ((1 - smoothing) * one_hot + smoothing / classes) * weights.unsqueeze(1)
             self._columns = rows.t().contiguous()
             self._weights = None if criterion.weight is None else weights
         self._sums = self._columns.sum(0)  # s, of each label

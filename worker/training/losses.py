@@ -5,6 +5,7 @@ already weighted. A mean over several batches is therefore not the mean of their
 counts by its `weight`.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -35,6 +36,12 @@ class SquaredErrorOfSigmoid(nn.Module):
 class WeightedCrossEntropy(nn.CrossEntropyLoss):
     """Cross-entropy with a weight for each class, (C,).
 
+    A label's loss counts by the weight of its class, with what smoothing spreads over the others.
+
+    PyTorch's own function gives each of these parts the weight of the class that it goes to: of 99
+    images of a frequent class the smoothed part alone would outweigh the labels of rare ones, and a
+    network would call everything rare.
+
     Where every label of a batch has the weight 0, the loss and its gradient are 0: there is nothing
     to learn from it. PyTorch's own mean is 0 / 0 there.
     """
@@ -47,10 +54,10 @@ class WeightedCrossEntropy(nn.CrossEntropyLoss):
 
     def total(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The sum of the weighted losses, a scalar."""
-        smoothing = self.label_smoothing
-        return functional.cross_entropy(
-            outputs, labels, self.weight, reduction="sum", label_smoothing=smoothing
+        each = functional.cross_entropy(
+            outputs, labels, reduction="none", label_smoothing=self.label_smoothing
         )
+        return each @ self.weight.index_select(0, labels).to(each.dtype)
 
     def weight_of(self, labels: Tensor) -> Tensor:
         """The sum of the weights of labels (B,), a scalar."""
@@ -76,6 +83,20 @@ def criterion(
     else:
         weights = torch.tensor(loss.class_weights, dtype=torch.float32, device=class_counts.device)
     return WeightedCrossEntropy(weights, label_smoothing=loss.label_smoothing)
+
+
+def of_a_guess(loss: jobspec.Loss, classes: int) -> float:
+    """The loss of a network that gives every class the same probability."""
+    return (1 - 1 / classes) / classes if loss.name == "mse" else math.log(classes)
+
+
+def least(loss: jobspec.Loss, classes: int) -> float:
+    """The least possible loss: 0, or with smoothing the entropy of a smoothed label."""
+    other = loss.label_smoothing / classes
+    if not other:
+        return 0.0
+    own = 1 - loss.label_smoothing + other
+    return -own * math.log(own) - (classes - 1) * other * math.log(other)
 
 
 def weight(criterion: Criterion, labels: Tensor) -> int | Tensor:

@@ -105,6 +105,8 @@ class Ending(Struct):
     """On the same training images; None in what an older traind kept."""
     doubted: float | None = None
     """Fraction of the training images whose labels are doubtful (suspects.py); None likewise."""
+    counts: list[int] | None = None
+    """How many images of each class `recalls` rest on; None likewise."""
     train_recall: float | None = None
     """Mean recall of the classes on the training images; None likewise."""
     unsure: float | None = None

@@ -38,6 +38,7 @@ ENOUGH = 100
 fall before a rate is reached that is too high."""
 LEAST_RATE = 1e-12
 """No range may begin lower."""
+NOISY = "The loss fell by no more than noise: take more `batches`, or a larger `batch_size`."
 LOWER = "extend the range with a lower `lowest`"
 FELL, SURELY = 0.92, 0.72
 """A rate is recommended only if the loss falls below the first fraction of its first value, and
@@ -64,18 +65,20 @@ def range_test(
     with torch.random.fork_rng(devices=[]):
         state = State(spec, device, pretrained)
         steps = method.steps(spec, state, criterion, endless(spec, images, heartbeat))
-        rates, smoothed = _ramp(state, steps, criterion, limits)
+        rates, smoothed = _ramp(spec, state, steps, criterion, limits)
     return _result(spec.training.batch_size, limits.batches, rates, smoothed)
 
 
 def _ramp(
-    state: State, steps: Iterator[Step], criterion: nn.Module, limits: RateRange
+    spec: JobSpec, state: State, steps: Iterator[Step], criterion: nn.Module, limits: RateRange
 ) -> tuple[list[float], list[float]]:
     """The rates that were tested, and the smoothed loss at each.
 
     With class weights a batch counts by its labels' weights, relative to its size; a batch without
-    any weight says nothing, and neither does its rate.
+    any weight says nothing, and neither does its rate. The first few losses are mostly chance: they
+    explode only beyond what a guess has, too.
     """
+    guess = losses.of_a_guess(spec.training.loss, spec.dataset.facts.classes)
     factor = (limits.highest / limits.lowest) ** (1 / (limits.batches - 1))
     rates: list[float] = []
     smoothed: list[float] = []
@@ -92,7 +95,8 @@ def _ramp(
         counted = SMOOTHING * counted + (1 - SMOOTHING) * weight
         rates.append(rate)
         smoothed.append(mean / counted)
-        if not math.isfinite(mean) or smoothed[-1] > EXPLODED * min(smoothed):
+        bound = min(smoothed) if len(smoothed) > SETTLED else max(guess, min(smoothed))
+        if not math.isfinite(mean) or smoothed[-1] > EXPLODED * bound:
             break
     return rates, smoothed
 
@@ -118,7 +122,8 @@ def _result(batch_size: int, batches: int, rates: list[float], smoothed: list[fl
     began = sum(first_fifth) / len(first_fifth)
     recommended = steepest = None
     needed = max(SURELY * began, began - NOISE * _noise(smoothed))
-    if smoothed[least] < min(FELL * began, needed):
+    falls = smoothed[least] < FELL * began
+    if falls and smoothed[least] < needed:
         steepest = rates[_steepest(smoothed, least, began)]
         good = max(steepest, rates[least] / BELOW_LEAST)
         recommended = min(good, rates[least] / WELL_BELOW_LEAST)
@@ -131,7 +136,11 @@ def _result(batch_size: int, batches: int, rates: list[float], smoothed: list[fl
         recommended=None if recommended is None else _tested(recommended, rates),
         steepest=steepest,
         diverges_at=rates[-1] if exploded else None,
-        advice=_advice(recommended, rates, least, batches, exploded=exploded),
+        advice=(
+            NOISY
+            if falls and recommended is None
+            else _advice(recommended, rates, least, batches, exploded=exploded)
+        ),
     )
 
 

@@ -5,7 +5,7 @@ import math
 from app.codes import FindingCode, Severity
 from worker.training.diagnosis.case import Case
 from worker.training.diagnosis.findings import Change, Evidence, Finding
-from worker.training.diagnosis.rate_rules import highest_bearable
+from worker.training.diagnosis.rate_rules import TOO_LOW, highest_bearable
 
 BELOW_LARGE_DIVERGENCE = 2.0
 """Ratio between the rate where the loss explodes and the highest rate that still trains. It is for
@@ -58,8 +58,8 @@ def batch_too_small(case: Case) -> Finding | None:
 
 def _by_range_tests(case: Case) -> Evidence | None:
     own, large, rate = case.own_range, case.large_range, case.first_rate
-    if own is None or large is None:
-        return None
+    if own is None or large is None or rate < TOO_LOW * (large.recommended or math.inf):
+        return None  # where larger batches learn at no rate, or at much higher ones, it is not this
     bound = max(highest_bearable(large), (large.diverges_at or 0.0) / BELOW_LARGE_DIVERGENCE)
     if not highest_bearable(own) < rate <= bound:
         return None

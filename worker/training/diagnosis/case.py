@@ -4,6 +4,7 @@ import math
 import statistics
 
 from app.jobspec import JobSpec
+from worker.training import losses
 from worker.training.measurements import Measurements, RangeTest, Reading, Trial
 from worker.training.optimization import LearningRate
 
@@ -17,6 +18,8 @@ MOSTLY = 0.5
 """Fraction of the steps from which on a schedule has made the rate a low one."""
 LEFT = 0.5
 """A trial has learned what the run has not if it left less than this fraction of the loss."""
+NO_CLASS_MORE = 0.02
+"""A network whose mean recall is this near to that of naming one class alone does so."""
 EPSILON = {"adam": 1e-8, "adamw": 1e-8, "rmsprop": 1e-8, "adagrad": 1e-10}
 """What adaptive optimizers add to the size of a gradient before they divide by it (PyTorch)."""
 
@@ -73,9 +76,7 @@ class Case:
     @property
     def chance_loss(self) -> float:
         """The loss of a network that knows nothing."""
-        if self.spec.training.loss.name == "mse":
-            return (1 - 1 / self.classes) / self.classes
-        return math.log(self.classes)
+        return losses.of_a_guess(self.spec.training.loss, self.classes)
 
     @property
     def baseline(self) -> float | None:
@@ -104,8 +105,18 @@ class Case:
 
     @property
     def fits(self) -> bool:
-        """Whether the training accuracy is at least the expected one."""
-        return self.train_accuracy is not None and self.train_accuracy >= self.expected
+        """Whether the training accuracy is at least the expected one, and not by naming one class
+        alone, which is right for nearly all images where nearly all are of it."""
+        if self.train_accuracy is None or self._names_one_class:
+            return False
+        return self.train_accuracy >= self.expected
+
+    @property
+    def _names_one_class(self) -> bool:
+        ending = self.measured.ending
+        if ending is None or ending.train_recall is None:
+            return False
+        return ending.train_recall < 1 / self.classes + NO_CLASS_MORE
 
     @property
     def does_badly(self) -> bool:
@@ -126,7 +137,9 @@ class Case:
             return False
         ending = self.measured.ending
         left = None if ending is None else ending.train_loss
-        return trial.train_loss < LEFT * min(self.chance_loss, math.inf if left is None else left)
+        most = self.chance_loss if left is None else min(self.chance_loss, left)
+        least = losses.least(self.spec.training.loss, self.classes)
+        return trial.train_loss - least < LEFT * (most - least)
 
     @property
     def first_rate(self) -> float:

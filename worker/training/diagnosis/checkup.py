@@ -187,6 +187,7 @@ class Checkup:
         return Ending(
             train_accuracy=found.accuracy,
             train_loss=found.loss,
+            counts=[sum(row) for row in confusion],
             train_recall=found.score("balanced_accuracy"),
             doubted=suspects.doubted / suspects.asked,
             unsure=suspects.unsure / suspects.asked,

@@ -11,9 +11,12 @@ IMBALANCE = 5.0
 """Greatest ratio of the most frequent class to the rarest."""
 NEGLECTED = 0.1
 """Most by which a class' recall may be below that of the most frequent one."""
-HARMLESS = 0.05
-"""Most by which balanced weights may lower the mean recall on training images: rare images that
-count for many make steps that differ much, and some rates do not bear that."""
+MISSED = 2
+"""Least validation images of rare classes that are not recognized: a single one may be chance."""
+HARMLESS, WELL = 0.05, 0.9
+"""Balanced weights may lower the mean recall on training images by the first at most, where it is
+at least the second; else they must raise it by as much. Rare images that count for many make steps
+that differ much, and some rates do not bear that."""
 
 
 def is_unbalanced(case: Case) -> bool:
@@ -35,14 +38,14 @@ def may_be_weighed(case: Case) -> bool:
 
 
 def class_imbalance(case: Case) -> Finding | None:
-    """One class much more frequent than another; at the end only where one is neglected, or where
-    nothing is known of one."""
+    """One class much more frequent than another, where a rare one is neglected by a network that
+    has learned, or would learn with balanced weights; or where nothing is known of one."""
     inspection, ending = case.measured.inspection, case.measured.ending
-    if inspection is None or not is_unbalanced(case):
+    if not case.final or inspection is None or ending is None or not is_unbalanced(case):
         return None
-    neglected = _neglected(case)
-    is_known = ending is not None and all(recall >= 0 for recall in ending.recalls)
-    if case.final and case.fits and is_known and neglected is None:
+    neglected, changes = _neglected(case), _weights(case)
+    is_known = all(recall >= 0 for recall in ending.recalls)
+    if not changes and (not case.fits or (is_known and neglected is None)):
         return None
     most = max(inspection.shares)
     meaning = "training images of the most frequent class for one of the rarest"
@@ -57,33 +60,38 @@ def class_imbalance(case: Case) -> Finding | None:
         )
         name = "predictions of the most frequent class"
         evidence.append(Evidence(name, predicted, "above", most, meaning))
-    changes = _weights(case)
     severity, code = Severity.WARNING, FindingCode.CLASS_IMBALANCE
     return Finding(code, severity, case.began, evidence, _advice(case, changes), changes)
 
 
 def _advice(case: Case, changes: list[Change]) -> str:
-    if case.spec.training.loss.class_weights is not None:
-        return "Gather more images of the rare classes, or leave these out."
-    if case.measured.balanced is not None and not changes:
-        return (
-            "Gather more images of the rare classes. Weights that balance the classes did harm in "
-            "a trial: the rare images would count for too many."
-        )
-    return "Weigh the classes inversely to their frequency, or gather more of the rare ones."
+    loss, gather = case.spec.training.loss, "Gather more images of the rare classes."
+    if changes:
+        return "Weigh the classes inversely to their frequency, or gather more of the rare ones."
+    if loss.name == "cross_entropy" and loss.class_weights is None and case.measured.balanced:
+        return f"{gather} Weights that balance the classes did no good in a trial."
+    return gather
 
 
 def _neglected(case: Case) -> Evidence | None:
-    """The class that is recognized least, where the most frequent one is recognized better."""
+    """The rare class that is recognized least, where the most frequent one is recognized better."""
     inspection, ending = case.measured.inspection, case.measured.ending
     if inspection is None or ending is None:
         return None
-    frequent = ending.recalls[inspection.shares.index(max(inspection.shares))]
-    least = min((recall for recall in ending.recalls if recall >= 0), default=frequent)
-    if frequent - least <= NEGLECTED:
+    most = max(inspection.shares)
+    frequent = ending.recalls[inspection.shares.index(most)]
+    counts = ending.counts or [MISSED] * len(ending.recalls)
+    rare = [
+        (recall, count)
+        for share, recall, count in zip(inspection.shares, ending.recalls, counts, strict=True)
+        if recall >= 0 and share * IMBALANCE < most
+    ]
+    missed = sum(round((1 - recall) * count) for recall, count in rare)
+    least = min((recall for recall, _ in rare), default=frequent)
+    if frequent - least <= NEGLECTED or missed < MISSED:
         return None
     return Evidence(
-        "recall of the class recognized least",
+        "recall of a rare class",
         least,
         "below",
         frequent - NEGLECTED,
@@ -91,12 +99,17 @@ def _neglected(case: Case) -> Evidence | None:
     )
 
 
+def bears(recall: float | None, of_the_run: float | None) -> bool:
+    """Whether a trial with balanced weights did no harm, or some good, by mean recalls."""
+    if recall is None or of_the_run is None:
+        return False
+    return recall >= of_the_run + (-HARMLESS if of_the_run >= WELL else HARMLESS)
+
+
 def _weights(case: Case) -> list[Change]:
     """Balanced weights, with a lower rate where only that bears them; none that do harm."""
     trial, ending = case.measured.balanced, case.measured.ending
-    if trial is None or ending is None or trial.recall is None:
-        return []
-    if trial.recall < (ending.train_recall or 0.0) - HARMLESS:
+    if trial is None or ending is None or not bears(trial.recall, ending.train_recall):
         return []
     effect = "every class counts the same in the loss, however few images it has"
     changes = [Change("/training/loss/class_weights", "balanced", effect)]

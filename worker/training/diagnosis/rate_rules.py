@@ -33,16 +33,11 @@ def learning_rate_too_high(case: Case) -> Finding | None:
             )
         )
     tail = case.loss_between(0.5, 1.0)
-    if tail is not None and not tail <= RUNAWAY * case.chance_loss:
-        evidence.append(
-            Evidence(
-                "training loss",
-                tail,
-                "above",
-                RUNAWAY * case.chance_loss,
-                f"{RUNAWAY:g} times that of an even guess, in the second half of the run",
-            )
-        )
+    bound = RUNAWAY * max(case.chance_loss, case.first.loss)
+    if tail is not None and not tail <= bound:
+        meaning = f"{RUNAWAY:g} times that of an even guess, or of the first step, in the second "
+        meaning += "half of the run"
+        evidence.append(Evidence("training loss", tail, "above", bound, meaning))
     if not case.final:
         runs_away = len(evidence) == 2 and case.last.step > 50
         return _too_high(evidence, _better_rate(case)) if runs_away else None
@@ -121,6 +116,8 @@ def clipping_too_tight(case: Case) -> Finding | None:
 def learning_rate_too_low(case: Case) -> Finding | None:
     """Steps that go nowhere, by the rate itself or by its schedule."""
     own, rate = case.own_range, case.spec.training.optimizer.lr
+    if own is None or own.recommended is None:  # the losses of few images may be noise alone
+        own = case.large_range
     if not case.does_badly or case.broke or own is None or own.recommended is None:
         return None
     bound = TOO_LOW * own.recommended
@@ -154,6 +151,8 @@ def _tenth(case: Case) -> Change:
 
 def _better_rate(case: Case) -> list[Change]:
     own = case.own_range
+    if own is None or own.recommended is None:
+        own = case.large_range
     if own is None or own.recommended is None:
         return [_tenth(case)]
     effect = "the rate at which the loss falls fastest"

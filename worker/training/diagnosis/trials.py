@@ -14,7 +14,7 @@ from app.jobspec import JobSpec
 from worker.training import losses, method
 from worker.training.batches import Images
 from worker.training.diagnosis.batch_rules import LARGE_BATCH
-from worker.training.diagnosis.imbalance_rules import HARMLESS
+from worker.training.diagnosis.imbalance_rules import bears
 from worker.training.evaluation import evaluate
 from worker.training.loop import Batch
 from worker.training.measurements import Trial
@@ -76,7 +76,7 @@ class Trials:
         found = None
         for times in (1, 10):
             found = self._trained(self._slower(spec, times), steps, criterion)
-            if found is None or (found.recall or 0.0) >= recall - HARMLESS:
+            if found is None or bears(found.recall, recall):
                 break
         return found
 

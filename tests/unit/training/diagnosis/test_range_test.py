@@ -96,6 +96,13 @@ def test_a_loss_that_explodes_at_once_asks_for_lower_rates(digits: Dataset, lowe
     assert "`highest`" not in found["advice"]
 
 
+def test_a_fall_that_noise_explains_asks_for_more_images(digits: Dataset) -> None:
+    limits = {"lowest": 1e-12, "highest": 1e-9}
+    found = found_by(digits, lr_range=limits, model={"hidden": [64]}, training={"batch_size": 4})
+    assert found["recommended"] is None
+    assert found["advice"].startswith("The loss fell by no more than noise")
+
+
 def test_no_rate_is_asked_for_that_is_refused(digits: Dataset) -> None:
     found = found_by(digits, lr_range={"lowest": 1e-12, "highest": 1e-9})
     assert "greater `highest`." in found["advice"]

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from app.jobspec import JobSpec
 from app.jobspec.patch import corrected
 from tests.unit.training.diagnosis.test_checkup import last, run, spec_with
-from tests.unit.training.diagnosis.test_rules import cause, judged, measured, quarters
+from tests.unit.training.diagnosis.test_rules import cause, judged, measured, quarters, reading
+from worker.training import losses
 from worker.training.dataset import Dataset
 from worker.training.measurements import (
     Ending,
@@ -159,3 +161,54 @@ def test_channels_whose_means_alone_go_on_are_a_narrow_layer(
     assert cause(said) == "underfitting"
     suggested = said["suggestion"]["model"]
     assert suggested == changes if changes else "channels" not in suggested
+
+
+@pytest.mark.parametrize(("left", "is_named"), [(1.5, True), (1.9, False)])
+def test_half_of_a_loss_is_counted_from_the_least_that_smoothing_leaves(
+    left: float, is_named: bool
+) -> None:
+    """With a smoothing of 0.3 no network of ten classes comes below 1.18."""
+    found = bad(2.3, undistorted=Trial(rate=0.05, steps=300, train_loss=left))
+    fields = {
+        "dataset": {"name": "digits", "augment": {"shift": 1}},
+        "training": {
+            "batch_size": 32,
+            "optimizer": {"lr": 0.05},
+            "loss": {"label_smoothing": 0.3},
+        },
+    }
+    assert losses.least(JobSpec.model_validate(fields).training.loss, 10) == pytest.approx(
+        1.18, abs=0.01
+    )
+    said = judged(fields, found)
+    assert (said["suggestion"] == {"dataset": {"augment": None}}) is is_named
+
+
+def test_a_rate_far_too_low_is_no_fault_of_small_batches() -> None:
+    """Single images tell a range test nothing; larger batches say what the rate should be."""
+    noise = RangeTest(1, [(1e-6, 2.0), (10.0, 2.0)], None, None, None)
+    larger = RangeTest(64, [(1e-6, 2.0), (0.1, 1.0)], 0.03, 0.03, 4.0)
+    found = bad(2.3)
+    found.ranges = [noise, larger]
+    metrics = {"train_loss": 2.3, "train_accuracy": 0.1}
+    found.epochs = [EpochReading(epoch, 100 * epoch, metrics) for epoch in range(1, 11)]
+    fields = {
+        "dataset": {"name": "digits"},
+        "training": {"batch_size": 1, "optimizer": {"lr": 1e-6}},
+    }
+    said = judged(fields, found)
+    assert cause(said) == "learning_rate_too_low"
+    assert said["suggestion"] == {"training": {"optimizer": {"lr": 0.03}}}
+
+
+def test_a_loss_that_was_as_high_at_the_first_step_has_not_run_away() -> None:
+    """Where the largest class counts for little, the loss of an even guess is not the first one."""
+    probes = [reading(step, loss=4.5) for step in (0, 500)]
+    same = quarters(4.4, 4.4, 4.4, 4.4)
+    ending = Ending(0.1, 0.1, [0.1] * 10, train_loss=4.4)
+    found = measured(0.1, 0.1, readings=probes, stretches=same, ending=ending)
+    fields = {
+        "dataset": {"name": "digits"},
+        "training": {"batch_size": 32, "optimizer": {"lr": 0.001}},
+    }
+    assert cause(judged(fields, found)) == "underfitting"
