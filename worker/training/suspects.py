@@ -23,6 +23,9 @@ FEWEST, PIXELS = 200, EXAMPLES * 64 * 64
 NEIGHBOURS = 10
 AGREED = 8
 """Neighbours that must agree on another label to doubt an example's own."""
+LIFT = 2.0
+"""How much higher the odds of the other label must be among the neighbours than among all examples:
+nearly all neighbours of a rare class' examples may be of the frequent one, where they overlap."""
 UNSURE = 0.25
 """The neighbours of an example disagree if more than this fraction of them has its label, and more
 than this fraction has another."""
@@ -74,7 +77,11 @@ def find(net: nn.Sequential, training: Images, classes: int) -> Suspects:
     differs = predicted != labels
     # A dead network sees everything alike: its neighbours tell nothing.
     told = votes.sum(1) <= len(labels) / 2
-    doubted = told & (others.amax(1) >= AGREED / NEIGHBOURS * votes.sum(1))
+    most, other = others.max(1)
+    agreed = most >= AGREED / NEIGHBOURS * votes.sum(1)
+    odds = (most + 0.5) / (votes.sum(1) - most + 0.5)
+    share = labels.bincount(minlength=classes)[other] / len(labels)
+    doubted = told & agreed & (odds > LIFT * share / (1 - share).clamp(min=1e-9))
     unsure = told & (alike > UNSURE) & (alike < 1 - UNSURE)
     suggested = torch.where(differs, predicted, others.argmax(1))
     order = suspicion.argsort(descending=True, stable=True)

@@ -52,6 +52,25 @@ def test_a_dead_network_doubts_no_label(cancer: Dataset, model: dict[str, Any]) 
     assert "mislabelled_examples" not in {each["code"] for each in findings}
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_rare_class_within_a_frequent_one_is_not_doubted(tmp_path: Path, seed: int) -> None:
+    """Two Gaussians that overlap; of ten rows nine are of one. Their labels are right."""
+    draw = np.random.default_rng(seed)
+    labels = draw.random(2000) < 0.08
+    values = draw.normal(labels[:, None] * 1.2, 1.0, (2000, 4))
+    table = rows.Table(
+        ["a", "b", "c", "d", "y"],
+        [[*map(float, each), str(label)] for each, label in zip(values, labels, strict=True)],
+    )
+    done = rows.imported(rows.as_csv(tmp_path / "a.csv", table), tmp_path / "ds")
+    known = {"table": rows.facts(done)}
+    fields = {"preset": "table", "dataset": {"name": "table"}}
+    spec = JobSpec.model_validate(fields, context=known)
+    _, reports = run(spec, rows.loaded(tmp_path / "ds", done))
+    findings = of(Diagnosed, reports)[-1].diagnosis["findings"]
+    assert "mislabelled_examples" not in {each["code"] for each in findings}
+
+
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("part", [0.0, 0.05], ids=["sound", "planted"])
 def test_planted_wrong_labels_are_named_and_sound_ones_are_no_finding(
