@@ -142,8 +142,9 @@ def _target(table: Table, wanted: str | None) -> int:
     found = _named(table.names, wanted, "table.target")
     if found is not None:
         return found
-    lower = [name.lower() for name in table.names]
-    usual = next((lower.index(name) for name in TARGETS if name in lower), None)
+    lower = {name.lower(): at for at, name in reversed(list(enumerate(table.names)))}
+    lower |= {name: at for at, name in enumerate(table.names)}  # `label` wins over `Label`
+    usual = next((lower[name] for name in TARGETS if name in lower), None)
     if usual is None:
         raise Refusal(
             "no_target",
