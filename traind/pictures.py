@@ -52,6 +52,8 @@ def _as_png(image: Any) -> bytes:
             f"The image has pixels of the kind {image.mode}; save it in grey or RGB: a brightness "
             "of 0 to 255, or of 0 to 65535 in the mode I;16."
         )
+    if not all(image.size):
+        raise BadInput(f"The image has no pixels: its size is {image.width} x {image.height}.")
     file = io.BytesIO()
     image = ImageOps.exif_transpose(image)
     mode = SENT_AS[image.mode]
@@ -62,7 +64,12 @@ def _as_png(image: Any) -> bytes:
 
 def _rest(opened: Any) -> bytes:
     """What an open file holds from where it stands."""
-    found = opened.read()
+    if getattr(opened, "closed", False) is True:
+        raise BadInput("A file that is closed gives no picture: open it again, or give its path.")
+    try:
+        found = opened.read()
+    except UnicodeDecodeError:  # it is opened as text, and the bytes of a picture are none
+        found = ""
     if not isinstance(found, bytes | bytearray | memoryview):
         raise BadInput(
             f"An open file that gives {type(found).__name__} is no picture: open it with the mode "

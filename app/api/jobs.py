@@ -18,6 +18,7 @@ from app.api.made_jobs import MADE_JOB, point_to
 from app.api.parameters import (
     MAX_WAIT_SECONDS,
     After,
+    DatasetFilter,
     JobId,
     LabelFilter,
     PageSize,
@@ -114,17 +115,19 @@ def validate(database: TheDatabase, spec: TheSpec) -> Plan:
 @router.get("", summary="List jobs, newest first")
 @needs(Scope.READ)
 def list_jobs(
+    *,
     database: TheDatabase,
     limit: PageSize = 20,
     after: After = None,
     statuses: StatusFilter = [],  # noqa: B006 (FastAPI copies it)
     labels: LabelFilter = [],  # noqa: B006
+    dataset: DatasetFilter = None,
 ) -> Page[Job]:
     """Jobs that match every filter."""
     wanted = dict(label_of(text) for text in labels)
     (behind,) = sort_key(after, id_of("job_")) or (None,)
     with database.read() as connection:
-        found = jobs.newest(connection, limit + 1, behind, statuses, wanted)
+        found = jobs.newest(connection, limit + 1, behind, statuses, wanted, dataset=dataset)
     page = found[:limit]
     return Page(
         data=[answering.job(job) for job in page],

@@ -141,7 +141,9 @@ def _body_of(request: Request) -> type[BaseModel]:
 
 def _summary(errors: list[dict[str, str]]) -> str:
     first, *others = errors
-    where = first.get("pointer") or first.get("parameter") or first.get("header") or "The body"
+    where = first.get("pointer") or first.get("parameter") or first.get("header")
+    if not where:
+        where = "A parameter without a name" if "parameter" in first else "The body"
     more = f" (and {len(others)} more, see errors)" if others else ""
     return f"{where}: {first['detail']}{more}."
 

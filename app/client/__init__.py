@@ -94,7 +94,8 @@ class Client:
         return found
 
     def each_job(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Jobs that match every filter, newest first: `status`, `label`; None is all of them.
+        """Jobs that match every filter, newest first: `status`, `label`, `dataset`; None is all
+        of them.
 
         Raises:
             Problem: a filter is refused.

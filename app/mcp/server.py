@@ -13,6 +13,7 @@ from app.mcp import datasets, diagnosis, jobs, models, predicting, prompts, reso
 from app.mcp.connection import Middleware
 from app.mcp.outcomes import tool_of
 from app.mcp.schemas import without_titles
+from app.mcp.strict_tools import StrictTool
 
 INSTRUCTIONS = (
     "traind trains neural networks as jobs and serves the models. The usual way: validate_job, "
@@ -75,7 +76,9 @@ def make_server(middleware: Middleware) -> MCPServer[Any]:
 
 def _tool(function: Callable[..., Any], annotations: ToolAnnotations) -> Tool:
     description = " ".join((inspect.getdoc(function) or "").split())
-    tool = Tool.from_function(tool_of(function), description=description, annotations=annotations)
+    tool = StrictTool.from_function(
+        tool_of(function), description=description, annotations=annotations
+    )
     tool.parameters = without_titles(tool.parameters)
     tool.fn_metadata.output_schema = without_titles(tool.fn_metadata.output_schema or {})
     return tool

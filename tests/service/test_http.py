@@ -46,6 +46,7 @@ def test_another_method_is_a_405_problem_that_names_all_methods(
         ("HEAD", "/datasets?nam=", "nam", ""),
         ("GET", "/jobs/job_x?waiting=1", "waiting", "the parameters are wait"),
         ("GET", "/models/latest?full=1", "full", "there are no parameters"),
+        ("GET", "/jobs?=1", "", "the parameters are limit"),
         ("POST", "/jobs?name=x", "name", "there are no parameters"),
         ("POST", "/predict?topk=2", "topk", "model, top_k, preprocess, pixel_range"),
         ("POST", "/models/latest/predict?model=x", "model", "are top_k, preprocess, pixel_range"),
@@ -61,7 +62,9 @@ def test_an_unknown_parameter_is_refused_and_the_known_ones_are_listed(
         return
     document = problem_of(answer, 422, "invalid_request")
     assert document["errors"][0]["parameter"] == name
-    assert document["detail"].startswith(f"{name}: is not known here; ")
+    assert document["detail"].startswith(
+        f"{name or 'A parameter without a name'}: is not known here; "
+    )
     assert advice in document["errors"][0]["detail"]
 
 

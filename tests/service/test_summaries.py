@@ -41,6 +41,11 @@ def test_summaries_are_filtered_and_paged(fresh: Api) -> None:
     assert found(text=third[-8:]) == [third]
     assert found(dataset="digits") == [third, second]
     assert found(dataset="digits", label="team:a") == [second]
+    listed = fresh.http.get("/jobs", params={"dataset": "digits", "limit": 1}).json()
+    (older,) = fresh.http.get(
+        "/jobs", params={"dataset": "digits", "after": listed["next"]}
+    ).json()["data"]
+    assert [listed["data"][0]["id"], older["id"]] == [third, second]
     assert found(dataset=f"{'x' * 63}@{'9' * 20}") == []
     assert found(status="running") == []
     test = fresh.http.post(f"/jobs/{first}/lr-range", json={}).json()["id"]

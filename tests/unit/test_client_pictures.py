@@ -81,6 +81,21 @@ def test_bytes_come_in_any_form(tmp_path: Path) -> None:
         assert list(parts([opened], SHAPE)) == expected
 
 
-def test_a_file_that_is_opened_as_text_is_refused() -> None:
+def test_a_file_that_is_opened_as_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="'rb'"):
         sent(io.StringIO("text"))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with (
+        (tmp_path / "a.png").open(encoding="utf-8") as opened,
+        pytest.raises(BadInput, match="that gives str is no picture: open it with the mode 'rb'"),
+    ):
+        sent(opened)
+
+
+def test_what_holds_no_picture_is_refused() -> None:
+    closed = io.BytesIO(b"\x89PNG")
+    closed.close()
+    with pytest.raises(BadInput, match="closed"):
+        sent(closed)
+    with pytest.raises(BadInput, match="no pixels: its size is 0 x 7"):
+        sent(Image.new("L", (0, 7)))

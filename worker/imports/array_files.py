@@ -200,6 +200,8 @@ def _to_bytes(images: Array) -> str:
     if images.dtype == np.uint8 or images.dtype.kind not in "biuf" or not images.size:
         return ""
     low, high = float(images.min()), float(images.max())
+    if math.isnan(low):
+        return " These hold NaN, which is no brightness: give such pixels a value first."
     if low >= 0 and high <= 1:
         return " Fractions become uint8 by (x * 255).astype('uint8')."
     if low >= 0 and high <= BRIGHTEST:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from app.jobspec.import_options import ImportOptions
-from worker.imports import database
+from worker.imports import database, parquet_columns
 from worker.imports.examples import Example, LeftOut
+from worker.imports.parquet_columns import ParquetColumn
 from worker.imports.refusals import Refusal
 from worker.imports.tables import Columns, part_named, text
 
@@ -34,6 +35,8 @@ LABELS = {
     "UBIGINT",
 }
 """DuckDB's types of columns that can name classes, beside ENUM."""
+IMAGE_COLUMNS = {"image", "img", "picture"}
+"""Usual names of the column of pictures."""
 SIGNED_MISSING = -1
 """The Hub's label of a picture without one."""
 
@@ -60,24 +63,31 @@ class Parquet:
     def _look(self, path: Path) -> None:
         """Finds out what the columns are."""
         options = self._options
-        described = self._ask("DESCRIBE SELECT * FROM read_parquet(?)")
+        with _refusing():
+            found = parquet_columns.of_file(self._database, path)
+        columns: dict[str, ParquetColumn] = {}
+        for each in found:  # one whose very name comes again is called as DuckDB does
+            columns[each.asked if each.name in columns else each.name] = each
+        self._asked = {name: each.asked for name, each in columns.items()}
         ((self.total,),) = self._ask("SELECT count(*) FROM read_parquet(?)")
         told = self._ask("SELECT value FROM parquet_kv_metadata(?) WHERE key = 'huggingface'")
         row_bytes = path.stat().st_size // max(1, self.total)
         self._rows = max(1, min(ROWS, FETCHED_BYTES // max(1, row_bytes)))
-        types = {name: kind for name, kind, *_ in described}
+        types = {name: each.kind for name, each in columns.items()}
         self._image = _image_column(types, options.file)
         others = [name for name, kind in types.items() if _names_classes(kind)]
-        columns = Columns("The Parquet file", others, _without_file(options))
-        if columns.label is None:
+        known = Columns("The Parquet file", others, _without_file(options))
+        if known.label is None:
             raise _no_column("no column that is called as the label usually is", types, "label")
-        self._label, self._split, self._group = columns.label, columns.split, columns.group
+        self._label, self._split, self._group = known.label, known.split, known.group
         self._names = _class_names(told, self._label)
 
     def __iter__(self) -> Iterator[Example | LeftOut]:
         """See `Source`."""
         columns = [self._image, self._label, self._split, self._group]
-        asked = ", ".join("NULL" if each is None else database.identifier(each) for each in columns)
+        asked = ", ".join(
+            "NULL" if each is None else database.identifier(self._asked[each]) for each in columns
+        )
         question = f"SELECT {asked} FROM read_parquet(?)"  # noqa: S608 (quoted)
         number = 0
         with _refusing():
@@ -137,7 +147,7 @@ def _image_column(types: dict[str, str], wanted: str | None) -> str:
     ]
     if wanted is not None:
         usable = [name for name in usable if name == wanted]
-    usable.sort(key=lambda name: name.lower() not in {"image", "img", "picture"})
+    usable.sort(key=lambda name: (name.lower() not in IMAGE_COLUMNS, name not in IMAGE_COLUMNS))
     if not usable:
         raise _no_column("no column of pictures ({bytes, path}, or bytes)", types, "file")
     return usable[0]

@@ -51,6 +51,7 @@ class Columns:
 
     def _usual(self, names: Sequence[str]) -> str | None:
         lower = {column.strip().lower(): column for column in reversed(self._columns)}
+        lower |= {column: column for column in self._columns}  # `label` wins over `Label`
         return next((lower[name] for name in names if name in lower), None)
 
 

@@ -86,6 +86,24 @@ refused = partial(pictures.refused, kind="table")
 """Why the import of a table is refused."""
 
 
+KEEP = {"table": {"columns": {"number": "number"}}}
+"""Options that keep the column `number` of `column_of`."""
+
+
+def column_of(values: list[Any], tmp_path: Path, **options: Any) -> dict[str, Any] | str:
+    """What becomes of a column: its entry in the report, or why it is left out."""
+    target = tmp_path / "ds"
+    rows = [[value, number, "ab"[number % 2]] for number, value in enumerate(values)]
+    done = imported(
+        as_csv(tmp_path / "a.csv", Table(["x", "number", "y"], rows)), target, **options
+    )
+    for each in done.report["columns"]:
+        if each["name"] == "x":
+            return dict(each)
+    (dropped,) = [each["reason"] for each in done.report["dropped"] if each["name"] == "x"]
+    return str(dropped)
+
+
 def described(target: Path) -> TableDescription:
     """What dataset.json says."""
     return msgspec.json.decode((target / "dataset.json").read_bytes(), type=TableDescription)

@@ -180,7 +180,10 @@ def test_arrays_that_do_not_fit_are_refused(
         ({"images": IMAGES.astype(np.float32)}, r"whole numbers.*save x\.astype\('uint8'\)\.$"),
         ({"images": IMAGES * 0.5}, r"save x\.round\(\)\.astype\('uint8'\)\.$"),
         ({"images": IMAGES.astype(int) - 128}, r"run from -128 to 127: bring them to 0 to 255"),
-        ({"images": IMAGES * np.float32("nan")}, r"run from nan"),
+        (
+            {"images": IMAGES * np.float32("nan")},
+            r"each: whole numbers or texts\. These hold NaN, ",
+        ),
         ({"images": IMAGES.astype(complex)}, r"whole numbers or texts\.$"),
         ({"images": IMAGES[..., :2]}, r"whole numbers or texts\.$"),
         ({"images": IMAGES.astype(object)}, r"np\.stack\(x\)\.astype\('uint8'\)"),

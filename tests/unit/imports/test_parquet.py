@@ -53,6 +53,38 @@ def test_forms_of_parquet_that_mean_the_same(
     assert here(other, tmp_path / "b", **options).facts == expected
 
 
+NAMESAKES = ["Image", "image", "Label", "label"]
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (NAMESAKES, {}),
+        (NAMESAKES[::-1], {}),
+        (["Image", "image", "Label", "LABEL"], {"label": "LABEL"}),
+        (["Image", "IMAGE", "Label", "label"], {"file": "IMAGE"}),
+    ],
+    ids=str,
+)
+def test_names_that_differ_in_case_alone_are_those_of_the_file(
+    tmp_path: Path, names: list[str], options: dict[str, Any]
+) -> None:
+    """DuckDB calls the second `label_1`. The other of each holds nothing of use."""
+    last = {"image", "IMAGE", "label", "LABEL"}
+    useful, useless = ("content", "i % 2"), ("NULL::BLOB", "7")
+    columns = ", ".join(
+        f"{(useful if name in last else useless)[name.lower() == 'label']} AS name{at}"
+        for at, name in enumerate(names)
+    )
+    file = parquet(tmp_path / "a", columns)
+    content = file.read_bytes()
+    for at, name in enumerate(names):
+        content = content.replace(b"name%d" % at, name.encode())
+    file.write_bytes(content)
+    plain = parquet(tmp_path / "b", "content AS image, i % 2 AS label")
+    assert here(file, tmp_path / "x", **options).facts == here(plain, tmp_path / "y").facts
+
+
 @pytest.mark.parametrize(
     ("columns", "code"),
     [

@@ -223,6 +223,12 @@ def test_windows_letters_and_repeated_names_are_read(tmp_path: Path) -> None:
     assert [each["name"] for each in done.report["classes"]] == ["ä", "ö"]
 
 
+def test_of_two_usual_names_the_exact_one_is_the_target(tmp_path: Path) -> None:
+    rows = [[n % 7, n % 5, "ab"[n % 2]] for n in range(40)]
+    file = as_csv(tmp_path / "a.csv", Table(["x", "Class", "class"], rows))
+    assert imported(file, tmp_path / "ds").facts["classes"] == 2
+
+
 def test_a_formula_is_a_text(tmp_path: Path) -> None:
     rows = [["=HYPERLINK(1)" if n % 2 else "@sum", n % 7, "ab"[n % 2]] for n in range(40)]
     done = imported(as_csv(tmp_path / "a.csv", Table(["x", "z", "y"], rows)), tmp_path / "ds")

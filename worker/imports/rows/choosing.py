@@ -9,13 +9,12 @@ import re
 from typing import NamedTuple
 
 from app.jobspec.import_options import ImportOptions
-from app.rows.columns import MISSING, MOST, NUMBER, WHOLE, Kind
+from app.rows.columns import MISSING, WHOLE, Kind
 from worker.imports.refusals import Refusal
 from worker.imports.rows.files import Table
+from worker.imports.rows.profiles import ENOUGH, Profile, dates_of, profile_of
 from worker.imports.tables import LABEL_COLUMNS, SPLIT_COLUMN, some
 
-ENOUGH = 0.95
-"""A column holds numbers, or dates, if at least this fraction of its values are some."""
 TOO_MANY = 0.5
 """A column of texts is left out if more than this fraction of them are different."""
 FEW_TEXTS = 20
@@ -28,8 +27,6 @@ IDENTIFIER = re.compile(
     r"unnamed: ?0|index|row|row_?number|(.*[_ .-])?(id|uuid|guid)", re.IGNORECASE
 )
 """What numbers of rows are called."""
-INFINITE = re.compile(r"[+-]?inf(inity)?")
-"""How programs write a number that is none, in small letters."""
 SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))
 """What Python's `strip` takes away, which prepares the values of a prediction."""
 
@@ -42,8 +39,7 @@ class Picked(NamedTuple):
     name: str
     kind: Kind
     odd: int
-    """Values that are not of this kind, and count as missing; of dates those alone that do not look
-    like one."""
+    """Values that are not of this kind, and count as missing."""
 
 
 class Dropped(NamedTuple):
@@ -63,22 +59,6 @@ class Choice(NamedTuple):
     dropped: list[Dropped]
 
 
-class Profile(NamedTuple):
-    """What the values of a column are; missing ones are not counted."""
-
-    values: int
-    distinct: int
-    truths: int
-    numbers: int
-    """Those that float32 holds."""
-    written: int
-    """With those that it does not: infinite ones, and too large ones."""
-    whole: int
-    dates: int
-    low: float | None
-    high: float | None
-
-
 def choose(table: Table, options: ImportOptions) -> Choice:
     """Looks at every column. Makes the table `cleaned`, in which missing values are NULL.
 
@@ -95,7 +75,7 @@ def choose(table: Table, options: ImportOptions) -> Choice:
     group = _named(names, options.parts.group, "parts.group")
     for name in options.table.columns:
         _named(names, name, "table.columns")
-    profile = _profile(table, target)
+    profile = profile_of(table, target)
     _check_target(names[target], profile)
     if profile.truths == profile.values:
         _lower(table, target)
@@ -118,16 +98,6 @@ def choose(table: Table, options: ImportOptions) -> Choice:
             "Declare what a column holds in table.columns, or bring more columns.",
         )
     return Choice(target, split, group, picked, dropped)
-
-
-def number(column: str) -> str:
-    """SQL for the number that a text says, as `app.rows.columns.as_number` has it; else NULL."""
-    value = (
-        f"CASE lower({column}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
-        f"ELSE CASE WHEN regexp_full_match({column}, '{NUMBER.pattern}') "
-        f"THEN TRY_CAST({column} AS DOUBLE) END END"
-    )
-    return f"CASE WHEN abs({value}) <= {MOST!r} THEN {value} END"
 
 
 def _clean(table: Table) -> None:
@@ -172,8 +142,9 @@ def _target(table: Table, wanted: str | None) -> int:
     found = _named(table.names, wanted, "table.target")
     if found is not None:
         return found
-    lower = [name.lower() for name in table.names]
-    usual = next((lower.index(name) for name in TARGETS if name in lower), None)
+    lower = {name.lower(): at for at, name in reversed(list(enumerate(table.names)))}
+    lower |= {name: at for at, name in enumerate(table.names)}  # `label` wins over `Label`
+    usual = next((lower[name] for name in TARGETS if name in lower), None)
     if usual is None:
         raise Refusal(
             "no_target",
@@ -196,32 +167,15 @@ def _check_target(name: str, profile: Profile) -> None:
         )
 
 
-def _profile(table: Table, at: int) -> Profile:
-    column = f"c{at}"
-    question = f"""
-        SELECT count({column}), count(DISTINCT {column}),
-            count(*) FILTER (lower({column}) IN ('true', 'false')),
-            count(value), count(*) FILTER (
-                value IS NOT NULL OR regexp_full_match({column}, '{NUMBER.pattern}')
-                OR regexp_full_match(lower({column}), '{INFINITE.pattern}')),
-            count(*) FILTER (value = round(value)),
-            count(*) FILTER (
-                regexp_matches({column}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9:.+Z-]+)?$')),
-            min(value), max(value)
-        FROM (SELECT {column}, {number(column)} AS value FROM cleaned)"""
-    found = table.connection.execute(question).fetchone()
-    if found is None:
-        raise ValueError("a question that always has an answer had none")
-    return Profile(*found)
-
-
 def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
-    name, profile = table.names[at], _profile(table, at)
+    name, profile = table.names[at], profile_of(table, at)
     if declared == "ignore":
         return Dropped(name, "it is declared to be ignored")
     if profile.distinct < 2:
         what = "no value" if not profile.values else "one value only"
         return Dropped(name, f"it has {what}")
+    if declared == "date" or (declared is None and profile.looks_like_dates):
+        profile = profile._replace(dates=dates_of(table, at))
     match declared:
         case "number" if not profile.numbers:
             return Dropped(name, "it is declared a number, and none of its values is one")
@@ -233,6 +187,13 @@ def _kind(table: Table, at: int, declared: str | None) -> Picked | Dropped:
             return Picked(at, name, "date", profile.values - profile.dates)
         case "category":
             return Picked(at, name, "category", 0)
+    return _undeclared(table, at, profile)
+
+
+def _undeclared(table: Table, at: int, profile: Profile) -> Picked | Dropped:
+    name = table.names[at]
+    if profile.looks_like_dates and not profile.dates:
+        return Dropped(name, "none of its dates is one")
     if reason := _says_nothing(name, profile):
         return Dropped(name, f"{reason}; declare it in table.columns to keep it")
     if profile.truths == profile.values:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from worker.imports.examples import LeftOut
 from worker.imports.names import ClassNames
 from worker.imports.preparing import Found
-from worker.imports.rows.choosing import Choice, Picked, number
+from worker.imports.rows.choosing import Choice, Picked
 from worker.imports.rows.files import LISTED, Table
+from worker.imports.rows.profiles import number
 from worker.imports.tables import part_named
 from worker.imports.telling import Teller
 

@@ -15,7 +15,7 @@ import duckdb
 from app.jobspec.import_options import TableOptions
 from app.rows.columns import InvalidValue, as_number, as_text
 from app.rows.delimited import column_names, first_record, found_delimiter
-from worker.imports import database
+from worker.imports import database, parquet_columns
 from worker.imports.database import identifier, refusing
 from worker.imports.examples import LeftOut
 from worker.imports.refusals import Refusal
@@ -203,11 +203,9 @@ def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
     storage = scratch / "table.duckdb"
     connection = database.opened(path, memory_mb=memory_mb, storage=storage)
     with refusing("The Parquet file", f"Write it with smaller row groups. {TOO_LARGE}"):
-        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])
-        types = {name: kind for name, kind, *_ in described.fetchall()}
-        single = [name for name, kind in types.items() if _holds_single_values(kind)]
-        _check_columns(len(types))
-        written = dict(zip(types, _top_level(connection, path), strict=True))
+        columns = parquet_columns.of_file(connection, path)
+        single = [each for each in columns if _holds_single_values(each.kind)]
+        _check_columns(len(columns))
         if not single:
             raise Refusal(
                 "no_columns",
@@ -215,30 +213,15 @@ def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
                 "Is it one of pictures? Those are imported with the kind image.",
             )
         cast = ", ".join(
-            f"CAST({identifier(name)} AS VARCHAR) AS c{number}"
-            for number, name in enumerate(single)
+            f"CAST({identifier(each.asked)} AS VARCHAR) AS c{number}"
+            for number, each in enumerate(single)
         )
         question = f"CREATE TABLE texts AS SELECT {cast} FROM read_parquet(?)"
         connection.execute(question, [str(path)])
         rows = _count(connection)
-    nested = [written[name] for name in types if name not in single]
-    names = [written[name] for name in single]
+    nested = [each.name for each in columns if each not in single]
+    names = [each.name for each in single]
     return Table(connection, _unique(names), rows, [], 0, "Parquet", nested)
-
-
-def _top_level(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    """The names of the columns as the file has them; DuckDB takes `a` beside `A` for a second."""
-    question = "SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"
-    (_, count), *elements = connection.execute(question, [str(path)]).fetchall()
-    names = []
-    at = 0
-    for _ in range(count):
-        names.append(str(elements[at][0]))
-        below = 1  # elements of this column that are still to come, depth first
-        while below:
-            below += elements[at][1] - 1
-            at += 1
-    return names
 
 
 def _holds_single_values(kind: str) -> bool:

@@ -43,7 +43,7 @@ def of_lines(path: Path) -> Iterator[tuple[Place, dict[str, Any] | LeftOut]]:
             try:
                 row = json.loads(line.decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
-                yield place, LeftOut(place, f"it is no JSON: {str(error)[:120]}")
+                yield place, LeftOut(place, f"it is no JSON: {_reason(error)}")
                 continue
             yield place, _object(row, place)
 
@@ -54,7 +54,7 @@ def of_array(path: Path) -> Iterator[tuple[Place, dict[str, Any] | LeftOut]]:
     Raises:
         Refusal: it is damaged; what comes behind the damage cannot be told from it.
     """
-    number = 0
+    number = 0  # rows that have been read
     with path.open(encoding="utf-8-sig") as file:
         text = _Text(file)
         try:
@@ -62,16 +62,17 @@ def of_array(path: Path) -> Iterator[tuple[Place, dict[str, Any] | LeftOut]]:
             while text.begins() != "]":
                 if number:
                     text.take(",")
+                value = text.value()
                 number += 1
                 place = f"row {number}"
-                yield place, _object(text.value(), place)
+                yield place, _object(value, place)
             text.take("]")
             text.take(END)
         except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", None) or str(error)
+            where = f"behind row {number}" if number else "from its first row on"
             raise Refusal(
                 "damaged_file",
-                f"The JSON array cannot be read behind row {number}: {reason[:120]}.",
+                f"The JSON array cannot be read {where}: {_reason(error)}.",
                 ADVICE,
             ) from error
 
@@ -86,6 +87,12 @@ def without_columns(nested: list[str], wrong: list[LeftOut]) -> Refusal:
         first = f"The first, {wrong[0].name}: {wrong[0].reason}."
         return Refusal("unreadable", f"No row of the JSON can be read. {first}", ADVICE)
     return Refusal("no_rows", "The JSON has no rows.", ADVICE)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):  # whose own words are about Python
+        return "it is nested too deeply"
+    return str(getattr(error, "msg", None) or error)[:120]
 
 
 def _object(row: object, place: Place) -> dict[str, Any] | LeftOut:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from worker.imports.report import Findings, counted, doubles, left_out, warnings
-from worker.imports.rows.choosing import Choice, Picked
+from worker.imports.rows.choosing import Choice
 from worker.imports.rows.coding import Coded
 from worker.imports.rows.statistics import Measured
 
@@ -26,15 +26,11 @@ def of_rows(
     revealing: list[str],
 ) -> dict[str, Any]:
     """The document of GET /datasets/{ref}/report."""
-    odd_values = [
-        _odd(picked, one, np.asarray(coded.values[:, at]))
-        for at, (picked, one) in enumerate(zip(choice.picked, measured, strict=True))
-    ]
     kinds = {"number": "numbers that float32 holds", "date": "dates"}
     doubts = [
-        f"In {each.name} {count} values are no {kinds[each.kind]}, and count as missing."
-        for each, count in zip(choice.picked, odd_values, strict=True)
-        if count
+        f"In {each.name} {each.odd} values are no {kinds[each.kind]}, and count as missing."
+        for each in choice.picked
+        if each.odd
     ]
     leaks = [
         f"{name} alone tells the class nearly without a mistake. If it is not known where the "
@@ -52,22 +48,14 @@ def of_rows(
         "rows": sum(map(len, findings.division.parts.values())),
         "left_out": left_out(findings),
         "columns": [
-            _column(one, odd, np.asarray(coded.values[:, at][training]))
-            for at, (one, odd) in enumerate(zip(measured, odd_values, strict=True))
+            _column(one, picked.odd, np.asarray(coded.values[:, at][training]))
+            for at, (picked, one) in enumerate(zip(choice.picked, measured, strict=True))
         ],
         "dropped": [{"name": each.name, "reason": each.reason} for each in choice.dropped],
         "classes": _classes(findings, measured, coded),
         "duplicates": doubles(findings),
         "warnings": [*warnings(findings), *doubts, *coarse, *leaks],
     }
-
-
-def _odd(picked: Picked, measured: Measured, values: Any) -> int:
-    """How many values are not of the column's kind. What looks like a date may be none, such as the
-    30th of February."""
-    if picked.kind != "date":
-        return picked.odd
-    return int((np.isfinite(values) & np.isnan(measured.trained(values))).sum())
 
 
 def _coarse(measured: Measured, values: Any) -> str | None:

@@ -1,0 +1,54 @@
+"""An argument that a tool does not know is refused."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from app.client import Client as Service
+from app.mcp.connection import with_own_key
+from app.mcp.server import TOOLS, make_server
+
+
+def answered(tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+    """Whether a call was refused, and its text. No service is there to ask."""
+
+    async def call() -> tuple[bool, str]:
+        with Service("http://127.0.0.1:9") as service:
+            async with Client(make_server(with_own_key(service))) as agent:
+                answer = await agent.call_tool(tool, arguments)
+                return answer.is_error, answer.content[0].text  # type: ignore[union-attr]
+
+    return asyncio.run(call())
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "told"),
+    [
+        ("list_jobs", {"limit": 3, "dataset": "x"}, "the arguments are status, label, limit."),
+        ("list_datasets", {"dataset": "x"}, "there are no arguments."),
+        ("show_job", {"dataset": "x"}, "the arguments are job."),
+    ],
+)
+def test_unknown_arguments_are_refused_and_the_known_ones_are_listed(
+    tool: str, arguments: dict[str, Any], told: str
+) -> None:
+    assert answered(tool, arguments) == (True, f"{tool}: 'dataset' is not known here; {told}")
+
+
+def test_known_arguments_come_to_the_service() -> None:
+    refused, text = answered("list_jobs", {"limit": 3})
+    assert refused
+    assert "not known here" not in text
+
+
+def test_every_schema_says_that_there_are_no_other_arguments() -> None:
+    async def listed() -> list[dict[str, Any]]:
+        with Service("http://127.0.0.1:9") as service:
+            server = make_server(with_own_key(service))
+            return [tool.input_schema for tool in await server.list_tools()]
+
+    schemas = asyncio.run(listed())
+    assert len(schemas) == len(TOOLS)
+    assert all(schema["additionalProperties"] is False for schema in schemas)
