@@ -13,13 +13,17 @@ SHOWN = 100
 
 
 class StrictTool(Tool):
-    """A tool whose schema says that it takes no other arguments, and that holds to it."""
+    """A tool whose schema says that it takes no other arguments, and that holds to it.
+
+    One that takes none passes over all: some clients send a placeholder where there are none.
+    """
 
     @classmethod
     def from_function(cls, *arguments: Any, **named: Any) -> Self:
         """See `Tool`."""
         tool = super().from_function(*arguments, **named)
-        tool.parameters["additionalProperties"] = False
+        if tool.parameters.get("properties"):
+            tool.parameters["additionalProperties"] = False
         return tool  # type: ignore[return-value]
 
     async def run(self, arguments: dict[str, Any], *others: Any, **named: Any) -> Any:
@@ -30,8 +34,8 @@ class StrictTool(Tool):
         """
         known = self.parameters.get("properties", {})
         unknown = [repr(name[:SHOWN]) for name in arguments if name not in known]
-        if unknown:
-            there = f"the arguments are {', '.join(known)}" if known else "there are no arguments"
+        if known and unknown:
+            there = f"the arguments are {', '.join(known)}"
             verb = "is" if len(unknown) == 1 else "are"
             raise ToolError(f"{self.name}: {', '.join(unknown)} {verb} not known here; {there}.")
         return await super().run(arguments, *others, **named)
