@@ -78,14 +78,16 @@ def _fault(value: Any, at: str) -> str | None:
         return next(filter(None, faults), None)
     if isinstance(value, float) and not math.isfinite(value):
         return f"{at} is {value}: JSON has finite numbers alone."
-    if isinstance(value, str) and not _is_utf8(value):
+    if isinstance(value, str) and not is_utf8(value):
         return f"{at} is {value!r}, which is no text in UTF-8."
     if value is None or isinstance(value, str | int | float):
         return None
     return f"{at} is a {type(value).__name__}, which has no form in JSON."
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether a text can be sent. In file names Python keeps bytes that are no UTF-8 as lone
+    surrogates, which cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

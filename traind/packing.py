@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+from traind.as_json import is_utf8
+
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """Date of every entry: the time of a copy is no part of a dataset."""
 PIECE = 2**20
@@ -83,7 +85,7 @@ def _files(folder: Path, above: frozenset[Identity] = frozenset()) -> Iterator[P
     for each in folder.iterdir():
         if each.name.startswith("."):
             continue
-        if not _is_utf8(each.name):
+        if not is_utf8(each.name):
             raise CannotPack(each, "has a name that is not UTF-8: rename it.")
         if each.is_dir():
             yield from _files(each, within)
@@ -93,12 +95,3 @@ def _files(folder: Path, above: frozenset[Identity] = frozenset()) -> Iterator[P
             raise CannotPack(each, "is a broken link: mend or remove it.")
         else:
             raise CannotPack(each, "is neither a file nor a folder: remove it.")
-
-
-def _is_utf8(name: str) -> bool:
-    """Whether a name is text; Python keeps its other bytes as lone surrogates."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -71,11 +71,11 @@ def explain(
 
 
 class _Union(NamedTuple):
-    """A place that takes several types, of which pydantic tells each one's errors."""
+    """A field that takes several types: pydantic tells for each of them why the value is none."""
 
     at: tuple[str | int, ...]
     is_meant: bool
-    """Whether the value is of the type that this error is about, in its kind."""
+    """Whether the error is about the type that the client has sent, such as a list."""
 
 
 def _union(error: Mapping[str, Any]) -> _Union | None:

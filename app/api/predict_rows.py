@@ -80,7 +80,7 @@ def _may_repeat(content: bytes, names: int) -> bool:
 
 
 def _check_names(value: bytes, row: dict[str, Any], index: int) -> None:
-    """Checks that no name comes twice in a row, of which a decoder keeps the last value.
+    """Checks that no name comes twice in a row. The decoder would keep the last value only.
 
     Raises:
         InvalidInput: one does.

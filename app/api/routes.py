@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterable
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
@@ -18,6 +18,15 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+class Access(NamedTuple):
+    """What a route asks of a request before it reads a body."""
+
+    scope: Scope | None
+    """What its key must allow; None asks for no key."""
+    takes_any_query: bool
+    """Whether parameters of the query that the route does not know are passed over."""
+
+
 def needs(scope: Scope | None, *, takes_any_query: bool = False) -> Callable[[Endpoint], Endpoint]:
     """Declares the scope that a request's key must have; None opens the route to everybody.
 
@@ -26,8 +35,7 @@ def needs(scope: Scope | None, *, takes_any_query: bool = False) -> Callable[[En
     """
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.needed_scope = scope  # type: ignore[attr-defined]
-        endpoint.takes_any_query = takes_any_query  # type: ignore[attr-defined]
+        endpoint.access = Access(scope, takes_any_query)  # type: ignore[attr-defined]
         return endpoint
 
     return declare
@@ -41,10 +49,10 @@ class Route(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **described: Any) -> None:
-        if not hasattr(endpoint, "needed_scope"):
+        access = getattr(endpoint, "access", None)
+        if not isinstance(access, Access):
             raise TypeError(f"{path} does not declare the scope that it needs: add @needs(...)")
-        self.needed_scope: Scope | None = endpoint.needed_scope
-        self._takes_any_query: bool = endpoint.takes_any_query  # type: ignore[attr-defined]
+        self.access = access
         if not iscoroutinefunction(endpoint):
             endpoint = retried(endpoint)
         super().__init__(path, endpoint, **described)
@@ -67,8 +75,8 @@ class Route(APIRoute):
             Unauthorized, Forbidden, ForeignHost, CrossSite: see `Guard.authorize`.
             RequestValidationError: the query has a name that is not known.
         """
-        scope["state"]["guard"].authorize(scope, self.needed_scope)
-        if scope["query_string"] and not self._takes_any_query:
+        scope["state"]["guard"].authorize(scope, self.access.scope)
+        if scope["query_string"] and not self.access.takes_any_query:
             query_names.check(scope["query_string"], self._parameters)
 
     def get_route_handler(self) -> Handler:
@@ -91,5 +99,5 @@ def declared_scopes(routers: Iterable[APIRouter]) -> dict[tuple[str, str], Scope
     for route in [each for router in routers for each in router.routes]:
         if not isinstance(route, Route):
             raise TypeError(f"{route} declares no scope: give its router route_class=Route")
-        found |= {(method, route.path): route.needed_scope for method in route.methods or ()}
+        found |= {(method, route.path): route.access.scope for method in route.methods or ()}
     return found

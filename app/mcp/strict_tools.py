@@ -3,7 +3,7 @@
 The SDK passes over them: a filter with a typing error would be left out, and everything answered.
 """
 
-from typing import Any, Self
+from typing import Any
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
@@ -19,12 +19,12 @@ class StrictTool(Tool):
     """
 
     @classmethod
-    def from_function(cls, *arguments: Any, **named: Any) -> Self:
+    def from_function(cls, *arguments: Any, **named: Any) -> Tool:
         """See `Tool`."""
         tool = super().from_function(*arguments, **named)
         if tool.parameters.get("properties"):
             tool.parameters["additionalProperties"] = False
-        return tool  # type: ignore[return-value]
+        return tool
 
     async def run(self, arguments: dict[str, Any], *others: Any, **named: Any) -> Any:
         """See `Tool`.

@@ -107,7 +107,7 @@ class PostgreSQL:
         return url.render_as_string(hide_password=True)
 
     def reason(self, url: URL, error: DatabaseError) -> str:  # noqa: ARG002 (the driver names it)
-        """The first line of what the driver says."""
+        """What the driver says, its first line."""
         return str(error.orig).strip().partition("\n")[0]
 
     def keep_others_out(self, engine: Engine) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.types import TextContent
 
 from app.client import Client as Service
 from app.mcp.connection import with_own_key
@@ -18,7 +19,9 @@ def answered(tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
         with Service("http://127.0.0.1:9") as service:
             async with Client(make_server(with_own_key(service))) as agent:
                 answer = await agent.call_tool(tool, arguments)
-                return answer.is_error, answer.content[0].text  # type: ignore[union-attr]
+                (content,) = answer.content
+                assert isinstance(content, TextContent)
+                return answer.is_error, content.text
 
     return asyncio.run(call())
 

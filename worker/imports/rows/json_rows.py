@@ -104,7 +104,7 @@ def _named(mark: str) -> str:
 
 
 class _Text:
-    """A text of which only a piece is in memory."""
+    """A file of JSON that is read in pieces, so that it may be larger than the memory."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file

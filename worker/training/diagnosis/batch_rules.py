@@ -59,7 +59,7 @@ def batch_too_small(case: Case) -> Finding | None:
 def _by_range_tests(case: Case) -> Evidence | None:
     own, large, rate = case.own_range, case.large_range, case.first_rate
     if own is None or large is None or rate < TOO_LOW * (large.recommended or math.inf):
-        return None  # where larger batches learn at no rate, or at much higher ones, it is not this
+        return None  # larger batches would not learn at this rate either
     bound = max(highest_bearable(large), (large.diverges_at or 0.0) / BELOW_LARGE_DIVERGENCE)
     if not highest_bearable(own) < rate <= bound:
         return None

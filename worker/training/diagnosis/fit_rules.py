@@ -114,7 +114,7 @@ def _uneven_weights(case: Case) -> tuple[Evidence, Change] | None:
 
 
 def _distorted(case: Case) -> tuple[Evidence, Change] | None:
-    """Augmentation that leaves too little of what tells the classes."""
+    """Augmentation so strong that the classes can hardly be told apart."""
     trial, ending = case.measured.undistorted, case.measured.ending
     if trial is None or ending is None or case.last_epoch() > STEEP:
         return None

@@ -1,5 +1,4 @@
-"""Classes of which some have many more images than others. Each threshold's source is in
-docs/diagnosis.md."""
+"""Classes out of balance. Each threshold's source is in docs/diagnosis.md."""
 
 import math
 
