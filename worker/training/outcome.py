@@ -52,9 +52,9 @@ def finish(
         "confusion_matrix": test.confusion,
     }
     if state.best.weights:  # early stopping has put them back, and the last epoch's did worse
-        of_training = {"train_loss", "train_accuracy"}
+        of_training = ("train_loss", "train_accuracy")
         metrics |= {
-            name: state.best.metrics[name] for name in of_training & set(state.best.metrics)
+            name: value for name, value in state.best.metrics.items() if name in of_training
         }
         validation = evaluate(net, criterion, splits.validation, classes)
         metrics["validation_loss"] = validation.loss
