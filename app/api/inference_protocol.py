@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.api import json_numbers
+from app.api import json_cuts, json_numbers, strict_json
 from app.api.body import utf8_text
 from app.api.predict_body import most_inputs
 from app.api.problem_kinds import InvalidBody
@@ -99,7 +99,7 @@ class InferResponse(msgspec.Struct, omit_defaults=True):
 _request = msgspec.json.Decoder(InferRequest)
 
 
-def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
+async def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
     """The JSON of a body and the bytes behind it. `header_length` is empty if all of it is JSON.
 
     Raises:
@@ -111,9 +111,26 @@ def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
         if not 0 <= length <= len(body):
             raise InvalidBody("Inference-Header-Content-Length must be the bytes of the JSON part.")
     try:
-        return _request.decode(utf8_text(body[:length])), body[length:]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        text = utf8_text(body[:length])
+        request = _request.decode(text)
+        values = [tensor.data for tensor in request.inputs if binary_size(tensor) is None]
+        around, cuts = json_cuts.without(text, values)
+        if around.count(b":") > _names(request) + cuts:  # one may be there twice
+            await strict_json.parsed(around)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidBody(f"The body is not an inference request: {error}.") from error
+    return request, body[length:]
+
+
+def _names(request: InferRequest) -> int:
+    """How many names its JSON has at least, beside those of the tensors' data."""
+    outputs = request.outputs or []
+    carriers: list[InferRequest | InputTensor | WantedOutput]
+    carriers = [request, *request.inputs, *outputs]
+    given = [each.parameters for each in carriers if each.parameters is not None]
+    optional = (request.id is not None) + (request.outputs is not None)
+    named = 1 + 3 * len(request.inputs) + len(outputs)
+    return named + optional + len(given) + sum(map(len, given))
 
 
 def pixel_range(request: InferRequest) -> Range | None:

@@ -251,7 +251,7 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
         raise ModelNotFound(name)
     catalog: Catalog = request.scope["state"]["catalog"]
     body = await read_body(request)
-    asked, binary = inference_protocol.read(body, header(request, HEADER_LENGTH))
+    asked, binary = await inference_protocol.read(body, header(request, HEADER_LENGTH))
     how = inference_protocol.wanted(asked)
     served = await catalog.find(name, version)
     request.scope["state"]["model"] = served.model_id

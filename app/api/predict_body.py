@@ -1,19 +1,19 @@
-"""Reads the body of POST /predict: pixel lists go from bytes to floats without a detour."""
+"""The inputs of POST /predict, as they stand in its JSON, as what the model takes."""
 
 import re
 from collections.abc import Sequence
 from functools import partial
 from math import prod
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from PIL import Image
 
 from app.api import json_numbers
-from app.api.body import utf8_text
 from app.api.json_numbers import Numbers
-from app.api.msgspec_words import explained, refusal
+from app.api.msgspec_words import explained
+from app.api.predict_json import INLINE_BYTES, Read
 from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput, files
 from app.serving import pixel_arrays
@@ -21,7 +21,7 @@ from app.serving.base64_images import open_base64
 from app.serving.decoding import DecodingPool
 from app.serving.image_inputs import Preprocess
 from app.serving.input_warnings import InputWarning
-from app.serving.signature import Pixels, Range, Signature, check_range
+from app.serving.signature import Pixels, Range, Signature
 from app.serving.table_signature import TableSignature
 
 MAX_INPUTS = 1024
@@ -29,22 +29,11 @@ MAX_INPUTS = 1024
 MAX_PIXELS = 2**25
 """Most pixels of a request's inputs as the model takes them: 128 MiB of numbers."""
 
-INLINE_BYTES = 2**18
-"""Numbers in up to this many bytes are read on the event loop; a thread costs more than they do."""
-
 BRIGHTEST = 255
 """Highest number in a byte; as unsigned ones, those below 0 are above it."""
 
 PARSED_BYTES = 16
 """Bytes of memory that a byte of JSON takes while it is read: `0,` becomes a float in a list."""
-
-MAX_CLASSES = 10_000
-"""Highest top_k; a model with fewer classes lists all of them."""
-
-VALUES = {"/preprocess": get_args(Preprocess)}
-"""What fields with few allowed values take."""
-
-Ref = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00]+$")]
 
 
 class ModelInputs(NamedTuple):
@@ -54,17 +43,6 @@ class ModelInputs(NamedTuple):
     warnings: dict[int, list[InputWarning]]
 
 
-class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A JSON body, its inputs still as JSON. Null means what the query says."""
-
-    inputs: msgspec.Raw
-    model: Ref | None = None
-    top_k: Annotated[int, msgspec.Meta(ge=1, le=MAX_CLASSES)] | None = None
-    pixel_range: Range | None = None
-    preprocess: Preprocess | None = None
-
-
-_body = msgspec.json.Decoder(PredictBody)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 _nested: dict[int, msgspec.json.Decoder[Any]] = {
@@ -78,56 +56,6 @@ _opening = re.compile(rb"[\s\[]*")
 def most_inputs(signature: Signature | TableSignature) -> int:
     """Most inputs of one request to a model: fewer where they are large."""
     return max(1, min(MAX_INPUTS, MAX_PIXELS // prod(signature.input_shape)))
-
-
-class Read(NamedTuple):
-    """A body, and its inputs as an array where they are numbers in lists."""
-
-    sent: PredictBody
-    numbers: Numbers | None
-
-
-def read(body: bytes) -> Read:
-    """The body. Its inputs are read at once where they are numbers, and not too many.
-
-    Raises:
-        InvalidBody: not JSON, or a field is missing, unknown, or no value that can be used.
-    """
-    return _with_numbers(body) or Read(_fields(body), None)
-
-
-def _with_numbers(body: bytes) -> Read | None:
-    """A body whose only list is numbers; None if it is another, or wrong in some way."""
-    begin, end = body.find(b"["), body.rfind(b"]") + 1
-    if not 0 < begin < end or end - begin > INLINE_BYTES:
-        return None
-    inputs = body[begin:end]
-    numbers = json_numbers.array(inputs)
-    if numbers is None:
-        return None
-    try:
-        sent = _body.decode(utf8_text(b"%b[]%b" % (body[:begin], body[end:])))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    sent.inputs = msgspec.Raw(inputs)
-    return Read(sent, numbers)
-
-
-def _fields(body: bytes) -> PredictBody:
-    try:
-        sent = _body.decode(utf8_text(body))
-    except msgspec.ValidationError as error:
-        raise refusal(error, PredictBody, VALUES) from error
-    except RecursionError as error:
-        raise InvalidBody("The body is nested too deeply.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidBody(f"The body is not valid JSON: {error}.") from error
-    try:
-        if sent.pixel_range is not None:
-            check_range(sent.pixel_range)
-    except ValueError as error:
-        raise InvalidBody(f"{error}.", "/pixel_range") from error
-    return sent
 
 
 async def model_inputs(

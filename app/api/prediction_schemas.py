@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.answers import examples
 from app.answers.predictions import Predictions
-from app.api.predict_body import MAX_CLASSES, MAX_INPUTS
+from app.api.predict_body import MAX_INPUTS
+from app.api.predict_json import MAX_CLASSES
 from app.api.problem_kinds import documented
 from app.images import InvalidInput
 from app.images.files import FORMATS

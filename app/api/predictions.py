@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app.api import predict_body, predict_rows
+from app.api import predict_body, predict_json, predict_rows
 from app.api.body import read_body
 from app.api.headers import media_type
 from app.api.hot_routes import Answer
@@ -101,7 +101,7 @@ async def _answer(request: Request, ref: str | None) -> Response:
         else:
             inputs = await _from_file(body, MEDIA_TYPES[kind], signature, asked, decoding)
     elif is_json(kind):
-        read = predict_body.read(body)
+        read = predict_json.read(body)
         sent = read.sent
         asked = _combined(asked, sent, ref)
         served = await catalog.find(ref or asked.model)
@@ -133,7 +133,7 @@ def _asked(query: bytes) -> Asked:
         raise RequestValidationError(errors) from error
 
 
-def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> Asked:
+def _combined(asked: Asked, sent: predict_json.PredictBody, ref: str | None) -> Asked:
     said = {
         name: value
         for name in ("model", "top_k", "preprocess", "pixel_range")
@@ -145,7 +145,7 @@ def _combined(asked: Asked, sent: predict_body.PredictBody, ref: str | None) -> 
 
 
 def _check_for_rows(
-    asked: Asked, signature: TableSignature, sent: predict_body.PredictBody
+    asked: Asked, signature: TableSignature, sent: predict_json.PredictBody
 ) -> None:
     """Refuses what is for pictures alone, where it was said."""
     for name in ("preprocess", "pixel_range"):
@@ -155,7 +155,7 @@ def _check_for_rows(
 
 
 def _check_preprocess(
-    asked: Asked, signature: Signature, sent: predict_body.PredictBody | None
+    asked: Asked, signature: Signature, sent: predict_json.PredictBody | None
 ) -> None:
     """Refuses a `preprocess` that the model does not take, where it was said."""
     refusal = image_inputs.refusal(signature, asked.preprocess)
@@ -163,7 +163,7 @@ def _check_preprocess(
         raise _refused("preprocess", refusal, sent)
 
 
-def _refused(name: str, refusal: str, sent: predict_body.PredictBody | None) -> Exception:
+def _refused(name: str, refusal: str, sent: predict_json.PredictBody | None) -> Exception:
     """The error at the place where a field was said: the body, or the query."""
     if sent is not None and getattr(sent, name) is not None:
         return InvalidBody(f"{name}: {refusal}.", f"/{name}")

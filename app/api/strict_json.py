@@ -38,10 +38,23 @@ class StrictRequest(Request):
         Raises:
             InvalidBody: it is not JSON, or not by the standard.
         """
-        body = await self.body()
-        if len(body) > INLINE_BYTES:
-            return await run_in_threadpool(_parse, body)
-        return _parse(body)
+        try:
+            return await parsed(await self.body())
+        except RecursionError as error:
+            raise InvalidBody("The body is nested too deeply.") from error
+        except ValueError as error:
+            raise InvalidBody(f"The body is not valid JSON: {error}.") from error
+
+
+async def parsed(text: bytes) -> Any:
+    """The value of a JSON text, which is read in a thread where it is long.
+
+    Raises:
+        ValueError, RecursionError: as `json_text.parse`.
+    """
+    if len(text) > INLINE_BYTES:
+        return await run_in_threadpool(json_text.parse, text)
+    return json_text.parse(text)
 
 
 def is_json(content_type: str) -> bool:
@@ -78,12 +91,3 @@ def expect_nothing(request: Request) -> None:
             f"The body is empty, but the request announces one ({names}). "
             "Send {} for the defaults, or no body and none of these headers."
         )
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json_text.parse(body)
-    except RecursionError as error:
-        raise InvalidBody("The body is nested too deeply.") from error
-    except ValueError as error:
-        raise InvalidBody(f"The body is not valid JSON: {error}.") from error

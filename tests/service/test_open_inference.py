@@ -189,6 +189,37 @@ def test_what_cannot_be_read_is_refused_and_says_why(api: Api, body: Any, says: 
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ('"id": "a:b"', '"id": "a", "id": "b"', "id"),
+        ('"id": "a:b"', '"id": null, "id": null', "id"),
+        ('"shape": [1, 784]', '"shape": [2, 784], "shape": [1, 784]', "shape"),
+        ('"data": ', '"data": [1], "data": ', "data"),
+        ('"inputs": ', '"inputs": [], "inputs": ', "inputs"),
+        ('"own": 1', '"own": 1, "own": 2', "own"),
+        ('"deep": {}', '"deep": {"a": 1, "a": 1}', "a"),
+    ],
+)
+def test_a_name_that_comes_twice_is_refused(api: Api, old: str, new: str, name: str) -> None:
+    body = {"inputs": [blank()], "id": "a:b", "parameters": {"own": 1, "deep": {}}, "extension": {}}
+    text = json.dumps(body)
+    path = f"/v2/models/{NAME}/infer"
+    assert api.http.post(path, content=text).status_code == 200
+    assert text.count(old) == 1
+    answer = api.http.post(path, content=text.replace(old, new))
+    assert answer.status_code == 400, answer.text
+    assert f"{name!r} appears twice in one object" in answer.json()["error"]
+
+
+def test_megabytes_that_another_value_replaces_are_refused(api: Api) -> None:
+    text = json.dumps({"inputs": [blank()]})
+    text = text.replace('"data": ', f'"data": {[0] * 50_000}, "data": ')
+    answer = api.http.post(f"/v2/models/{NAME}/infer", content=text)
+    assert answer.status_code == 400, answer.text
+    assert "'data' appears twice in one object" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'{"inputs": [{"name": "pixels", "datatype": "BYTES", "shape": [1], "data": ["@"]}]}',

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.api import json_numbers, predict_body
+from app.api import json_numbers, predict_body, predict_json
 from app.api.problem_kinds import InvalidBody
 from app.images import InvalidInput
 from app.serving.signature import Signature
@@ -87,10 +87,10 @@ def test_threads_read_side_by_side() -> None:
     ],
 )
 def test_a_body_of_numbers_says_the_same_as_without_the_short_way(body: str) -> None:
-    read = predict_body.read(body.encode())
+    read = predict_json.read(body.encode())
     assert read.numbers is not None
     assert read.numbers.tolist() == [[1, 2], [3, 4]]
-    expected = predict_body._fields(body.encode())
+    expected = predict_json._fields(body.encode())
     assert read.sent == expected
     assert msgspec.json.decode(read.sent.inputs) == [[1, 2], [3, 4]]
 
@@ -109,7 +109,7 @@ def test_a_body_that_is_wrong_beside_its_numbers_is_refused_with_the_place(
     body: str, place: str
 ) -> None:
     with pytest.raises(InvalidBody) as refused:
-        predict_body.read(body.encode())
+        predict_json.read(body.encode())
     assert place in f"{refused.value.pointer} {refused.value}"
 
 

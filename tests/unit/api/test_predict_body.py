@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.api.predict_body import MAX_INPUTS, MAX_PIXELS, most_inputs, read
+from app.api.predict_body import MAX_INPUTS, MAX_PIXELS, most_inputs
+from app.api.predict_json import read
 from app.api.problem_kinds import InvalidBody
 from app.serving.signature import Signature
 
@@ -51,3 +52,47 @@ def test_a_wrong_field_is_named_with_what_it_may_be(body: Any, pointer: str, det
         read(json.dumps(body).encode())
     assert refused.value.pointer == pointer
     assert refused.value.detail.startswith(detail)
+
+
+NUMBERS = json.dumps([[1, 2], [3, 4]])
+IMAGE = json.dumps("A" * 2**18)
+
+
+@pytest.mark.parametrize("inputs", [NUMBERS, IMAGE, '[{"a": 1}]'], ids=["numbers", "image", "row"])
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"inputs": @, "top_k": 1, "top_k": 2}', "top_k"),
+        ('{"top_k": 1, "inputs": @, "top_k": 1}', "top_k"),
+        ('\ufeff{"top_k": 1, "inputs": @, "top_k": 2}', "top_k"),
+        ('{"model": "a:b", "inputs": @, "mod\\u0065l": null}', "model"),
+        ('{"inputs": @, "pixel_range": null, "pixel_range": [0, 1]}', "pixel_range"),
+        ('{"inputs": @, "inputs": @}', "inputs"),
+        ('{"inputs": null, "inputs": @}', "inputs"),
+        ('{"inputs": @, "model": "é", "inputs": null}', "inputs"),
+    ],
+)
+def test_a_name_that_comes_twice_is_refused_as_in_other_bodies(
+    body: str, name: str, inputs: str
+) -> None:
+    with pytest.raises(InvalidBody) as refused:
+        read(body.replace("@", inputs).encode())
+    why = f"The body is not valid JSON: {name!r} appears twice in one object."
+    assert refused.value.detail == why
+
+
+@pytest.mark.parametrize("inputs", [NUMBERS, IMAGE, '[{"a": 1, "b": ":"}]', "5"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"inputs": @, "model": null, "top_k": 2}',
+        '{"model": "a::b", "inputs": @}',
+        '{"model": "[5]", "inputs": @}',
+        '\ufeff{"model": "é", "inputs": @, "pixel_range": [0, 1], "preprocess": null}',
+    ],
+)
+def test_names_that_come_once_are_taken_with_their_inputs(body: str, inputs: str) -> None:
+    sent = body.replace("@", inputs)
+    found = read(sent.encode()).sent
+    assert json.loads(bytes(found.inputs)) == json.loads(inputs)
+    assert found.model == json.loads(sent.removeprefix("\ufeff"))["model"]
