@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.api import json_cuts, json_numbers, strict_json
 from app.api.body import utf8_text
+from app.api.msgspec_words import reason
 from app.api.predict_body import most_inputs
 from app.api.problem_kinds import InvalidBody
 from app.serving import pixel_arrays
@@ -118,7 +119,8 @@ async def read(body: bytes, header_length: str) -> tuple[InferRequest, bytes]:
         if around.count(b":") > _names(request) + cuts:  # one may be there twice
             await strict_json.parsed(around)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InvalidBody(f"The body is not an inference request: {error}.") from error
+        why = reason(body[:length], error)
+        raise InvalidBody(f"The body is not an inference request: {why}.") from error
     return request, body[length:]
 
 

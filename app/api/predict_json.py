@@ -9,7 +9,7 @@ from app.api import json_cuts, json_numbers
 from app.api.body import utf8_text
 from app.api.json_cuts import EMPTY
 from app.api.json_numbers import Numbers
-from app.api.msgspec_words import refusal
+from app.api.msgspec_words import reason, refusal
 from app.api.problem_kinds import InvalidBody
 from app.serving.image_inputs import Preprocess
 from app.serving.signature import Range, check_range
@@ -92,7 +92,7 @@ def _fields(body: bytes) -> PredictBody:
     except RecursionError as error:
         raise InvalidBody("The body is nested too deeply.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidBody(f"The body is not valid JSON: {error}.") from error
+        raise InvalidBody(f"The body is not valid JSON: {reason(body, error)}.") from error
     around, _ = json_cuts.without(text, [sent.inputs])
     _check_names(around, sent)
     try:

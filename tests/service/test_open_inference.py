@@ -158,6 +158,8 @@ def blank(**changes: Any) -> dict[str, Any]:
         ("{", "not an inference request"),
         ("{}", "inputs"),
         ('{"inputs": ' + "[" * 100_000, "not an inference request"),
+        ({"inputs": [blank(name="\ud800")]}, "must be valid Unicode, without lone surrogates"),
+        ({"inputs": [blank(data=["\ud800"])]}, "\\ud800 (byte "),
         ({"inputs": []}, "Send one input"),
         ({"inputs": [blank(name="image")]}, "named pixels"),
         ({"inputs": [blank(), blank()]}, "Send one input"),

@@ -96,3 +96,24 @@ def test_names_that_come_once_are_taken_with_their_inputs(body: str, inputs: str
     found = read(sent.encode()).sent
     assert json.loads(bytes(found.inputs)) == json.loads(inputs)
     assert found.model == json.loads(sent.removeprefix("\ufeff"))["model"]
+
+
+@pytest.mark.parametrize(
+    ("body", "half"),
+    [
+        ('{"model": "a\\ud800", "inputs": [[1]]}', "\\ud800 (byte 12)"),
+        ('{"inputs": [{"job": "\\uDC00"}]}', "\\uDC00 (byte 21)"),
+        ('{"inputs": ["\\ud83d\\ude00\\\\ud800\\ud83dA"]}', "\\ud83d (byte 32)"),
+        ('{"inputs": [{"\\ud800\\ud800": 1}]}', "\\ud800 (byte 14)"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_named_with_its_place(body: str, half: str) -> None:
+    with pytest.raises(InvalidBody) as refused:
+        read(body.encode())
+    why = f"it must be valid Unicode, without lone surrogates: {half} is half of a pair"
+    assert refused.value.detail == f"The body is not valid JSON: {why}."
+
+
+def test_a_body_that_is_cut_off_is_told_as_that() -> None:
+    with pytest.raises(InvalidBody, match="not valid JSON: Input data was truncated"):
+        read(b'{"inputs": ["\\ud83d\\ude00\\\\ud800')
