@@ -62,11 +62,13 @@ def read(file: Path) -> Picture | Inputs:
     try:
         if suffix in {".csv", ".tsv"}:
             return Inputs(_csv_rows(decoded(content)), are_rows=True)
-        text = str(content, "utf-8-sig")
         if suffix == ".json":
             return _json_inputs(json_text.parse(content))
-        lines = [line for line in text.splitlines() if line.strip()]
+        json_text.check_encoding(content)
+        lines = [line for line in str(content, "utf-8-sig").splitlines() if line.strip()]
         return Inputs([json_text.parse(line.encode()) for line in lines], are_rows=True)
+    except json_text.OtherEncoding as error:
+        raise BadPredictFile(file, f"is text in {error.encoding}; save it as UTF-8") from error
     except UnicodeDecodeError as error:
         raise BadPredictFile(file, f"is not UTF-8 text (byte {error.start})") from error
     except (ValueError, RecursionError, csv.Error) as error:

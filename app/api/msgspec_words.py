@@ -6,6 +6,7 @@ from itertools import islice
 
 import msgspec
 
+from app import json_text
 from app.api.plain_words import pointer
 from app.api.problem_kinds import InvalidBody
 
@@ -24,8 +25,13 @@ MOST_ESCAPES = 100_000
 
 def reason(text: bytes, error: Exception) -> str:
     """Why a text is not read as JSON. msgspec says of a lone surrogate that the text is cut off."""
-    is_damaged = isinstance(error, msgspec.DecodeError)
-    if is_damaged and not isinstance(error, msgspec.ValidationError):
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    try:
+        json_text.check_encoding(text)
+    except json_text.OtherEncoding as other:
+        return str(other)
+    if isinstance(error, msgspec.DecodeError):
         for escape in islice(SURROGATE.finditer(text), MOST_ESCAPES):
             if lone := escape["lone"]:
                 half = f"\\{lone.decode()} (byte {escape.start()}) is half of a pair"

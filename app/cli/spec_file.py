@@ -42,9 +42,12 @@ def read(file: Path) -> Any:
     form = "YAML" if is_yaml else "JSON"
     try:
         content = file.read_bytes()
+        json_text.check_encoding(content)
         return _parse_yaml(content) if is_yaml else json_text.parse(content)
     except OSError as error:
         raise BadSpecFile(f"{file}: {error.strerror}; name a readable {form} file.") from error
+    except json_text.OtherEncoding as error:
+        raise BadSpecFile(f"{file} is text in {error.encoding}; save it as UTF-8.") from error
     except UnicodeDecodeError as error:
         at = f"byte {error.start}"
         raise BadSpecFile(f"{file} is not UTF-8 text ({at}); save it as UTF-8.") from error

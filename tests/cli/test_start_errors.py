@@ -103,6 +103,8 @@ def test_a_host_that_is_not_here_is_told(host: str, tmp_path: Path) -> None:
         (b"", "is not JSON"),
         (b'{"name": }', "is not JSON: Expecting value: line 1 column 10"),
         (b'{"name": "\xff"}', "is not UTF-8 text (byte 10)"),
+        ('{"name": "a"}'.encode("utf-16"), "is text in UTF-16; save it as UTF-8."),
+        ('{"name": "a"}'.encode("utf-16-le"), "is text in UTF-16; save it as UTF-8."),
         (b'{"lr": NaN}', "NaN is not a JSON value"),
         (b'{"name": "a", "name": "b"}', "'name' appears twice"),
         (b"[" * 100_000, "is not JSON"),

@@ -102,11 +102,9 @@ def test_a_wrong_spec_names_its_field_and_is_not_stored(
     assert api.rows() == before
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe{\x00}\x00", b'{"name": "\xff"}'])
-def test_bytes_that_are_not_utf8_are_refused(api: Api, content: bytes) -> None:
-    answer = api.http.post("/jobs", content=content, headers=JSON)
-    if answer.status_code != 201:  # {} in UTF-16 is JSON to Python
-        problem_of(answer, 422, "invalid_body")
+def test_bytes_that_are_not_utf8_are_refused(api: Api) -> None:
+    answer = api.http.post("/jobs", content=b'{"name": "\xff"}', headers=JSON)
+    problem_of(answer, 422, "invalid_body")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])

@@ -167,6 +167,8 @@ def test_pixels_and_a_single_row_are_read_from_json(api: Api, tmp_path: Path) ->
         ("a.csv", b"age,job\n1,2,3\n", "line 2 has more values than the header"),
         ("a.csv", b"age,job\n", "no rows"),
         ("a.csv", b"age\n\xff\n", "is no number"),  # y with two dots, in Windows' encoding
+        ("a.json", "[1]".encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
+        ("a.jsonl", '{"a": 1}'.encode("utf-16-be"), "is text in UTF-16"),
         ("a.jsonl", b'{"age": "\xff"}', "is not UTF-8 text (byte 9)"),
         ("a.json", b"[", "cannot be read"),
         ("a.json", b"[]", "neither a row nor a list"),
