@@ -15,12 +15,11 @@ from app.api.auth import Unauthorized
 from app.api.cursors import cursor, id_of, sort_key
 from app.api.dataset_schemas import NewDataset
 from app.api.idempotency import TheOnce
-from app.api.parameters import MAX_WAIT_SECONDS, After, DatasetRef, PageSize
+from app.api.parameters import MAX_WAIT_SECONDS, After, DatasetFilter, DatasetRef, PageSize
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheDatabase, TheKey, TheObjects, TheUploads, TheWatcher
 from app.codes import DatasetStatus
-from app.jobspec import Text
 from app.store import datasets, imports, object_names
 from app.store.database import Connection, Database
 from app.store.dataset_refs import PREFIX
@@ -103,11 +102,12 @@ def list_datasets(
     database: TheDatabase,
     limit: PageSize = 20,
     after: After = None,
-    name: Annotated[
-        str | None, Query(description="Only versions of this name.", max_length=64), Text
-    ] = None,
+    name: DatasetFilter = None,
 ) -> Page[DatasetVersion]:
-    """Versions of datasets; the built-in ones are not among them."""
+    """Versions of datasets; the built-in ones are not among them.
+
+    `name` may also be one version, `name@version`, or an id, as `dataset` of other lists.
+    """
     (behind,) = sort_key(after, id_of(PREFIX)) or (None,)
     with database.read() as connection:
         found = datasets.newest(connection, limit + 1, behind, name)

@@ -111,7 +111,7 @@ class Datasets:
         return found
 
     def each(self, limit: int | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Versions, newest first: `name`; None is all of them."""
+        """Versions, newest first: `name` (or `name@version`, or an id); None is all of them."""
         return each_item(self._connection, "/datasets", limit, **filters)
 
     def report(self, ref: str) -> dict[str, Any]:

@@ -124,14 +124,14 @@ def _named(ref: str) -> Any:
 
 
 def newest(
-    connection: Connection, limit: int, after: str | None = None, name: str | None = None
+    connection: Connection, limit: int, after: str | None = None, ref: str | None = None
 ) -> list[Dataset]:
-    """Versions, newest first, from behind the id `after`; of one name, or of all."""
+    """Versions, newest first, from behind the id `after`: all, or those that `ref` names."""
     query = _SELECT.order_by(datasets.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(datasets.c.id < after)
-    if name is not None:
-        query = query.where(datasets.c.name == name)
+    if ref is not None:
+        query = query.where(_named(ref))
     return [_dataset(row) for row in connection.execute(query)]
 
 

@@ -51,6 +51,22 @@ def test_a_dataset_is_found_by_name_by_version_and_by_id(store: Database) -> Non
             assert [each.model.id for each in ranked] == [of[name][1] for name in wanted], ref
 
 
+def test_versions_are_listed_by_name_by_version_and_by_id(store: Database) -> None:
+    with store.write() as connection:
+        first, second = ready(connection, "cats"), ready(connection, "cats")
+        ready(connection, "dogs")
+        for ref, wanted in {
+            "cats": [second, first],
+            "cats@1": [first],
+            "cats@3": [],
+            "cats@": [],
+            second: [second],
+            "ds_1": [],
+        }.items():
+            found = datasets.newest(connection, 10, None, ref)
+            assert [each.id for each in found] == wanted, ref
+
+
 @pytest.mark.parametrize(
     "ref", ["bird", "cats@3", "cats@", "cats@x", "cats@-1", "cats@9999999999999", "mnist@1", "ds_1"]
 )

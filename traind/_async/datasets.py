@@ -111,7 +111,7 @@ class AsyncDatasets:
     async def list(
         self, limit: int | None = None, **filters: Any
     ) -> AsyncIterator[answers.datasets.DatasetVersion]:
-        """Versions, newest first: `name`; None is all of them."""
+        """Versions, newest first: `name` (or `name@version`, or an id); None is all of them."""
         kind = answers.datasets.DatasetVersion
         async for dataset in self._connection.each(kind, "/datasets", limit, **filters):
             yield dataset

@@ -112,7 +112,7 @@ class Datasets:
     def list(
         self, limit: int | None = None, **filters: Any
     ) -> Iterator[answers.datasets.DatasetVersion]:
-        """Versions, newest first: `name`; None is all of them."""
+        """Versions, newest first: `name` (or `name@version`, or an id); None is all of them."""
         kind = answers.datasets.DatasetVersion
         for dataset in self._connection.each(kind, "/datasets", limit, **filters):
             yield dataset
