@@ -45,8 +45,8 @@ PIECE = 2**20
 NAMING_ATTEMPTS = 3
 RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):(;.*)?", re.IGNORECASE)
-MEANT = re.compile(r"sha-?256(?![a-z0-9_.*-])", re.IGNORECASE)
-"""Begins what is meant for a SHA-256, whether it has its form or not."""
+OTHER = re.compile(r"(?!sha-?256(?![a-z0-9_.*-]))[a-z*][a-z0-9_.*-]*=.+", re.IGNORECASE)
+"""A digest by another algorithm. What names none, such as bare hexadecimal, is no digest."""
 CONTENT_DIGEST, REPR_DIGEST = "Content-Digest", "Repr-Digest"
 
 Digest = Annotated[str, Header(description="`sha-256=:…:` (RFC 9530), checked if it is there.")]
@@ -285,14 +285,15 @@ def _wanted(name: str, header: str) -> bytes | None:
     """The SHA-256 of a digest header; None where it states none, or only others.
 
     Raises:
-        RequestValidationError: it names sha-256 and does not have the form of one.
+        RequestValidationError: a digest does not have the form of one of SHA-256, and names no
+            other algorithm.
     """
     wanted = None
-    for member in map(str.strip, header.split(",")):
+    for member in filter(None, map(str.strip, header.split(","))):
         found = DIGEST.fullmatch(member)
         if found is not None:
             wanted = b64decode(found[1])
-        elif MEANT.match(member):
+        elif OTHER.fullmatch(member) is None:
             why = "must be sha-256=:<base64 of the 32 bytes>: (RFC 9530), or left out"
             error = {"type": "wrong_digest", "loc": ("header", name), "msg": why}
             raise RequestValidationError([error])

@@ -1,4 +1,4 @@
-"""Digests that an upload states: one of SHA-256 has the form of one, and others are passed over."""
+"""Digests that an upload states: SHA-256 has its form, and other algorithms are passed over."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -28,6 +28,12 @@ def dataset(api: Api) -> Iterator[str]:
         digest_of(b"x").replace(":", ""),
         f"sha-512=:{'A' * 86}==:, sha-256",
         f"{digest_of(b'x')}, sha-256=:x:",
+        sha256(b"x").hexdigest(),
+        sha256(b"a").hexdigest(),  # begins with a letter, as the name of an algorithm does
+        digest_of(b"x").partition("=")[2],
+        digest_of(b"x").partition("=")[2].strip(":"),
+        f"{digest_of(b'x')}, {sha256(b'x').hexdigest()}",
+        "sha-512",
     ],
 )
 def test_a_digest_without_its_form_is_refused_before_anything_is_stored(
