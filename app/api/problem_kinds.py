@@ -15,7 +15,7 @@ from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.serving.batching import NotFinite, Overloaded
 from app.store.database import OperationalError
-from app.store.disk import FolderUnwritable
+from app.store.disk import DatabaseUnwritable, FolderUnwritable
 from app.store.errors import (
     AliasKept,
     AliasNotFound,
@@ -136,6 +136,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     FolderUnwritable: Kind(500, "folder_unwritable", "A folder cannot be written to"),
     StorageFull: Kind(507, "storage_full", "The disk is full"),
     DatabaseBusy: Kind(503, "database_busy", "The database is busy"),
+    DatabaseUnwritable: Kind(503, "database_unwritable", "The database cannot be written to"),
     OperationalError: Kind(503, "database_unavailable", "The database does not answer"),
     ObjectsUnavailable: Kind(503, "objects_unavailable", "The object storage does not answer"),
     Exception: Kind(500, "internal", "A fault of traind itself"),
@@ -166,6 +167,7 @@ def documented(*errors: type[Exception] | int) -> dict[int | str, dict[str, Any]
 EVERYWHERE = documented(
     RequestValidationError,
     DatabaseBusy,
+    DatabaseUnwritable,
     FileDamaged,
     StorageFull,
     Unauthorized,

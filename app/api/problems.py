@@ -19,7 +19,7 @@ from app.api.rates import TooManyRequests
 from app.destinations import BadDestinations
 from app.images import InvalidInput
 from app.jobspec import JobSpec
-from app.store.disk import FolderUnwritable
+from app.store.disk import DatabaseUnwritable, FolderUnwritable
 from app.store.errors import UploadMisplaced
 from app.store.object_errors import ObjectsUnavailable
 
@@ -124,6 +124,8 @@ def _facts(request: Request, error: Exception, kind: Kind) -> tuple[str, list[di
             return "The object storage does not answer; try again in a few seconds.", []
         case FolderUnwritable():
             log.error("%s", error.__cause__ or error)  # which has the whole path
+        case DatabaseUnwritable():
+            log.error("%s", error)
         case BadDestinations():
             log.error("%s", error)  # it names a path of the operator's: no matter for clients
             return "The operator's webhooks cannot be read; the log of the API says why.", []

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 
 from app.store import dialects
 from app.store.dialects import Bell, Dialect, News, Witness
+from app.store.disk import DatabaseUnwritable
 from app.store.errors import (
     DatabaseBusy,
     DatabaseInUse,
@@ -36,8 +37,8 @@ __all__ = [
 
 BUSY_SECONDS = 30.0
 """How long a write waits for others by default, all its attempts together."""
-REFUSALS = (DatabaseBusy, StorageFull, OperationalError)
-"""What a database says that cannot do it now: busy, full, or a server that is away."""
+REFUSALS = (DatabaseBusy, StorageFull, DatabaseUnwritable, OperationalError)
+"""What a database says that cannot do it now: busy, full, read-only, or a server that is away."""
 
 
 class Database:
@@ -67,6 +68,7 @@ class Database:
 
         Raises:
             DatabaseBusy: the server has no connection to spare.
+            DatabaseUnwritable: SQLite's files cannot be read, or not be made.
         """
         with self._told(), self._reader.connect() as connection, connection.begin():
             yield connection
@@ -82,6 +84,7 @@ class Database:
             DatabaseBusy: others held a lock for longer than the busy timeouts together.
             WriteConflict: a server undid it because of another write; `retried` does it again.
             StorageFull: the disk has no room for what was written; nothing of it is stored.
+            DatabaseUnwritable: the file or its disk is read-only or damaged; nothing is stored.
         """
         with (
             self._told(),

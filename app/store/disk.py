@@ -22,6 +22,17 @@ class FolderUnwritable(StoreError):
         )
 
 
+class DatabaseUnwritable(StoreError):
+    """The file of the database, or its disk, refuses; `reason` is without a path."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The database cannot be written to ({reason}), and nothing was stored: see to it that "
+            "its disk is sound and not read-only, and that the user of traind may write to its "
+            "file and its folder, then try again."
+        )
+
+
 @contextmanager
 def writing(folder: str) -> Iterator[None]:
     """For code that writes files in a folder of the home.

@@ -20,12 +20,14 @@ from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from app.store.dialects.protocol import News
+from app.store.disk import DatabaseUnwritable
 from app.store.errors import (
     DatabaseBusy,
     DatabaseMissing,
     DatabaseUnavailable,
     ReferencesBroken,
     StorageFull,
+    StoreError,
 )
 from app.store.sqlite_library import pysqlite, warn_of_affected
 
@@ -35,6 +37,13 @@ MIGRATION_SECONDS = 60.0
 """How long a process waits while another one migrates."""
 FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 """There is no room for the data, or for the index of the write-ahead log."""
+UNWRITABLE = {
+    "SQLITE_READONLY_DBMOVED": "its file was moved or removed",
+    "SQLITE_READONLY": "its file, its folder or its disk is read-only",
+    "SQLITE_CANTOPEN": "its file, or one beside it, cannot be opened",
+    "SQLITE_IOERR": "the disk refuses to read or write",
+}
+"""What names of errors that begin so mean. The first that fits counts."""
 
 
 class SQLite:
@@ -97,10 +106,9 @@ class SQLite:
     def committing(self, connection: Connection, sender: str, news: News) -> None:
         """Nothing: the doorbell beside the file rings after the commit (doorbell.py)."""
 
-    def meaning(self, error: SQLAlchemyError) -> StorageFull | None:
-        """Whether the disk is full. A lock that is held is known where the write begins."""
-        name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-        return StorageFull() if name in FULL else None
+    def meaning(self, error: SQLAlchemyError) -> StoreError | None:
+        """What is wrong with the disk. A lock that is held is known where the write begins."""
+        return _meaning(getattr(error, "orig", None))
 
     @contextmanager
     def rebuilding(self, connection: Connection) -> Iterator[None]:
@@ -169,7 +177,13 @@ class DataVersion:
 
     def stamp(self) -> int:
         """Changes with each commit of another connection. One thread uses it."""
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        try:
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except pysqlite.OperationalError as error:
+            meaning = _meaning(error)
+            if meaning is None:
+                raise
+            raise meaning from error
         return int(version)
 
     look_seconds = 0.0
@@ -183,6 +197,15 @@ class DataVersion:
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
+
+
+def _meaning(error: object) -> StoreError | None:
+    name = getattr(error, "sqlite_errorname", "")
+    if name in FULL:
+        return StorageFull()
+    reasons = (reason for beginning, reason in UNWRITABLE.items() if name.startswith(beginning))
+    reason = next(reasons, None)
+    return None if reason is None else DatabaseUnwritable(f"{reason}: {name}")
 
 
 def _prepare_folder(file: Path, *, create: bool) -> None:

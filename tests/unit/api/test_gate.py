@@ -14,6 +14,7 @@ from app.api import auth
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database, OperationalError
+from app.store.disk import DatabaseUnwritable
 from app.store.errors import DatabaseBusy, StorageFull
 
 ALIVE = ["/healthz", "/v2/health/live"]
@@ -48,6 +49,7 @@ async def problem_after_a_while(
     [
         (StorageFull(), 507, "storage_full"),
         (DatabaseBusy(), 503, "database_busy"),
+        (DatabaseUnwritable("its disk is read-only"), 503, "database_unwritable"),
         (OperationalError("x", {}, Exception("secret")), 503, "database_unavailable"),
     ],
 )
