@@ -18,6 +18,9 @@ def list_jobs(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Only jobs with this label. May come again."),
     ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Only jobs on this dataset: its name, name@version, or id.")
+    ] = None,
     limit: Limit = 20,
     every: Every = False,
     as_json: AsJson = False,
@@ -25,7 +28,8 @@ def list_jobs(
 ) -> None:
     """List the newest jobs. Without a terminal: a line for each, with tabs between the values."""
     with connected(url) as client:
-        found = client.each_job(None if every else limit, status=status, label=label)
+        most = None if every else limit
+        found = client.each_job(most, status=status, label=label, dataset=dataset)
         if as_json:
             for job in found:
                 print_json(job)

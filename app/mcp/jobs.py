@@ -25,10 +25,14 @@ def list_jobs(
     label: Annotated[
         str | None, Field(description="Only jobs with this label, as key=value.")
     ] = None,
+    dataset: Annotated[
+        str | None,
+        Field(description="Only jobs on this dataset: its name, name@version, or its id."),
+    ] = None,
     limit: Annotated[int, Field(ge=1, le=50, description="Most jobs to list.")] = 10,
 ) -> JobList:
     """List training jobs, newest first, a few fields each."""
-    found = list(service().each_job(limit + 1, status=status, label=label))
+    found = list(service().each_job(limit + 1, status=status, label=label, dataset=dataset))
     return JobList(jobs=[JobLine.of(job) for job in found[:limit]], more=len(found) > limit)
 
 

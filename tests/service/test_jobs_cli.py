@@ -24,14 +24,15 @@ def facts(api: Api, job: str) -> dict[str, str]:
     return dict(map(tuple, shown))
 
 
-def test_a_list_is_filtered_by_state_and_labels(api: Api) -> None:
+def test_a_list_is_filtered_by_state_labels_and_dataset(api: Api) -> None:
     team = uuid4().hex
-    both = {"labels": {"team": team, "kind": "a"}}
+    both = {"labels": {"team": team, "kind": "a"}, "dataset": {"name": "digits"}}
     waiting, done = api.submit(both), api.submit({"labels": {"team": team}})
     traind(api, "cancel", done)
     mine = ["jobs", "--label", f"team={team}"]
     assert [line[0] for line in rows(api, *mine)] == [done, waiting]
     assert [line[0] for line in rows(api, *mine, "--label", "kind=a")] == [waiting]
+    assert [line[0] for line in rows(api, *mine, "--dataset", "digits")] == [waiting]
     assert [line[0] for line in rows(api, *mine, "--status", "cancelled")] == [done]
     assert [job["id"] for job in documents(api, *mine, "--status", "queued,cancelled")] == [
         done,

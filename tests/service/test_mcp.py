@@ -144,6 +144,19 @@ def test_a_wait_ends_in_time_tells_progress_and_says_how_to_go_on(api: Api) -> N
     assert heard[0] == (0, 100, "running")
 
 
+def test_jobs_are_listed_by_their_dataset(api: Api) -> None:
+    mnist, digits = api.submit(), api.submit({"dataset": {"name": "digits"}})
+
+    async def work(agent: Client) -> None:
+        for dataset, job in (("mnist", mnist), ("digits", digits)):
+            found = await called(agent, "list_jobs", dataset=dataset)
+            assert found["jobs"][0]["id"] == job
+            assert {each["dataset"] for each in found["jobs"]} == {dataset}
+        assert (await called(agent, "list_jobs", dataset="digits@9"))["jobs"] == []
+
+    using(over_stdio(api.service.url), work)
+
+
 def test_answers_are_small(api: Api) -> None:
     jobs = [diverge(api, start(api), diagnosis(finding())) for _ in range(3)]
 

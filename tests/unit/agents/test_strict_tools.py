@@ -29,14 +29,18 @@ def answered(tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
 @pytest.mark.parametrize(
     ("tool", "arguments", "told"),
     [
-        ("list_jobs", {"limit": 3, "dataset": "x"}, "the arguments are status, label, limit."),
-        ("show_job", {"dataset": "x"}, "the arguments are job."),
+        (
+            "list_jobs",
+            {"limit": 3, "model": "x"},
+            "the arguments are status, label, dataset, limit.",
+        ),
+        ("show_job", {"model": "x"}, "the arguments are job."),
     ],
 )
 def test_unknown_arguments_are_refused_and_the_known_ones_are_listed(
     tool: str, arguments: dict[str, Any], told: str
 ) -> None:
-    assert answered(tool, arguments) == (True, f"{tool}: 'dataset' is not known here; {told}")
+    assert answered(tool, arguments) == (True, f"{tool}: 'model' is not known here; {told}")
 
 
 @pytest.mark.parametrize(
