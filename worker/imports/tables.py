@@ -71,7 +71,7 @@ def text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bytes):
-        value = value.decode(errors="replace")
+        value = value.decode(errors="surrogateescape")  # other bytes are another text
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()

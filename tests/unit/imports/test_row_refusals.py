@@ -44,7 +44,12 @@ from worker.imports.refusals import Refusal
         (b"a,class\n1,x\n2,y\n", {}, "too_few_examples", "2 rows"),
         (b"a,class\n" + b"1,x\n2,x\n" * 9, {}, "too_few_classes", "All rows"),
         (b"a,class\n" + b"1,x\n1,y\n" * 9, {}, "no_columns", "one value only"),
-        (b"a,class\n" + b"1,x\x01\n2,x\x02\n" * 9, {}, "wrong_label", "control characters alone"),
+        (
+            b"a,class\n" + b"1,x\x01\n2,x\x02\n" * 9,
+            {},
+            "wrong_label",
+            "differ in what cannot be shown",
+        ),
         (
             b"a,class\n" + b"".join(b"%d,%d.5\n" % (n % 3, n) for n in range(40)),
             {},
