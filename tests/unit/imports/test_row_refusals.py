@@ -164,3 +164,9 @@ def test_mutated_tables_are_read_or_refused(
         except Refusal:
             ends["refused"] += 1
     assert min(ends.values()) > 5, ends
+
+
+def test_a_refusal_says_how_many_columns_it_does_not_name(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(25)]
+    file = as_csv(tmp_path / "a.csv", Table(names, [range(25)] * 20))
+    assert "c18, c19 and 5 more." in refused(file, tmp_path / "ds").message

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from app.jobspec.import_options import ImportOptions
+from app.option_words import TARGET
 from app.rows.columns import MISSING, WHOLE, Kind
 from worker.imports.refusals import Refusal
 from worker.imports.rows.files import Table
@@ -142,7 +143,7 @@ def _target(table: Table, wanted: str | None) -> int:
             "no_target",
             "No column is called as the column of the classes usually is; the table has "
             f"{some(table.names)}.",
-            "Name the column of the classes in table.target.",
+            f"Name the column of the classes: {TARGET}.",
         )
     return usual
 
