@@ -11,6 +11,7 @@ TARGET = '{"kind": "table", "table": {"target": "COLUMN"}}'
 IN_TERMINAL = {
     TARGET: "--target COLUMN",
     "table.target": "--target",
+    "in table.columns": "by --column NAME=KIND",
     "table.columns": "--column",
     "parts.split": "--split",
     "parts.group": "--group",

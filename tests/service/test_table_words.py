@@ -60,7 +60,7 @@ def test_the_column_of_classes_is_asked_for_in_the_reader_s_words(
 
     told = command(api, "data", "add", "few", str(file), "--target", "smokes")
     assert "40 rows" in told
-    assert "age is left out: it numbers the rows; declare it in --column" in told
+    assert "age is left out: it numbers the rows; declare it by --column" in told
 
 
 @pytest.mark.parametrize(

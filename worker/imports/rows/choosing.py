@@ -94,8 +94,8 @@ def choose(table: Table, options: ImportOptions) -> Choice:
     if not picked:
         raise Refusal(
             "no_columns",
-            f"No column is left beside the target {names[target]!r}: "
-            + "; ".join(f"{each.name}: {each.reason}" for each in dropped[:5])
+            f"No column is left beside the target {names[target]!r}"
+            + "".join(f"; {each.name}: {each.reason}" for each in dropped[:5])
             + ".",
             "Declare what a column holds in table.columns, or bring more columns.",
         )

@@ -139,7 +139,14 @@ def _csv(
     if header is None:
         header = _names_columns(cells, options.target)
     names = cells if header else [f"column_{number}" for number in range(1, len(cells) + 1)]
-    return _delimited(utf8, delimiter, names, header=header, kind="CSV", memory_mb=memory_mb)
+    table = _delimited(utf8, delimiter, names, header=header, kind="CSV", memory_mb=memory_mb)
+    if len(names) == 1 and table.damaged > table.rows:
+        raise Refusal(
+            "unreadable",
+            f"The first line has one value, {cells[0][:80]!r}, and most others have more.",
+            "Remove what stands above the names of the columns.",
+        )
+    return table
 
 
 def _encoding(path: Path, head: bytes) -> str:
