@@ -26,7 +26,8 @@ def native(value: Any) -> Any:
     """A value of NumPy or PyTorch as Python's own, an array as a list; any other as it is.
 
     A float is the number that it shows: 0.2 in float32 is 0.20000000298 in float64. A date is a
-    `date` or a `datetime`, a duration the count of its unit, as Parquet holds it.
+    `date` or a `datetime`, to the microsecond. Durations stay as they are, and so do dates before
+    the year 1 and after 9999: Python has no type for them, and what NumPy gives is a bare number.
 
     Raises:
         TypeError, ValueError: it has no form in NumPy, as bfloat16 of PyTorch has none.
@@ -40,18 +41,30 @@ def native(value: Any) -> Any:
     kind = value.dtype.kind
     if kind == "f":
         return float(str(value))
-    item = value.item()
-    if kind == "M" and isinstance(item, int):  # nanoseconds, for which Python has no type
-        return value.astype("datetime64[us]").item()
-    if kind == "m" and item is not None:
-        return int(value.view("i8"))
-    return item
+    if kind in "mM":
+        return _moment_or_duration(value)
+    return value.item()
+
+
+def _moment_or_duration(value: Any) -> Any:
+    import numpy as np  # noqa: PLC0415 (only for those who have values of it)
+
+    if np.isnat(value):
+        return None
+    if value.dtype.kind == "m":
+        return value
+    if np.datetime_data(value.dtype)[0] in {"ns", "ps", "fs", "as"}:
+        value = value.astype("datetime64[us]")
+    moment = value.item()
+    return value if isinstance(moment, int) else moment
 
 
 def _default(value: Any) -> Any:
     """What `json` does not know itself."""
     if hasattr(value, "dtype"):
-        return native(value)
+        found = native(value)
+        if found is not value:
+            return found
     raise TypeError(f"A {type(value).__name__} has no form in JSON.")
 
 

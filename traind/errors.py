@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from app.option_words import IN_PYTHON, reworded
+
 if TYPE_CHECKING:
     from app.answers.datasets import DatasetVersion
     from app.answers.jobs import Job
@@ -44,12 +46,17 @@ class NoModel(Exception):
 
 
 class DatasetRefused(Exception):
-    """The service cannot use a file; `dataset` is its answer about it."""
+    """The service cannot use a file; `dataset` is its answer about it.
+
+    The message names options as arguments of `client.datasets.add`, and the answer's `refusal` as
+    fields of the API.
+    """
 
     def __init__(self, dataset: "DatasetVersion") -> None:
         self.dataset = dataset
         refusal = dataset.refusal
-        super().__init__(f"{refusal.message} {refusal.advice}" if refusal else dataset.status)
+        told = f"{refusal.message} {refusal.advice}" if refusal else dataset.status
+        super().__init__(reworded(told, IN_PYTHON))
 
 
 class BadInput(Exception):

@@ -3,7 +3,7 @@
 import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def _values(given: Any, shape: Sequence[int]) -> Iterator[Any]:
     if isinstance(given, str | Path):
         yield from _of_file(Path(given), shape)
     elif isinstance(given, Mapping):
-        yield {str(name): _plain(value) for name, value in given.items()}
+        yield {str(name): _plain(name, value) for name, value in given.items()}
     elif hasattr(given, "columns") and hasattr(given, "itertuples"):  # a DataFrame of pandas
         names = list(given.columns)
         if len(set(names)) < len(names):
@@ -136,10 +136,8 @@ def _shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
     return [*shapes, *([(height, width)] if channels == 1 else []), (height, width, channels)]
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: object, value: Any) -> Any:
     """A value of a row as JSON has it; a missing one is None.
-
-    A duration is the count of its unit, as Parquet holds it and an import takes it.
 
     Raises:
         BadInput: it has no such form.
@@ -148,17 +146,30 @@ def _plain(value: Any) -> Any:
         value = native(value)
     except (TypeError, ValueError) as error:
         raise BadInput(f"A {type(value).__name__} is no value of a row: {error}.") from error
-    if isinstance(value, timedelta):
-        if not hasattr(value, "asm8"):  # Python's own; that of pandas has a unit
-            raise BadInput(
-                f"The duration {value} has no unit. Give the number that was imported, or a "
-                "Timedelta of pandas in the unit of the Parquet file."
-            )
-        return int(value.asm8.view("i8"))
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if isinstance(value, timedelta) or kind == "m":
+        raise BadInput(
+            f"{name!r} is a duration, {value}. Give what the training data had in its place, which "
+            "names no unit: for a column of Parquet that was timedelta64[us] it is the number "
+            "value / np.timedelta64(1, 'us'). Columns of a DataFrame are divided likewise."
+        )
+    if kind == "M" or (isinstance(value, date) and not _is_taken(value)):
+        raise BadInput(f"{name!r} is {value}: dates are taken from the year 1 to 9999.")
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, date):  # a date of pandas that is missing has no day
-        return value.isoformat() if value == value else None  # noqa: PLR0124
+    if isinstance(value, date):
+        return None if _is_missing(value) else value.isoformat()
     return None if str(value) in {"<NA>", "NaT", "nan"} else str(value)
+
+
+def _is_missing(moment: date) -> bool:
+    """Whether it is the NaT of pandas, which is a date to Python and has no day."""
+    return moment != moment  # noqa: PLR0124
+
+
+def _is_taken(moment: date) -> bool:
+    """Whether it is missing, or in a year that ISO 8601 writes with four digits; those of pandas
+    may be in others."""
+    return _is_missing(moment) or MINYEAR <= moment.year <= MAXYEAR

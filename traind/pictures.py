@@ -35,6 +35,11 @@ def content(given: Any) -> bytes | None:
         OSError: the open file cannot be read.
     """
     if isinstance(given, bytes | bytearray | memoryview):
+        if not bytes(given):
+            raise BadInput(
+                "A picture of 0 bytes is none. What is read from an open file that stands at its "
+                "end is empty: rewind it first, by seek(0)."
+            )
         return bytes(given)
     if hasattr(given, "convert") and hasattr(given, "save"):  # an image of PIL
         return _as_png(given)
@@ -75,4 +80,17 @@ def _rest(opened: Any) -> bytes:
             f"An open file that gives {type(found).__name__} is no picture: open it with the mode "
             "'rb', or give its path."
         )
+    if not bytes(found):
+        raise BadInput(_why_empty(opened))
     return bytes(found)
+
+
+def _why_empty(opened: Any) -> str:
+    """Why an open file gives nothing: mostly it was written or read before, and not rewound."""
+    try:
+        at = opened.tell()
+    except (AttributeError, OSError):  # a pipe, which stands nowhere
+        return "The open file gives no bytes: it is empty, or was read to its end."
+    if not at:
+        return "The open file is empty."
+    return f"The open file stands at its end, behind {at} bytes: rewind it, by seek(0)."

@@ -37,7 +37,8 @@ log = logging.getLogger("traind.worker")
 MOST_MB = 2048
 """Most memory of an import, in MB: what it holds at once does not grow with the file."""
 REST_SECONDS = 10.0
-"""How long imports rest after one that could not fetch its file."""
+"""How long imports rest after one that could not fetch its file. After one that the machine has
+hindered they rest as long as that one does."""
 
 
 class Importer:
@@ -96,14 +97,16 @@ class Importer:
         self._stamp = None  # there is room for another one
 
     def _look(self) -> None:
-        """Asks for an import only after a commit, as the supervisor does for jobs."""
+        """Asks for an import only after a commit, as the supervisor does for jobs, or while one
+        rests: no commit says that its rest is over."""
         stamp = self._database.stamp()
         if stamp == self._stamp:
             return
         with self._database.read() as connection:
             waiting = imports.any_waiting(connection)
+            rests = imports.any_resting(connection)
         if not waiting or not self._claim():
-            self._stamp = stamp
+            self._stamp = None if rests else stamp
 
     def _claim(self) -> bool:
         with self._database.write() as connection:
@@ -116,9 +119,17 @@ class Importer:
         try:
             self._process = ImportProcess(self._command, wanted)
         except OSError as error:
+            how = f"its process could not start: {error}"
             with self._database.write() as connection:
-                imports.lose(connection, self._lease, f"its process could not start: {error}")
+                self._hindered(connection, self._lease, how, imports.UNKNOWN)
         return True
+
+    def _hindered(self, connection: Connection, lease: ImportLease, how: str, advice: str) -> None:
+        """Has an import tried again after a rest, in which this worker begins no other."""
+        rest = imports.hinder(connection, lease, how, advice)
+        after = f"; it is tried again in {rest:g} s" if rest is not None else ""
+        log.error("the import of %s failed: %s%s", lease.dataset_id, how, after)
+        self._rests_until = time.monotonic() + (rest or 0.0)
 
     def _relay(self, process: ImportProcess, lease: ImportLease, *, stopping: bool) -> None:
         """Writes what an import has said. Its last word, its death or a stop releases it."""
@@ -149,8 +160,7 @@ class Importer:
                 self._rests_until = time.monotonic() + REST_SECONDS
                 log.error("the import of %s waits: %s", lease.dataset_id, message)
             case Hindered(how=hindrance, advice=advice):
-                log.error("the import of %s failed: %s", lease.dataset_id, hindrance)
-                imports.lose(connection, lease, hindrance, advice)
+                self._hindered(connection, lease, hindrance, advice)
             case None if stopping:
                 imports.put_back(connection, lease)
             case None if (how := process.death(self._settings.no_progress_seconds)) is not None:

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from app.cli.connection import Url, connected
 from app.cli.terminal import AsJson, console, errors, print_json, print_rows, printable
+from app.option_words import IN_TERMINAL, reworded
 
 Ref = Annotated[str, typer.Argument(help="An id, name@version, or a name for its newest version.")]
 
@@ -185,7 +186,8 @@ def _show(dataset: dict[str, Any], found: dict[str, Any]) -> None:
     if is_table:
         print_rows(("column", "is", "missing", "values"), map(_column, found["columns"]))
         for each in found["dropped"]:
-            console.print(printable(f"{each['name']} is left out: {each['reason']}."))
+            reason = reworded(each["reason"], IN_TERMINAL)
+            console.print(printable(f"{each['name']} is left out: {reason}."))
     rows = [
         (each["name"], str(each["train"]), str(each["validation"]), str(each["test"]))
         for each in found["classes"]
@@ -199,7 +201,7 @@ def _show(dataset: dict[str, Any], found: dict[str, Any]) -> None:
     if twins["dropped"]:
         console.print(f"{twins['dropped']} doubles were left out of the training part.")
     for warning in found["warnings"]:
-        console.print(printable(warning))
+        console.print(printable(reworded(warning, IN_TERMINAL)))
     preset = "table" if is_table else "images"
     console.print(
         f'Train on it: {{"preset": "{preset}", "dataset": {{"name": "{dataset["name"]}"}}}}'

@@ -7,6 +7,7 @@ from app.cli.spec_file import BadSpecFile
 from app.client import BadKey, CannotPack, Problem, Refused
 from app.destinations import BadDestinations, UnknownDestination
 from app.local import StartError
+from app.option_words import IN_TERMINAL, reworded
 from app.settings import BadSettings
 from app.store.errors import StoreError
 from traind.connecting import UNREACHED
@@ -20,7 +21,6 @@ TOLD = (
     BadDestinations,
     BadKey,
     CannotPack,
-    Refused,
     StartError,
     StoreError,
     UnknownDestination,
@@ -40,7 +40,9 @@ def told(error: Exception) -> str | None:
             for place, each in zip(places, error.errors, strict=True)
             if place  # without one it is the body as a whole, which `detail` has said
         ]
-        return "\n".join([str(error), *fields])
+        return reworded("\n".join([str(error), *fields]), IN_TERMINAL)
+    if isinstance(error, Refused):
+        return reworded(str(error), IN_TERMINAL)
     if isinstance(error, TOLD):
         return str(error)
     if isinstance(error, UNREACHED):

@@ -25,7 +25,8 @@ class Refused(Exception):
 
     def __init__(self, error: DatasetRefused) -> None:
         self.dataset = _as_json(error.dataset)
-        super().__init__(str(error))
+        refusal = self.dataset["refusal"]
+        super().__init__(f"{refusal['message']} {refusal['advice']}" if refusal else str(error))
 
 
 class Datasets:

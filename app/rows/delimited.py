@@ -5,24 +5,31 @@ An import and a prediction read a file by the same rules.
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Sequence
 
 DELIMITERS = (",", ";", "\t", "|")
 REPLACEMENT = "\ufffd"
 """Stands where a name has a character that cannot be shown."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""No UTF-8 has these: half a character, or a byte that is no UTF-8, as Python keeps it."""
 LONGEST_NAME = 200
 """Most characters of a column's name."""
 
 
 def decoded(content: bytes) -> str:
-    """The text. Excel writes UTF-16 with a byte-order mark, UTF-8 with one, or Windows' own."""
+    """The text. Excel writes UTF-16 with a byte-order mark, UTF-8 with one, or Windows' own.
+
+    What an encoding does not have, such as five bytes of Windows' own, is written out, `\\x81`:
+    values that differ in it alone stay different.
+    """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
+        return content.decode("utf-16", errors="backslashreplace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+        return content.decode("cp1252", errors="backslashreplace")
 
 
 def found_delimiter(text: str) -> str:
@@ -49,13 +56,25 @@ def clean(name: str) -> str:
 
     macOS writes `é` as two characters and others as one; without NFC these would be two names.
     """
-    return unicodedata.normalize("NFC", "".join(map(_sound, name))).strip()
+    sound = "".join(map(_shown, sendable(name.strip())))
+    return unicodedata.normalize("NFC", sound).strip()
 
 
-def _sound(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python keeps it
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return REPLACEMENT if unicodedata.category(character) in {"Cc", "Cs"} else character
+def sendable(text: str) -> str:
+    """A text with its lone surrogates written out: a byte as `\\xe9`, half a letter as `\\ud83d`.
+
+    Texts that differ stay different, unless one of them has such a code already.
+    """
+    return SURROGATE.sub(_code, text)
+
+
+def _code(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
+
+
+def _shown(character: str) -> str:
+    return REPLACEMENT if unicodedata.category(character) == "Cc" else character
 
 
 def column_name(name: str) -> str:

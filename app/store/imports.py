@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, insert, or_, select, update
 
 from app.codes import DatasetStatus
 from app.jobspec import BUILT_IN_DATASETS, DatasetFacts
@@ -16,11 +16,14 @@ from app.store import workers
 from app.store.database import now
 from app.store.datasets import Dataset, get, known_to
 from app.store.errors import LeaseLost
-from app.store.leases import CLOCK_TOLERANCE, LEASE, MAX_LOST_ATTEMPTS
+from app.store.leases import CLOCK_TOLERANCE, LEASE, MAX_LOST_ATTEMPTS, SECOND
 from app.store.tables import dataset_reports, datasets
 
 UNKNOWN = "Often the memory or the disk did not suffice; see the worker's log."
 """Advice where nothing is known but that the process has died."""
+RESTS = (5 * SECOND, 25 * SECOND)
+"""How long a hindered import waits for its second and its third attempt: what fills a disk is often
+gone after seconds. No worker takes it meanwhile, for all may write to the same disk."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,23 @@ class ImportLease:
 
 def any_waiting(connection: Connection) -> bool:
     """Whether an import waits: a look that takes no lock."""
-    waiting = select(datasets.c.id).where(datasets.c.status == DatasetStatus.QUEUED).limit(1)
-    return connection.execute(waiting).first() is not None
+    return connection.execute(_waiting(connection).limit(1)).first() is not None
+
+
+def any_resting(connection: Connection) -> bool:
+    """Whether an import rests: it will wait for a worker without any further commit."""
+    resting = select(datasets.c.id).where(
+        datasets.c.status == DatasetStatus.QUEUED, datasets.c.lease_expires_at.is_not(None)
+    )
+    return connection.execute(resting.limit(1)).first() is not None
+
+
+def _waiting(connection: Connection) -> Select[Any]:
+    """The ids of imports that wait and do not rest. What rests has no lease: there the time until
+    which it rests is kept. One further ahead than a rest can be was written by a wrong clock."""
+    at, until = now(connection), datasets.c.lease_expires_at
+    is_rested = or_(until.is_(None), until <= at, until > at + max(RESTS) + CLOCK_TOLERANCE)
+    return select(datasets.c.id).where(datasets.c.status == DatasetStatus.QUEUED, is_rested)
 
 
 def claim(connection: Connection, worker: str) -> tuple[ImportLease, Dataset] | None:
@@ -46,8 +64,7 @@ def claim(connection: Connection, worker: str) -> tuple[ImportLease, Dataset] | 
     if claiming is None or claiming.drain is not None:
         return None
     oldest = (
-        select(datasets.c.id)
-        .where(datasets.c.status == DatasetStatus.QUEUED)
+        _waiting(connection)
         .order_by(datasets.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -113,20 +130,46 @@ def put_back(connection: Connection, lease: ImportLease) -> None:
     _released(connection, lease, DatasetStatus.QUEUED)
 
 
-def lose(connection: Connection, lease: ImportLease, how: str, advice: str = UNKNOWN) -> None:
+def lose(connection: Connection, lease: ImportLease, how: str) -> None:
     """Ends an import whose process or worker died: it is tried again, three times in all.
+
+    Raises:
+        LeaseLost: the version was deleted, or another worker imports it.
+    """
+    count = _count_lost(connection, lease)
+    if count < MAX_LOST_ATTEMPTS:
+        _released(connection, lease, DatasetStatus.QUEUED, lost_attempts=count)
+    else:
+        _give_up(connection, lease, count, how, UNKNOWN)
+
+
+def hinder(connection: Connection, lease: ImportLease, how: str, advice: str) -> float | None:
+    """Ends an import in whose way the machine was, as with a full disk: it is tried again after a
+    rest, three times in all. Returns the seconds of the rest, or None where it is refused.
 
     `advice` is what can be done about it, in whole sentences.
 
     Raises:
         LeaseLost: the version was deleted, or another worker imports it.
     """
+    count = _count_lost(connection, lease)
+    if count >= MAX_LOST_ATTEMPTS:
+        _give_up(connection, lease, count, how, advice)
+        return None
+    rest = RESTS[count - 1]
+    values = {"lost_attempts": count, "lease_expires_at": now(connection) + rest}
+    _released(connection, lease, DatasetStatus.QUEUED, **values)
+    return rest / SECOND
+
+
+def _count_lost(connection: Connection, lease: ImportLease) -> int:
+    """How many attempts are lost with this one."""
     lost = select(datasets.c.lost_attempts).where(datasets.c.id == lease.dataset_id)
-    count = (connection.execute(lost).scalar_one_or_none() or 0) + 1
+    return (connection.execute(lost).scalar_one_or_none() or 0) + 1
+
+
+def _give_up(connection: Connection, lease: ImportLease, count: int, how: str, advice: str) -> None:
     values: dict[str, Any] = {"lost_attempts": count}
-    if count < MAX_LOST_ATTEMPTS:
-        _released(connection, lease, DatasetStatus.QUEUED, **values)
-        return
     values["refusal"] = {
         "code": "import_lost",
         "message": f"The import died {count} times; the last time {how}.",

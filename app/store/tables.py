@@ -218,7 +218,7 @@ datasets = Table(
     Column("attempt", Integer, nullable=False),
     Column("lost_attempts", Integer, nullable=False),
     Column("worker", String(128)),
-    Column("lease_expires_at", BigInteger),
+    Column("lease_expires_at", BigInteger),  # while it is queued: until when it rests
     Column("progress", JSON(none_as_null=True)),
     # What the import found, or why it refused the file.
     Column("facts", JSON(none_as_null=True)),

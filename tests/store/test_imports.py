@@ -22,7 +22,7 @@ from app.store.errors import (
 )
 from app.store.imports import ImportLease
 from app.store.keys import Limits, Scope
-from app.store.leases import LEASE, MAX_LOST_ATTEMPTS
+from app.store.leases import LEASE, MAX_LOST_ATTEMPTS, SECOND
 from tests import runs
 
 FACTS = {
@@ -114,6 +114,7 @@ ENDINGS: dict[str, Ending] = {
     "refuse": lambda connection, lease: imports.refuse(connection, lease, "c", "m", "a"),
     "put_back": imports.put_back,
     "lose": lambda connection, lease: imports.lose(connection, lease, "it was killed"),
+    "hinder": lambda connection, lease: imports.hinder(connection, lease, "no room", "a"),
     "renew": lambda connection, lease: imports.renew(connection, lease, None),
 }
 
@@ -154,6 +155,48 @@ def test_an_import_that_dies_is_tried_again_and_then_refused(store: Database) ->
         assert (again.status, again.refusal) == (DatasetStatus.QUEUED, None)
         imports.lose(connection, claimed(connection), "once more")  # and it counts anew
         assert datasets.get(connection, made.id).status is DatasetStatus.QUEUED
+
+
+def test_an_import_that_is_hindered_rests_before_it_is_tried_again(store: Database) -> None:
+    """Three attempts within a second refused it for a disk that was full for a moment."""
+    with store.write() as connection:
+        made = queued(connection)
+        for rest in imports.RESTS:
+            assert imports.hinder(connection, claimed(connection), "no room", "a") == rest / SECOND
+            assert datasets.get(connection, made.id).status is DatasetStatus.QUEUED
+            assert not imports.any_waiting(connection)
+            for worker in ("wrk_1", "wrk_2"):  # which may write to the same disk
+                assert runs.claim_import(connection, worker) is None
+            rested(connection, rest - SECOND)
+            assert not imports.any_waiting(connection)
+            rested(connection, SECOND)
+            assert imports.any_waiting(connection)
+        assert imports.hinder(connection, claimed(connection), "no room", "a") is None
+        assert datasets.get(connection, made.id).status is DatasetStatus.REFUSED
+        datasets.retry(connection, made.id)
+        assert imports.any_waiting(connection)  # whoever asks for it need not wait
+
+
+def test_other_imports_go_on_while_one_rests(store: Database) -> None:
+    with store.write() as connection:
+        queued(connection)
+        other = queued(connection, "dogs")
+        imports.hinder(connection, claimed(connection), "no room", "a")
+        assert claimed(connection, "wrk_2").dataset_id == other.id
+
+
+def test_a_rest_that_a_wrong_clock_has_written_is_over(store: Database) -> None:
+    with store.write() as connection:
+        made = queued(connection)
+        imports.hinder(connection, claimed(connection), "no room", "a")
+        rested(connection, -3600 * SECOND)
+        assert claimed(connection).dataset_id == made.id
+
+
+def rested(connection: Connection, microseconds: int) -> None:
+    """Lets time go by for an import that rests."""
+    until = tables.datasets.c.lease_expires_at - microseconds
+    connection.execute(update(tables.datasets).values(lease_expires_at=until))
 
 
 def test_an_import_that_is_put_back_has_lost_nothing(store: Database) -> None:

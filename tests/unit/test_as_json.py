@@ -78,6 +78,9 @@ def test_pixels_that_have_no_form_are_named() -> None:
     [
         ({"pixel_range": (0.0, float("inf"))}, "^/pixel_range/1 is inf"),
         ({"day": datetime(2024, 1, 1, tzinfo=UTC)}, "^/day is a datetime"),
+        ({"day": np.datetime64("12024-01-01")}, "^/day is a datetime64"),
+        ({"day": [np.datetime64("2024-01-01")]}, "^/day/0 is a date,"),
+        ({"lasted": np.timedelta64(3, "s")}, "^/lasted is a timedelta64"),
         ({"labels": {"a": {1, 2}}}, "^/labels/a is a set"),
         ({"name": "caf\udce9"}, r"^/name is 'caf\\udce9'"),
         ({"labels": {("a",): 1}}, r"^/labels has the name \('a',\)"),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,22 +56,55 @@ def test_columns_of_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
-def test_durations_are_sent_as_an_import_of_parquet_takes_them(unit: str, tmp_path: Path) -> None:
+def test_a_duration_is_refused_with_the_number_that_an_import_of_parquet_takes(
+    unit: str, tmp_path: Path
+) -> None:
+    """The unit of what is at hand says nothing of that of the training data."""
     lasted = pd.to_timedelta([90, None, -1], unit="s").as_unit(unit)
     frame = pd.DataFrame({"lasted": lasted, "n": [1, 2, 3]})
     frame.to_parquet(tmp_path / "frame.parquet")
     table = files.read(tmp_path / "frame.parquet", TableOptions(), tmp_path, None)
     imported = [text for text, _ in table.connection.execute("FROM texts").fetchall()]
     table.connection.close()
-    [sent] = parts(frame, (2,))
-    assert [None if row["lasted"] is None else str(row["lasted"]) for row in sent] == imported
-    [[row]] = parts({"lasted": lasted[0].to_numpy()}, (1,))
-    assert row == {"lasted": int(imported[0])}
+    for given in (frame, {"lasted": lasted[0].to_numpy()}, {"lasted": lasted[0]}):
+        with pytest.raises(BadInput, match=r"^'lasted' is a duration, .* / np.timedelta64"):
+            list(parts(given, (2,)))
+    divided = frame.assign(lasted=frame["lasted"].dt.as_unit("ns") / np.timedelta64(1, unit))
+    [sent] = parts(divided, (2,))
+    assert [row["lasted"] for row in sent] == [text and float(text) for text in imported]
 
 
-def test_a_duration_without_a_unit_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"0:01:30 has no unit"):
-        list(parts({"lasted": timedelta(seconds=90)}, (1,)))
+@pytest.mark.parametrize(
+    "lasted", [timedelta(seconds=90), np.timedelta64(90, "m"), np.timedelta64(3, "Y")]
+)
+def test_a_duration_without_a_unit_of_parquet_is_refused(lasted: Any) -> None:
+    with pytest.raises(BadInput, match=r"^'lasted' is a duration, (0:01:30|90 minutes|3 years)\."):
+        list(parts({"lasted": lasted}, (1,)))
+
+
+@pytest.mark.parametrize("missing", [np.timedelta64("NaT"), np.timedelta64("NaT", "s"), pd.NaT])
+def test_a_duration_that_is_missing_is_sent_as_that(missing: Any) -> None:
+    frame = pd.DataFrame({"lasted": pd.to_timedelta([missing])})
+    assert (
+        list(parts({"lasted": missing}, (1,))) == list(parts(frame, (1,))) == [[{"lasted": None}]]
+    )
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        np.datetime64("12024-01-01"),
+        np.datetime64("0000-12-31T23", "h"),
+        np.datetime64(10**17, "s"),  # in microseconds it would be a day of the year 8319
+        np.datetime64(2**62, "Y"),
+        pd.Timestamp(np.datetime64("12024-01-01", "s")),
+        pd.Timestamp(np.datetime64("-0005-01-01", "s")),
+    ],
+)
+def test_a_date_of_another_year_than_iso_8601_has_is_refused(day: Any) -> None:
+    for given in ({"day": day}, pd.DataFrame({"day": pd.Series([day], dtype=object)})):
+        with pytest.raises(BadInput, match=r"^'day' is .*: dates are taken from the year 1 to"):
+            list(parts(given, (1,)))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +115,9 @@ def test_a_duration_without_a_unit_is_refused() -> None:
         ("2024-01-02", "s", "2024-01-02T00:00:00"),
         ("2024-01-02", "D", "2024-01-02"),
         ("NaT", "ns", None),
+        ("NaT", "Y", None),
+        ("9999-12-31", "D", "9999-12-31"),
+        ("0001-01-01", "ms", "0001-01-01T00:00:00"),
     ],
 )
 def test_a_date_of_numpy_is_sent_as_iso_8601(moment: str, unit: str, text: str | None) -> None:

@@ -1,6 +1,7 @@
 """What the Python client sends of pictures that are no files: the service sees the same pixels."""
 
 import io
+import os
 from base64 import b64decode, b64encode
 from pathlib import Path
 
@@ -90,6 +91,34 @@ def test_a_file_that_is_opened_as_text_is_refused(tmp_path: Path) -> None:
         pytest.raises(BadInput, match="that gives str is no picture: open it with the mode 'rb'"),
     ):
         sent(opened)
+
+
+def test_an_open_file_at_its_end_is_told_to_be_rewound(tmp_path: Path) -> None:
+    """As a buffer stands after `image.save(buffer)`."""
+    written, path = io.BytesIO(), tmp_path / "a.png"
+    picture = Image.new("L", (2, 2))
+    picture.save(written, "PNG")
+    path.write_bytes(written.getvalue())
+    size = len(written.getvalue())
+    with path.open("rb") as opened:
+        opened.seek(0, io.SEEK_END)
+        for given in (written, opened, [written]):
+            with pytest.raises(BadInput, match=rf"at its end, behind {size} bytes.* seek\(0\)"):
+                sent(given)
+            with pytest.raises(BadInput, match=r"0 bytes is none.*seek\(0\)"):
+                sent(opened.read())
+        opened.seek(0)
+        written.seek(0)
+        assert sent(written) == sent(opened) == path.read_bytes()
+
+
+def test_an_open_file_that_holds_nothing_is_told_so() -> None:
+    with pytest.raises(BadInput, match="The open file is empty"):
+        sent(io.BytesIO())
+    reading, writing = os.pipe()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe, pytest.raises(BadInput, match="or was read to its end"):
+        sent(pipe)
 
 
 def test_what_holds_no_picture_is_refused() -> None:

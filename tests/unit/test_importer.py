@@ -12,8 +12,8 @@ import pytest
 
 from app.codes import DatasetStatus
 from app.settings import Settings
-from app.store import datasets
-from app.store.database import Database
+from app.store import datasets, imports
+from app.store.database import Database, now
 from app.store.datasets import Dataset
 from app.store.leases import MAX_LOST_ATTEMPTS
 from tests import runs
@@ -142,8 +142,9 @@ def test_an_import_that_dies_is_tried_three_times(
 
 
 def test_an_import_that_is_hindered_is_tried_three_times_and_says_what_to_do(
-    importer: Importer, store: Database
+    importer: Importer, store: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(imports, "RESTS", (0, 0))
     dataset_id = queued(store, "hindered")
     found = worked(importer, store, dataset_id, DatasetStatus.REFUSED)
     assert found.refusal == {
@@ -154,9 +155,29 @@ def test_an_import_that_is_hindered_is_tried_three_times_and_says_what_to_do(
     }
 
 
-def test_an_import_that_cannot_start_is_tried_three_times(
-    settings: Settings, store: Database
+def test_an_import_that_was_hindered_rests_and_is_taken_up_by_itself(
+    importer: Importer, store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dataset_id = queued(store, "hindered")
+    worked(importer, store, dataset_id, DatasetStatus.IMPORTING)
+    worked(importer, store, dataset_id, DatasetStatus.QUEUED)
+    importer.turn(stopping=False)
+    assert importer.waitables == []
+    assert look(store, dataset_id).status is DatasetStatus.QUEUED
+
+    script = tmp_path / "script.py"  # now there is room
+    script.write_text(SCRIPT.replace('"succeed"', '"hindered"', 1))
+    monkeypatch.setattr(importer, "_rests_until", 0.0)
+    importer.turn(stopping=False)
+    assert importer.waitables == []  # its rest is in the database, also for a worker that starts
+    monkeypatch.setattr(imports, "now", lambda connection: now(connection) + imports.RESTS[0])
+    assert worked(importer, store, dataset_id, DatasetStatus.READY).refusal is None
+
+
+def test_an_import_that_cannot_start_is_tried_three_times(
+    settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "RESTS", (0, 0))
     with store.write() as connection:
         runs.register(connection)
     importer = Importer(settings, store, "wrk_1", ["/no/such/program"])

@@ -33,6 +33,8 @@ NPZ = {
 }
 """Names of pictures and labels in an npz, and the part that they are for."""
 BRIGHTEST = 255
+MAX_CODE_POINT = 0x10FFFF
+"""The last character of Unicode. NumPy keeps texts as numbers, and does not check them."""
 CHANNELS = (1, 3, 4)
 """Grey, colours, or colours with transparency."""
 IDX = {(FILES[0], FILES[1]): "train", (FILES[2], FILES[3]): "test"}
@@ -182,6 +184,8 @@ def _fitting(images: Array, labels: Array, names: tuple[str, str]) -> tuple[Arra
         wrong = f"{names[0]} has the shape {images.shape}"
     elif labels.ndim != 1 or labels.dtype.kind not in "iuUSb":
         wrong = f"{names[1]} has the shape {labels.shape} of {labels.dtype}"
+    elif labels.dtype.kind == "U" and not _is_text(labels):
+        wrong = f"{names[1]} holds numbers that stand for no character"
     elif len(labels) != len(images):
         wrong = f"{names[0]} has {len(images)} pictures and {names[1]} {len(labels)} labels"
     if wrong is not None:
@@ -193,6 +197,14 @@ def _fitting(images: Array, labels: Array, names: tuple[str, str]) -> tuple[Arra
         )
     last, turned = _channels_last(images) if images.ndim == 4 else (True, images)
     return (turned if last else images), labels
+
+
+def _is_text(labels: Array) -> bool:
+    """Whether an array of texts can be read: Python fails at characters that do not exist."""
+    if not labels.size or not labels.dtype.itemsize:
+        return True
+    characters = labels.view(np.dtype("u4").newbyteorder(labels.dtype.byteorder))
+    return bool(characters.max() <= MAX_CODE_POINT)
 
 
 def _to_bytes(images: Array) -> str:

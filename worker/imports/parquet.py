@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from app.jobspec.import_options import ImportOptions
+from app.option_words import TARGET
 from worker.imports import database, parquet_columns
 from worker.imports.examples import Example, LeftOut
 from worker.imports.parquet_columns import ParquetColumn
 from worker.imports.refusals import Refusal
-from worker.imports.tables import Columns, part_named, text
+from worker.imports.tables import LABEL_COLUMNS, Columns, part_named, some, text
 
 ROWS = 256
 """Most rows that are fetched together."""
@@ -76,6 +77,7 @@ class Parquet:
         types = {name: each.kind for name, each in columns.items()}
         self._image = _image_column(types, options.file)
         others = [name for name, kind in types.items() if _names_classes(kind)]
+        _refuse_bytes(types, self._image, options.label)
         known = Columns("The Parquet file", others, _without_file(options))
         if known.label is None:
             raise _no_column("no column that is called as the label usually is", types, "label")
@@ -148,9 +150,38 @@ def _image_column(types: dict[str, str], wanted: str | None) -> str:
     if wanted is not None:
         usable = [name for name in usable if name == wanted]
     usable.sort(key=lambda name: (name.lower() not in IMAGE_COLUMNS, name not in IMAGE_COLUMNS))
+    if not usable and wanted is None:
+        raise Refusal(
+            "no_column",
+            "The Parquet file has no column of pictures ({bytes, path}, or bytes); it has "
+            f"{_some(types)}.",
+            "Pictures need a column that holds the bytes of each file. Of a table, name the column "
+            f"of the classes: {TARGET}.",
+        )
     if not usable:
-        raise _no_column("no column of pictures ({bytes, path}, or bytes)", types, "file")
+        raise _no_column(
+            f"no column {wanted!r} of pictures ({{bytes, path}}, or bytes)", types, "file"
+        )
     return usable[0]
+
+
+def _refuse_bytes(types: dict[str, str], image: str, wanted: str | None) -> None:
+    """Refuses a column of labels that are bytes: nothing says which texts they mean.
+
+    Raises:
+        Refusal: it is the one that is wanted or, if none is, that is called as it usually is.
+    """
+    called = [wanted] if wanted is not None else LABEL_COLUMNS
+    texts = {name.lower() for name, kind in types.items() if _names_classes(kind)}
+    if wanted is None and texts.intersection(called):
+        return
+    for name, kind in types.items():
+        if kind == "BLOB" and name != image and (name in called or name.lower() in called):
+            raise Refusal(
+                "no_column",
+                f"The values of the column {name!r} are bytes, which name no class.",
+                f"In pandas, df[{name!r}].str.decode('utf-8') makes texts of them.",
+            )
 
 
 def _class_names(told: list[tuple[Any, ...]], label: str) -> list[str] | None:
@@ -166,7 +197,10 @@ def _class_names(told: list[tuple[Any, ...]], label: str) -> list[str] | None:
 
 
 def _no_column(what: str, types: dict[str, str], option: str) -> Refusal:
-    there = ", ".join(f"{name} ({kind[:40]})" for name, kind in list(types.items())[:20])
     return Refusal(
-        "no_column", f"The table has {what}; it has {there}.", f"Name one in `{option}`."
+        "no_column", f"The table has {what}; it has {_some(types)}.", f"Name one in `{option}`."
     )
+
+
+def _some(types: dict[str, str]) -> str:
+    return some([f"{name[:60]} ({kind[:40]})" for name, kind in types.items()])

@@ -71,6 +71,13 @@ def check(found: list[Found], words: Words) -> None:
             "least.",
             words.labelled,
         )
+    if classes == len(found):
+        raise Refusal(
+            "too_many_classes",
+            f"Each of the {classes} {words.examples} has a class of its own, such as "
+            f"{found[0].label!r}.",
+            f"Is the label the right column? {words.labelled}",
+        )
     if classes > MAX_CLASSES:
         raise Refusal(
             "too_many_classes",

@@ -14,6 +14,7 @@ from worker.imports.arrays import pieces
 from worker.imports.dividing import Division
 from worker.imports.duplicates import Twin
 from worker.imports.examples import LeftOut
+from worker.imports.names import shown, with_codes
 from worker.imports.parts import Divided
 from worker.imports.preparing import Found, Pixels, Prepared
 from worker.imports.words import Words
@@ -139,6 +140,11 @@ def warnings(findings: Findings) -> Iterator[str]:
         yield f"Fewer than {FEW_EXAMPLES} training {things}: {_some(few)}. Bring more of these."
     if untested := [name for name in classes if not test[name]]:
         yield f"No test {things}: {_some(untested)}. How well these do is not measured."
+    if coded := with_codes(classes):
+        yield (
+            f"Names of classes have codes, for something in them is no text: {_some(coded)}. Save "
+            "the names in UTF-8 to have them as they are meant."
+        )
     if division.twins and not findings.options.deduplicate:
         yield (
             f"{len(division.twins)} training {things} are in another part, too: the test looks "
@@ -150,10 +156,10 @@ def warnings(findings: Findings) -> Iterator[str]:
             "class only."
         )
     if division.torn_groups:
+        torn = [shown(name) for name in division.torn_groups]
         yield (
-            f"The file's own parts divide {len(division.torn_groups)} groups, "
-            f"{_some(division.torn_groups)}: the test may look better than it is. Keep each group "
-            "in one part, or give no parts."
+            f"The file's own parts divide {len(torn)} groups, {_some(torn)}: the test may look "
+            "better than it is. Keep each group in one part, or give no parts."
         )
     if findings.left_out_count:
         yield (

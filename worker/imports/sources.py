@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.jobspec.import_options import ImportOptions
+from app.option_words import TARGET
 from worker.imports import array_files, tables
 from worker.imports.archives import Archive, Damaged
 from worker.imports.described import Described
@@ -15,6 +16,10 @@ from worker.imports.refusals import Refusal
 from worker.imports.tars import OPENERS, Tar
 from worker.imports.zips import Zip
 
+WORKBOOK = "xl/workbook.xml"
+"""A file that every workbook of Excel has."""
+ROWS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+"""Endings of tables."""
 TAR_MAGIC = 257
 """Where a tar file says `ustar`."""
 
@@ -44,7 +49,7 @@ def opened(
             "unknown_format",
             "The file is no zip, tar, Parquet or npz.",
             "Send a zip or tar of pictures in a folder for each class, Parquet as on the Hub, or "
-            "npz. A table in CSV or JSON is imported with the kind table.",
+            f"npz. Of a table in CSV or JSON, name the column of the classes: {TARGET}.",
         )
 
 
@@ -55,7 +60,7 @@ def _of_archive(archive: Archive, kind: str, options: ImportOptions, scratch: Pa
         return Described(archive, kind, described, options)
     found = arrays or Folders(archive, kind)
     if isinstance(found, Folders):
-        _refuse_parquet(list(found.places or archive.names))
+        _refuse_tables(list(found.places or archive.names), archive.names)
     named = (options.file, options.label, options.parts.split, options.parts.group)
     if any(column is not None for column in named):
         raise Refusal(
@@ -66,13 +71,25 @@ def _of_archive(archive: Archive, kind: str, options: ImportOptions, scratch: Pa
     return found
 
 
-def _refuse_parquet(names: list[str]) -> None:
-    """Refuses an archive of Parquet files, as datasets of the Hub have them; beside pictures they
-    are left out like any other file.
+def _refuse_tables(names: list[str], every: list[str]) -> None:
+    """Refuses an archive of tables alone, as datasets of the Hub have them, and a workbook of
+    Excel, which is a zip; beside pictures they are left out like any other file.
 
     Raises:
         Refusal: all names are of such files.
     """
+    if WORKBOOK in every:
+        raise Refusal(
+            "unknown_format",
+            "The file is a workbook of Excel, which is not read.",
+            f"Save its sheet as CSV in UTF-8, and name the column of the classes: {TARGET}.",
+        )
+    if names and all(name.lower().endswith(ROWS) for name in names):
+        raise Refusal(
+            "unknown_format",
+            f"What was packed is a table ({names[0]}), which is not read in a folder or archive.",
+            f"Send the file itself, and name the column of the classes: {TARGET}.",
+        )
     if names and all(name.lower().endswith(".parquet") for name in names):
         raise Refusal(
             "unknown_format",

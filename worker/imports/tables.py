@@ -21,6 +21,10 @@ FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_path", 
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
 """Usual names of columns; the first that is there counts."""
 SPLIT_COLUMN = "split"
+MOST_NAMED = 20
+"""Most columns that a refusal names."""
+LONGEST_NAMED = 110
+"""Most characters of each; Parquet's with their type."""
 
 Record = Mapping[Any, Any]
 
@@ -56,8 +60,9 @@ class Columns:
 
 
 def some(columns: Sequence[str]) -> str:
-    """The first columns, for people."""
-    return ", ".join(column[:60] for column in columns[:20]) or "none"
+    """The first columns, for people, and how many there are besides."""
+    more = f" and {len(columns) - MOST_NAMED} more" if len(columns) > MOST_NAMED else ""
+    return (", ".join(column[:LONGEST_NAMED] for column in columns[:MOST_NAMED]) or "none") + more
 
 
 def is_table(name: str) -> bool:
@@ -71,7 +76,7 @@ def text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bytes):
-        value = value.decode(errors="replace")
+        value = value.decode(errors="surrogateescape")  # other bytes are another text
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()

@@ -33,6 +33,6 @@ ROWS = Words(
     "rows",
     "rows",
     "Save it as CSV in UTF-8 with a header, or as Parquet.",
-    "Each row names its class in the column table.target.",
+    "Each row names its class, in the column that table.target names.",
     ("no_rows", "The table has no rows.", "Send a table with a header and rows."),
 )

@@ -114,6 +114,9 @@ function about(dataset) {
   );
 }
 
+/** How the API names a table's column of classes: TARGET of app/option_words.py. */
+const TARGET = '{"kind": "table", "table": {"target": "COLUMN"}}';
+
 function refusal(dataset, again) {
   const { message, advice, code } = dataset.refusal;
   return h(
@@ -121,7 +124,7 @@ function refusal(dataset, again) {
     { class: "card refused", role: "alert" },
     h("h2", {}, "The file cannot be used"),
     h("p", {}, message),
-    h("p", {}, h("strong", {}, "What to do: "), advice),
+    h("p", {}, h("strong", {}, "What to do: "), advice.replace(TARGET, "in the form's field Target column")),
     h("p", { class: "soft" }, "Code ", h("code", {}, code), dataset.file_name ? `, file ${dataset.file_name}` : ""),
     h("div", { class: "row" }, h("a", { class: "button primary", href: "#/data" }, "Send a mended file"), again),
   );

@@ -236,3 +236,20 @@ def test_odd_idx_files_are_refused(tmp_path: Path, images: bytes, labels: bytes)
     names = "train-images.idx3-ubyte", "train-labels.idx1-ubyte"
     source = zipped(tmp_path / "a.zip", dict(zip(names, (images, labels), strict=True)))
     assert refused(source, tmp_path / "ds").code in {"damaged_file", "unfit_arrays"}
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"few.csv": b"a,b\n1,2\n"}, "a table (few.csv)"),
+        ({"rows/a.jsonl": b"{}", "rows/b.jsonl": b"{}"}, "a table (rows/a.jsonl)"),
+        ({"[Content_Types].xml": b"", "xl/workbook.xml": b""}, "a workbook of Excel"),
+    ],
+)
+def test_a_table_that_is_packed_is_told_to_be_sent_itself(
+    tmp_path: Path, files: Files, says: str
+) -> None:
+    refusal = refused(zipped(tmp_path / "a.zip", files), tmp_path / "ds")
+    assert refusal.code == "unknown_format"
+    assert says in refusal.message
+    assert '"kind": "table"' in refusal.advice

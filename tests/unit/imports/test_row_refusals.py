@@ -44,12 +44,30 @@ from worker.imports.refusals import Refusal
         (b"a,class\n1,x\n2,y\n", {}, "too_few_examples", "2 rows"),
         (b"a,class\n" + b"1,x\n2,x\n" * 9, {}, "too_few_classes", "All rows"),
         (b"a,class\n" + b"1,x\n1,y\n" * 9, {}, "no_columns", "one value only"),
-        (b"a,class\n" + b"1,x\x01\n2,x\x02\n" * 9, {}, "wrong_label", "control characters alone"),
+        (
+            b"a,class\n" + b"1,x\x01\n2,x\x02\n" * 9,
+            {},
+            "wrong_label",
+            "differ in what cannot be shown",
+        ),
         (
             b"a,class\n" + b"".join(b"%d,%d.5\n" % (n % 3, n) for n in range(40)),
             {},
             "target_is_a_number",
             "40 different numbers",
+        ),
+        (b"class\n" + b"x\ny\n" * 9, {}, "no_columns", "beside the target 'class'."),
+        (
+            b"n,class\n" + b"".join(b"%d,u%dx\n" % (n % 7, n) for n in range(40)),
+            {},
+            "too_many_classes",
+            "Each of the 40 rows has a class of its own, such as 'u0x'",
+        ),
+        (
+            b"# my table\na,class\n" + b"1,x\n2,y\n" * 9,
+            {},
+            "unreadable",
+            "The first line has one value, '# my table'",
         ),
         (b"a,class\n1,x\n" + b"no\n" * 30, {}, "unreadable", "30 of"),
         (b",".join(b"c%d" % n for n in range(1001)), {}, "too_many_columns", "1001 columns"),
@@ -159,3 +177,9 @@ def test_mutated_tables_are_read_or_refused(
         except Refusal:
             ends["refused"] += 1
     assert min(ends.values()) > 5, ends
+
+
+def test_a_refusal_says_how_many_columns_it_does_not_name(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(25)]
+    file = as_csv(tmp_path / "a.csv", Table(names, [range(25)] * 20))
+    assert "c18, c19 and 5 more." in refused(file, tmp_path / "ds").message

@@ -129,7 +129,7 @@ def test_broken_unicode_in_a_label_is_shown(tmp_path: Path) -> None:
     text = "\n".join(f'{{"file": "{a}", "label": "\\ud800{b[:1]}"}}' for a, b in ROWS)
     source = zipped(tmp_path / "a.zip", {"metadata.jsonl": text.encode()} | FILES)
     names = [each["name"] for each in here(source, tmp_path / "ds").report["classes"]]
-    assert names == ["�c", "�d"]
+    assert names == ["\\ud800c", "\\ud800d"]
 
 
 def test_columns_without_a_table_are_refused(tmp_path: Path) -> None:

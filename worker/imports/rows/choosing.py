@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from app.jobspec.import_options import ImportOptions
+from app.option_words import TARGET
 from app.rows.columns import MISSING, WHOLE, Kind
 from worker.imports.refusals import Refusal
 from worker.imports.rows.files import Table
@@ -69,18 +70,19 @@ def choose(table: Table, options: ImportOptions) -> Choice:
     _clean(table)
     names = table.names
     target = _target(table, options.table.target)
-    split = _named(names, options.parts.split, "parts.split")
+    split = table.column(options.parts.split, "parts.split")
     if split is None:
         split = next((at for at, name in enumerate(names) if name.lower() == SPLIT_COLUMN), None)
-    group = _named(names, options.parts.group, "parts.group")
-    for name in options.table.columns:
-        _named(names, name, "table.columns")
+    group = table.column(options.parts.group, "parts.group")
+    for name, declared in options.table.columns.items():
+        if declared != "ignore" or name not in table.unread:
+            table.column(name, "table.columns")
     profile = profile_of(table, target)
     _check_target(names[target], profile)
     if profile.truths == profile.values:
         _lower(table, target)
     picked: list[Picked] = []
-    dropped = [Dropped(name, "its values are lists or objects") for name in table.nested]
+    dropped = [Dropped(name, f"its values are {what}") for name, what in table.unread.items()]
     for at, name in enumerate(names):
         if at in (target, split, group):
             continue
@@ -92,8 +94,8 @@ def choose(table: Table, options: ImportOptions) -> Choice:
     if not picked:
         raise Refusal(
             "no_columns",
-            f"No column is left beside the target {names[target]!r}: "
-            + "; ".join(f"{each.name}: {each.reason}" for each in dropped[:5])
+            f"No column is left beside the target {names[target]!r}"
+            + "".join(f"; {each.name}: {each.reason}" for each in dropped[:5])
             + ".",
             "Declare what a column holds in table.columns, or bring more columns.",
         )
@@ -126,31 +128,22 @@ def _lower(table: Table, at: int) -> None:
     table.connection.execute(f"UPDATE cleaned SET c{at} = lower(c{at})")
 
 
-def _named(names: list[str], wanted: str | None, option: str) -> int | None:
-    if wanted is None:
-        return None
-    if wanted not in names:
-        raise Refusal(
-            "no_column",
-            f"The table has no column {wanted!r}, which {option} names; it has {some(names)}.",
-            "Name one of these.",
-        )
-    return names.index(wanted)
-
-
 def _target(table: Table, wanted: str | None) -> int:
-    found = _named(table.names, wanted, "table.target")
+    found = table.column(wanted, "table.target")
     if found is not None:
         return found
     lower = {name.lower(): at for at, name in reversed(list(enumerate(table.names)))}
     lower |= {name: at for at, name in enumerate(table.names)}  # `label` wins over `Label`
     usual = next((lower[name] for name in TARGETS if name in lower), None)
     if usual is None:
+        for name in table.unread:
+            if name.lower() in TARGETS:
+                raise table.no_values(name)
         raise Refusal(
             "no_target",
             "No column is called as the column of the classes usually is; the table has "
             f"{some(table.names)}.",
-            "Name the column of the classes in table.target.",
+            f"Name the column of the classes: {TARGET}.",
         )
     return usual
 

@@ -14,12 +14,20 @@ import duckdb
 
 from app.jobspec.import_options import TableOptions
 from app.rows.columns import InvalidValue, as_number, as_text
-from app.rows.delimited import column_names, first_record, found_delimiter
+from app.rows.delimited import (
+    REPLACEMENT,
+    clean,
+    column_names,
+    first_record,
+    found_delimiter,
+    sendable,
+)
 from worker.imports import database, parquet_columns
 from worker.imports.database import identifier, refusing
 from worker.imports.examples import LeftOut
 from worker.imports.refusals import Refusal
 from worker.imports.rows import json_rows
+from worker.imports.tables import some
 
 MAX_ROWS, MAX_COLUMNS = 1_000_000, 1000
 LISTED = 1000
@@ -30,6 +38,8 @@ SAMPLE = 2**20
 """Length of the beginning, in bytes or characters, that tells the kind of file, the delimiter and
 the header."""
 SAVE_IT_AGAIN = "Save it as CSV in UTF-8 with a header, or as Parquet."
+BYTES, SEVERAL = "bytes", "lists or objects"
+"""What values are that cannot be read."""
 TOO_LARGE = "Send fewer rows or columns, or raise TRAIND_RUN_MEMORY_MB."
 """What helps where the memory does not suffice."""
 
@@ -47,8 +57,33 @@ class Table(NamedTuple):
     """How many there are."""
     format: str
     """What kind of file it is, for people."""
-    nested: list[str]
-    """Columns that hold no single values and were not read."""
+    unread: dict[str, str]
+    """Columns that were not read: what their values are, none of which is a text or a number."""
+
+    def column(self, wanted: str | None, option: str) -> int | None:
+        """The number of the column that an option names; None where it names none.
+
+        Raises:
+            Refusal: there is none of that name, or it was not read.
+        """
+        if wanted is None or wanted in self.names:
+            return None if wanted is None else self.names.index(wanted)
+        if wanted in self.unread:
+            raise self.no_values(wanted)
+        raise Refusal(
+            "no_column",
+            f"The table has no column {wanted!r}, which {option} names; it has {some(self.names)}.",
+            "Name one of these.",
+        )
+
+    def no_values(self, name: str) -> Refusal:
+        """Why a column that was not read cannot be used."""
+        bytes_to_text = f"In pandas, df[{name!r}].str.decode('utf-8') makes texts of bytes."
+        return Refusal(
+            "no_column",
+            f"The values of the column {name!r} are {self.unread[name]}.",
+            bytes_to_text if self.unread[name] == BYTES else "Write texts or numbers into it.",
+        )
 
 
 def read(path: Path, options: TableOptions, scratch: Path, memory_mb: int | None) -> Table:
@@ -84,7 +119,7 @@ def _csv(
         encoding = "utf-8-sig"  # without the mark that it may begin with
     utf8 = scratch / "table.csv"
     with (
-        path.open(encoding=encoding, errors="replace", newline="") as source,
+        path.open(encoding=encoding, errors="backslashreplace", newline="") as source,
         utf8.open("w", encoding="utf-8", newline="") as target,
     ):
         while piece := source.read(BLOCK):
@@ -104,7 +139,14 @@ def _csv(
     if header is None:
         header = _names_columns(cells, options.target)
     names = cells if header else [f"column_{number}" for number in range(1, len(cells) + 1)]
-    return _delimited(utf8, delimiter, names, header=header, kind="CSV", memory_mb=memory_mb)
+    table = _delimited(utf8, delimiter, names, header=header, kind="CSV", memory_mb=memory_mb)
+    if len(names) == 1 and table.damaged > table.rows:
+        raise Refusal(
+            "unreadable",
+            f"The first line has one value, {cells[0][:80]!r}, and most others have more.",
+            "Remove what stands above the names of the columns.",
+        )
+    return table
 
 
 def _encoding(path: Path, head: bytes) -> str:
@@ -159,7 +201,7 @@ def _delimited(
         rows = _count(connection)
     lines = [LeftOut(f"line {line}", str(reason)[:200]) for line, reason in bad]
     lines = [*(left_out or []), *lines]
-    return Table(connection, names, rows, lines[:LISTED], len(lines), kind, [])
+    return Table(connection, names, rows, lines[:LISTED], len(lines), kind, {})
 
 
 def _json(path: Path, scratch: Path, memory_mb: int | None, *, is_array: bool) -> Table:
@@ -189,12 +231,12 @@ def _json(path: Path, scratch: Path, memory_mb: int | None, *, is_array: bool) -
     table = _delimited(
         csv_path, ",", kept, header=False, kind=kind, memory_mb=memory_mb, left_out=wrong
     )
-    return table._replace(nested=sorted(nested))
+    return table._replace(unread=dict.fromkeys(map(clean, sorted(nested)), SEVERAL))
 
 
 def _cell(value: object) -> str:
     try:
-        return (as_text(value) or "").replace("\0", "\ufffd")
+        return sendable(as_text(value) or "").replace("\0", REPLACEMENT)
     except InvalidValue:
         return ""
 
@@ -219,14 +261,18 @@ def _parquet(path: Path, scratch: Path, memory_mb: int | None) -> Table:
         question = f"CREATE TABLE texts AS SELECT {cast} FROM read_parquet(?)"
         connection.execute(question, [str(path)])
         rows = _count(connection)
-    nested = [each.name for each in columns if each not in single]
+    unread = {
+        clean(each.name): BYTES if each.kind == "BLOB" else SEVERAL
+        for each in columns
+        if each not in single
+    }
     names = [each.name for each in single]
-    return Table(connection, _unique(names), rows, [], 0, "Parquet", nested)
+    return Table(connection, _unique(names), rows, [], 0, "Parquet", unread)
 
 
 def _holds_single_values(kind: str) -> bool:
-    several = ("STRUCT", "MAP", "UNION", "BLOB", "BIT")
-    return not (kind.endswith("]") or kind.startswith(several))
+    others = ("STRUCT", "MAP", "UNION", "BLOB", "BIT")
+    return not (kind.endswith("]") or kind.startswith(others))
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> int:

@@ -1,0 +1,38 @@
+"""Options of an import as their reader writes them.
+
+An import speaks in the words of the API, for any client may show them: `table.target` is a field
+of `POST /datasets`. The terminal and the Python client put their own words in the place of these.
+"""
+
+from collections.abc import Mapping
+
+TARGET = '{"kind": "table", "table": {"target": "COLUMN"}}'
+"""A table's column of classes, as an API's body names it."""
+IN_TERMINAL = {
+    TARGET: "--target COLUMN",
+    "table.target": "--target",
+    "in table.columns": "by --column NAME=KIND",
+    "table.columns": "--column",
+    "parts.split": "--split",
+    "parts.group": "--group",
+    "`file`": "--file",
+    "`label`": "--label",
+}
+"""Options of `traind data add`."""
+IN_PYTHON = {
+    TARGET: 'table={"target": "COLUMN"}',
+    "table.target": 'table={"target": ...}',
+    "table.columns": 'table={"columns": ...}',
+    "parts.split": 'parts={"split": ...}',
+    "parts.group": 'parts={"group": ...}',
+    "`file`": "file=",
+    "`label`": "label=",
+}
+"""Arguments of `client.datasets.add`."""
+
+
+def reworded(text: str, words: Mapping[str, str]) -> str:
+    """A sentence of an import with the options named by other words."""
+    for named, instead in words.items():
+        text = text.replace(named, instead)
+    return text
