@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import address, worker_labels
+from app.docstrings import describe
 
 _PASSWORD = re.compile(r"(?<=//)[^/@]*@|\?.*")
 """The user and the password of an address, and what it asks."""
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="TRAIND_", env_ignore_empty=True, frozen=True, use_attribute_docstrings=True
+        env_prefix="TRAIND_", env_ignore_empty=True, frozen=True, json_schema_extra=describe
     )
 
     home: Path = Path(".traind")

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.answers.described import DOCSTRINGS, described
 from app.codes import DatasetStatus
+from app.docstrings import describe
 from app.jobspec import DatasetFacts
 
 
@@ -23,7 +24,7 @@ class Content(BaseModel):
 class ImportProgress(BaseModel):
     """How far an import is."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, extra="ignore")
+    model_config = ConfigDict(json_schema_extra=describe, extra="ignore")
 
     done: int
     """How many are done."""

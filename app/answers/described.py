@@ -3,9 +3,11 @@
 from importlib import import_module
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-DOCSTRINGS = ConfigDict(use_attribute_docstrings=True)
+from app.docstrings import describe
+
+DOCSTRINGS = ConfigDict(json_schema_extra=describe)
 """Configuration of a model whose fields' docstrings /docs shows."""
 
 
@@ -16,10 +18,11 @@ def described(example: dict[str, Any] | str) -> ConfigDict:
     imported once a schema is made: who only reads answers needs none.
     """
 
-    def show(schema: dict[str, Any]) -> None:
+    def show(schema: dict[str, Any], model: type[BaseModel]) -> None:
+        describe(schema, model)
         schema["examples"] = [_named(example) if isinstance(example, str) else example]
 
-    return ConfigDict(use_attribute_docstrings=True, json_schema_extra=show)
+    return ConfigDict(json_schema_extra=show)
 
 
 def _named(example: str) -> Any:

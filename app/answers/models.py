@@ -6,13 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answers.described import DOCSTRINGS, described
 from app.codes import Fit
+from app.docstrings import describe
 from app.rows.columns import Kind
 
 
 class File(BaseModel):
     """A file of a model."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, from_attributes=True)
+    model_config = ConfigDict(json_schema_extra=describe, from_attributes=True)
 
     sha256: str
     """SHA-256 of the file, in hexadecimal; its ETag."""

@@ -15,6 +15,7 @@ from app.api.parameters import After, PageSize
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase, TheKey
+from app.docstrings import describe
 from app.jobspec import Text
 from app.store import aliases, trained_models
 from app.store.database import Connection
@@ -54,7 +55,7 @@ Name = Annotated[
 class Target(BaseModel):
     """Which model an alias is to name."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=describe)
 
     model: Annotated[str, Field(min_length=1, max_length=64), Text]
     """Id of a model, or another alias: the model that it names now."""

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.answers.described import described
 from app.api import examples
+from app.docstrings import describe
 
 
 class Server(BaseModel):
@@ -24,7 +25,7 @@ class Server(BaseModel):
 class Live(BaseModel):
     """The server answers."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(json_schema_extra=describe)
 
     live: bool
     """Always true."""
@@ -33,7 +34,7 @@ class Live(BaseModel):
 class Readiness(BaseModel):
     """The server, or a model, can answer."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(json_schema_extra=describe)
 
     ready: bool
     """Always true; otherwise the answer is an error."""
@@ -44,7 +45,7 @@ class Readiness(BaseModel):
 class Tensor(BaseModel):
     """A tensor that a model takes or gives."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(json_schema_extra=describe)
 
     name: str
     """Its name."""

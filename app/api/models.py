@@ -21,6 +21,7 @@ from app.api.parameters import (
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
 from app.api.state import TheCatalog, TheDatabase
+from app.docstrings import describe
 from app.jobspec import Text
 from app.store import trained_models
 from app.store.database import Database
@@ -37,7 +38,7 @@ BY_ID: set[Order] = {"newest", "oldest"}
 class Description(BaseModel):
     """What an owner may say of a model; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=describe)
 
     name: Annotated[str, Field(min_length=1, max_length=200), Text] | None = None
     """A short name."""

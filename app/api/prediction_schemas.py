@@ -9,6 +9,7 @@ from app.answers.predictions import Predictions
 from app.api.predict_body import MAX_INPUTS
 from app.api.predict_json import MAX_CLASSES
 from app.api.problem_kinds import documented
+from app.docstrings import describe
 from app.images import InvalidInput
 from app.images.files import FORMATS
 from app.jobspec import Text
@@ -26,7 +27,7 @@ IMAGES = tuple(f"image/{name.lower()}" for name in FORMATS)
 class Asked(BaseModel):
     """The query; a JSON body may say the same, and counts more."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra=describe)
 
     model: Annotated[str, Field(min_length=1, max_length=64), Text] | None = None
     """Id or alias of the model; production if that is set, or else latest."""

@@ -12,6 +12,7 @@ from app.api.auth import Forbidden, Unauthorized
 from app.api.origins import CrossSite, ForeignHost
 from app.api.rates import TooManyRequests
 from app.destinations import BadDestinations
+from app.docstrings import describe
 from app.images import InvalidInput
 from app.serving.batching import NotFinite, Overloaded
 from app.store.database import OperationalError
@@ -50,7 +51,7 @@ from app.store.workers import WorkerNotFound
 class Wrong(BaseModel):
     """One thing that is wrong with a request."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(json_schema_extra=describe)
 
     pointer: str | None = None
     """The field of the body, as a JSON pointer."""

@@ -5,13 +5,13 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.docstrings import describe
+
 
 class Retry(BaseModel):
     """Where a retry begins, and what it changes."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra=describe)
 
     begin: Literal["start", "checkpoint"] = "start"
     """`start`, or `checkpoint`: the newest checkpoint of the job that is retried, if it has one."""

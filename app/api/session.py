@@ -12,6 +12,7 @@ from app.answers.described import described
 from app.api.auth import COOKIE, Guard
 from app.api.problem_kinds import documented
 from app.api.routes import Route, needs
+from app.docstrings import describe
 from app.store.keys import Key, Scope
 
 router = APIRouter(prefix="/session", tags=["service"], route_class=Route)
@@ -25,7 +26,7 @@ SIGNED_IN = {
 class SignedInKey(BaseModel):
     """The key that a request came with."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(json_schema_extra=describe)
 
     id: str
     """Its id."""
@@ -54,7 +55,7 @@ class Session(BaseModel):
 class SignIn(BaseModel):
     """A key that becomes a session."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=describe)
 
     key: str = Field(max_length=200)
     """The key, as `traind keys create` has shown it."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answers.described import described
 from app.answers.pages import Page
 from app.answers.workers import WORKER_ID, Drain, Worker
 from app.api.answering import rfc3339
@@ -31,10 +32,7 @@ class DrainRequest(BaseModel):
     """How a worker is taken out of service."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"reason": "a new disk", "requeue": True}]},
+        extra="forbid", strict=True, **described({"reason": "a new disk", "requeue": True})
     )
 
     reason: Annotated[str, Field(max_length=256), Text] = ""

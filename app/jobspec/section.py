@@ -6,6 +6,8 @@ from typing import Any, Self, cast, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
+from app.docstrings import describe
+
 
 class Section(BaseModel):
     """A section of a spec: immutable, strict about types, closed to unknown fields."""
@@ -16,7 +18,7 @@ class Section(BaseModel):
         strict=True,
         allow_inf_nan=False,
         validate_default=True,
-        use_attribute_docstrings=True,
+        json_schema_extra=describe,
     )
 
     @classmethod

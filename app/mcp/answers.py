@@ -4,11 +4,13 @@ from typing import Any, overload
 
 from pydantic import BaseModel, ConfigDict
 
+from app.docstrings import describe
+
 
 class Answer(BaseModel):
     """An answer whose fields' docstrings stand in the tool's output schema; nulls are left out."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(json_schema_extra=describe)
 
 
 @overload
