@@ -6,7 +6,7 @@ A new interpreter would load them in each, for seconds.
 import multiprocessing
 from multiprocessing.context import ForkServerContext
 
-PRELOAD = ["worker.training.run", "torch._dynamo", "app.store.migrations", "pytest"]
+PRELOAD = ["worker.training.run", "app.store.migrations", "pytest"]
 
 
 def forking() -> ForkServerContext:

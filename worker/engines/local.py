@@ -26,9 +26,6 @@ log = logging.getLogger("traind.worker")
 PRELOAD = [
     "worker.cold",
     "worker.training_process",  # torch, and scikit-learn and SciPy for the report
-    "torch._dynamo",  # the first optimizer imports it: over a second
-    "torch._inductor.config",
-    "torch.optim",
     "sklearn.datasets",  # a first job decodes its dataset
     "sklearn.model_selection",
     "worker.warm",

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 
 from worker.training import products
 from worker.training.dense import Dense
@@ -187,8 +187,8 @@ def updating(layers: list[Dense], optimizer: Optimizer) -> Update:
     """How an optimizer updates these layers."""
     if optimizer._optimizer_step_pre_hooks:  # such as clipping, which needs all gradients
         return Update(layers, optimizer)
-    if type(optimizer) is SGD and not optimizer.param_groups[0]["nesterov"]:
+    if isinstance(optimizer, SGD) and not optimizer.param_groups[0]["nesterov"]:
         return Descent(layers, optimizer)
-    if type(optimizer) in {Adam, AdamW}:
+    if isinstance(optimizer, Adam):  # AdamW is one, too
         return FusedAdam(layers, optimizer)
     return Update(layers, optimizer)

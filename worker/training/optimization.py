@@ -9,6 +9,7 @@ from torch import nn, optim
 
 from app import jobspec
 from app.jobspec import JobSpec
+from worker.training import optimizers
 
 
 def optimizer(training: jobspec.Training, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
@@ -26,15 +27,15 @@ def _rule(chosen: jobspec.Optimizer, held: list[nn.Parameter]) -> optim.Optimize
     match chosen.name:
         case "sgd":
             nesterov = chosen.nesterov
-            return optim.SGD(held, rate, momentum, 0.0, decay, nesterov, fused=True)
+            return optimizers.SGD(held, rate, momentum, 0.0, decay, nesterov, fused=True)
         case "adam":
-            return optim.Adam(held, rate, weight_decay=decay, fused=True)
+            return optimizers.Adam(held, rate, weight_decay=decay, fused=True)
         case "adamw":
-            return optim.AdamW(held, rate, weight_decay=decay, fused=True)
+            return optimizers.AdamW(held, rate, weight_decay=decay, fused=True)
         case "rmsprop":
-            return optim.RMSprop(held, rate, weight_decay=decay, momentum=momentum)
+            return optimizers.RMSprop(held, rate, weight_decay=decay, momentum=momentum)
         case "adagrad":
-            return optim.Adagrad(held, rate, weight_decay=decay)
+            return optimizers.Adagrad(held, rate, weight_decay=decay)
 
 
 def _clip(parameters: list[nn.Parameter], limit: float) -> None:
