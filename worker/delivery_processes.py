@@ -41,14 +41,15 @@ class DeliveryProcesses:
             return
         with self._database.read() as connection:
             due = outbox.due(connection) & outbox.DELIVERIES
-        self._stamp = stamp
-        for work in due - self._processes.keys():
-            if time.monotonic() >= self._resting.get(work, 0.0):
-                self._processes[work] = lifeline.Process(
-                    [sys.executable, "-P", "-m", "worker.deliveries", work],
-                    env=self._settings.environment(),
-                    stdin=subprocess.DEVNULL,
-                )
+        waiting = due - self._processes.keys()
+        resting = {work for work in waiting if time.monotonic() < self._resting.get(work, 0.0)}
+        for work in waiting - resting:
+            self._processes[work] = lifeline.Process(
+                [sys.executable, "-P", "-m", "worker.deliveries", work],
+                env=self._settings.environment(),
+                stdin=subprocess.DEVNULL,
+            )
+        self._stamp = None if resting else stamp
 
     def stop(self) -> None:
         """Ends them."""
@@ -64,3 +65,4 @@ class DeliveryProcesses:
             if code:
                 log.error("the process of %s deliveries ended with code %d", work, code)
                 self._resting[work] = time.monotonic() + REST_SECONDS
+                self._stamp = None  # what it has left is due again, though nobody commits

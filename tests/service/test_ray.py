@@ -98,16 +98,18 @@ def test_a_cancelled_run_leaves_nothing_on_the_cluster(service: Service, client:
     assert gone
 
 
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.torture)])
 def test_two_workers_train_as_one_though_ray_has_to_start_them_again(
-    service: Service, client: Client, digits: Dataset
+    service: Service, client: Client, digits: Dataset, *, killed: bool
 ) -> None:
     job = client.submit(TOGETHER)
-    until(lambda: (client.job(job["id"])["progress"] or {}).get("epoch", 0) > 3)
-    attempts(service, "RayTrainWorker")[1].kill()
+    if killed:
+        until(lambda: (client.job(job["id"])["progress"] or {}).get("epoch", 0) > 3)
+        attempts(service, "RayTrainWorker")[1].kill()
     job = ended(client, job)
     assert job["status"] == "succeeded", job["failure"]
     assert job["attempt"] == 1
-    assert any("resumed, bit-exact" in line for line in lines(client, job))
+    assert any("resumed, bit-exact" in line for line in lines(client, job)) == killed
     alone = run(JobSpec.model_validate(TOGETHER | {"resources": {}}), digits)[0].metrics
     assert job["metrics"]["test_loss"] == pytest.approx(alone["test_loss"], abs=1e-3)
     assert job["metrics"]["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)

@@ -230,6 +230,7 @@ def test_a_retry_names_the_destination_that_was_removed_meanwhile(
     client: Client, service: Service, receiver: Receiver, file: Path
 ) -> None:
     job = ended(client, submit(client, "ci"))
+    until(lambda: told(service, job))  # or it would come in another test
     allow(file, other=receiver.port)
     for route, pointer in (("retry", "/patch/webhooks/0"), ("lr-range", "/webhooks/0")):
         refused = httpx.post(f"{service.url}/jobs/{job['id']}/{route}", json={})
