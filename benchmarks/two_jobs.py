@@ -20,8 +20,9 @@ from benchmarks.machine import described_when_idle
 JOB: dict[str, Any] = {
     "dataset": {"validation_fraction": 0.0},
     "training": {"epochs": 8, "batch_size": 64},
-    "resources": {"threads": 1},
 }
+THREADS = (1, 2)
+"""Of each job: with two, they share two cores."""
 
 
 def main() -> None:
@@ -38,22 +39,28 @@ def main() -> None:
         try:
             service.start("app", "worker")
             with Client(service.url) as client:
-                together(client, 1)
-                gains = []
-                for _ in range(rounds):
-                    alone = together(client, 1) + together(client, 1)
-                    both = together(client, 2)
-                    gains.append(alone / both)
-                    print(f"one after the other {alone:.1f} s, side by side {both:.1f} s")
+                together(client, 1, 1)
+                for threads in THREADS:
+                    measure(client, threads, rounds)
         finally:
             service.stop()
+
+
+def measure(client: Client, threads: int, rounds: int) -> None:
+    """Two jobs of so many threads each, one after the other and side by side."""
+    gains = []
+    for _ in range(rounds):
+        alone = together(client, 1, threads) + together(client, 1, threads)
+        both = together(client, 2, threads)
+        gains.append(alone / both)
+        print(f"{threads} thread(s): one after the other {alone:.1f} s, side by side {both:.1f} s")
     print(f"side by side: {statistics.median(gains):.2f} times the throughput")
 
 
-def together(client: Client, count: int) -> float:
-    """Seconds from the first POST to the end of the last of so many jobs."""
+def together(client: Client, count: int, threads: int) -> float:
+    """Seconds from the first POST to the end of the last of so many jobs of so many threads."""
     began = time.perf_counter()
-    jobs = [client.submit(JOB) for _ in range(count)]
+    jobs = [client.submit(JOB | {"resources": {"threads": threads}}) for _ in range(count)]
     for job in jobs:
         while job["status"] in {"queued", "running"}:
             job = client.job(job["id"], wait=30)
