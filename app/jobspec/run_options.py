@@ -58,7 +58,7 @@ class RateRange(Section):
     highest: float = Field(default=10.0, ge=1e-12, le=1000.0)
     """Rate of the last one; the test ends before it where the loss explodes."""
     batches: int = Field(default=200, ge=20, le=2000)
-    """Mini-batches of the whole test."""
+    """Mini-batches of the whole test; several times as many small ones where a class is rare."""
 
     @field_validator("highest")
     @classmethod

@@ -2,21 +2,30 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from app.jobspec import JobSpec
-from worker.messages import Diagnosed, Measured, Report
-from worker.training.dataset import Dataset
+from app.jobspec import DatasetFacts, JobSpec
+from app.rows.columns import Column
+from tests.unit.training import runs
+from worker.messages import Diagnosed, Epoch, Measured, Report
+from worker.training.dataset import Dataset, TableDescription
 from worker.training.run import Run
 
 
 def found_by(dataset: Dataset, **fields: Any) -> dict[str, Any]:
     spec = JobSpec.model_validate({"dataset": {"name": "digits"}, "lr_range": {}} | fields)
+    return measured(spec, dataset)[0]
+
+
+def measured(spec: JobSpec, dataset: Dataset) -> tuple[dict[str, Any], int]:
+    """What a range test finds, and in how many mini-batches."""
     said: list[Report] = []
-    assert isinstance(Run(spec, dataset, said.append, lambda: None).run(), Measured)
+    asked: list[None] = []  # whether to stop, before each mini-batch
+    assert isinstance(Run(spec, dataset, said.append, lambda: asked.append(None)).run(), Measured)
     (diagnosed,) = (each for each in said if isinstance(each, Diagnosed))
     found: dict[str, Any] = diagnosed.diagnosis["lr_range"]
-    return found
+    return found, len(asked)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +138,65 @@ def test_batches_without_any_weight_say_nothing(digits: Dataset) -> None:
     losses = [loss for _, loss in found["curve"]]
     assert 0 < len(losses) < 100  # a tenth of the images is of the class that counts
     assert min(losses) > 0.5  # at rates so low nothing is learned: no loss is near 0
+
+
+def table_with_a_rare_class(share: float) -> Dataset:
+    """2,000 rows to train on and 2,000 to validate with, of two clouds that hardly overlap."""
+    draw = np.random.default_rng(1)
+
+    def part() -> tuple[Any, Any]:
+        labels = draw.permutation(np.arange(2000) < round(2000 * share)).astype(np.uint8)
+        rows = draw.normal(size=(2000, 8)) + 1.6 * labels[:, None]
+        return rows.astype(np.float32), labels
+
+    scale = {"mean": 0.0, "std": 1.0, "low": -4.0, "high": 6.0}
+    columns = [Column(f"c{number}", "number", **scale) for number in range(8)]
+    description = TableDescription("own", "class", columns, ["often", "rare"], "")
+    return Dataset(description, *part(), *part(), *part())
+
+
+def spec_of_a_table(**sections: Any) -> JobSpec:
+    facts = DatasetFacts(
+        kind="table",
+        input_shape=(8,),
+        classes=2,
+        train_images=2000,
+        test_images=2000,
+        validation_images=2000,
+    )
+    fields = {"dataset": {"name": "own"}, "model": {"hidden": [16]}, "diagnosis": False} | sections
+    return JobSpec.model_validate(fields, context={"own": facts})
+
+
+@pytest.mark.parametrize(
+    ("share", "batch"), [(0.005, 1), (0.005, 4), (0.01, 1), (0.01, 4), (0.03, 1)]
+)
+def test_where_a_class_is_rare_the_recommended_rate_is_better_than_a_tenth_of_it(
+    share: float, batch: int
+) -> None:
+    """It was too high: the loss of batches without a rare row fell by naming the other class."""
+    dataset = table_with_a_rare_class(share)
+    training: dict[str, Any] = {"batch_size": batch, "epochs": 4, "seed": 2}
+    found, _ = measured(spec_of_a_table(training=training, lr_range={}), dataset)
+
+    def loss_at(rate: float) -> float:
+        spec = spec_of_a_table(training=training | {"optimizer": {"lr": rate}})
+        return runs.of(Epoch, runs.run(spec, dataset)[1])[-1].metrics["validation_loss"]
+
+    assert loss_at(found["recommended"]) < loss_at(found["recommended"] / 10)
+
+
+@pytest.mark.parametrize(
+    ("share", "batch", "epochs", "at_a_rate"),
+    [(0.5, 1, 4, 1), (0.01, 64, 4, 1), (0.01, 4, 4, 5), (0.001, 1, 4, 32), (0.01, 4, 1, 2)],
+    ids=["balanced", "large batches", "rare", "very rare", "short run"],
+)
+def test_each_rate_is_kept_until_the_rare_class_was_seen(
+    share: float, batch: int, epochs: int, at_a_rate: int
+) -> None:
+    dataset = table_with_a_rare_class(share)
+    training: dict[str, Any] = {"batch_size": batch, "epochs": epochs}
+    spec = spec_of_a_table(training=training, lr_range={"highest": 1e-4, "batches": 200})
+    found, batches = measured(spec, dataset)
+    assert batches == at_a_rate * len(found["curve"])
+    assert measured(spec, dataset)[0] == found
