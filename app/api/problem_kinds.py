@@ -150,6 +150,7 @@ HTTP: dict[int, Kind] = {
     400: Kind(400, "bad_request", "The request cannot be read"),
     404: Kind(404, "not_found", "No such page"),
     405: Kind(405, "method_not_allowed", "The page does not take this method"),
+    408: Kind(408, "request_timeout", "The request did not come whole"),
     411: Kind(411, "length_required", "The body's length is not said"),
     413: Kind(413, "body_too_large", "The body is too large"),
     415: Kind(415, "unsupported_media_type", "The body's type is not supported"),
