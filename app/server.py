@@ -19,6 +19,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from app.descriptors import Descriptors
+
 SWEEP_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0
 """How long a request may take to arrive, unless it goes on at `LEAST_BYTES` in this time."""
@@ -164,11 +166,16 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _sweep(self) -> None:
-        """Closes connections on which a request does not come on. A timer for each costs more."""
+        """Closes connections on which a request does not come on. A timer for each costs more.
+
+        It also looks whether there are descriptors for new connections.
+        """
+        descriptors = Descriptors()
         seen: WeakKeyDictionary[Protocol, tuple[float, int]] = WeakKeyDictionary()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = asyncio.get_running_loop().time()
+            descriptors.look(now)
             for connection in list(self.server_state.connections):
                 if not isinstance(connection, Protocol):
                     continue
