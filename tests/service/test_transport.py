@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from app.local import Service
@@ -294,16 +293,3 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error_of_the_service
         leaving.sendall(head)
     seen = 'traind_http_requests_total{method="POST",route="/jobs",status="499"}'
     until(lambda: seen in api.http.get("/metrics").text)
-
-
-def test_an_api_without_a_descriptor_says_so_in_its_log(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    service = Service(databases.settings(tmp_path / "home"), log)
-    service.start("app")
-    try:
-        process = psutil.Process(service.processes["app"].pid)
-        _, hard = process.rlimit(psutil.RLIMIT_NOFILE)
-        process.rlimit(psutil.RLIMIT_NOFILE, (3, hard))
-        until(lambda: "LimitNOFILE" in log.read_text())
-    finally:
-        service.stop()

@@ -92,9 +92,7 @@ def test_a_part_in_the_wrong_place_changes_nothing(api: Api, dataset: str) -> No
 def test_parts_are_of_one_file(api: Api, dataset: str) -> None:
     put(api, dataset, b"012", Content_Range="bytes 0-2/10")
     answer = put(api, dataset, b"2345", Content_Range="bytes 2-5/20")
-    detail = problem_of(answer, 409, "upload_resized")["detail"]
-    assert "10 bytes" in detail
-    assert "20" in detail
+    assert "a file of 10 bytes" in problem_of(answer, 409, "upload_resized")["detail"]
     assert offset(api, dataset) == 3
     assert put(api, dataset, b"0123", Content_Range="bytes 0-3/20").status_code == 200  # anew
     problem_of(put(api, dataset, b"4", Content_Range="bytes 4-4/10"), 409, "upload_resized")
