@@ -13,13 +13,27 @@ from weakref import WeakKeyDictionary
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from app.descriptors import Descriptors
 
 SWEEP_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0
 """How long a request may take to arrive, unless it goes on at `LEAST_BYTES` in this time."""
 LEAST_BYTES = 16 * 1024
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+TOO_SLOW = (
+    f"The rest of the request did not come: less than {LEAST_BYTES} bytes of it arrived within "
+    f"{PATIENCE_SECONDS:.0f} s. See to it that all bytes that Content-Length announces are sent, "
+    "then try again."
+)
+UNREADABLE = (
+    "This is no request of HTTP/1.1 that can be read: its method is not known, its address is "
+    "longer than 64 KiB, or its head is not well-formed; or it is TLS, and http:// would do."
+)
 
 
 class Protocol(HttpToolsProtocol):
@@ -43,7 +57,7 @@ class Protocol(HttpToolsProtocol):
                 data = self._head_without_upgrade() + data[asked.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
             except httptools.HttpParserError:
-                self.send_400_response("Invalid HTTP request received.")
+                self.send_400_response(UNREADABLE)
                 return
             else:
                 return
@@ -82,6 +96,34 @@ class Protocol(HttpToolsProtocol):
         """A piece of a body has come."""
         self.received += len(body)
         super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no HTTP, and ends the connection. uvicorn calls it, too."""
+        self._refuse(400, msg)
+
+    def cut_off(self) -> None:
+        """Ends the connection of a slow sender; says why, unless an answer has begun."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._refuse(408, TOO_SLOW)
+        elif cycle.response_started or self.pipeline:  # the answer would be taken for another's
+            self.transport.close()
+        else:
+            cycle.disconnected = True  # what the route answers now is not sent
+            cycle.message_event.set()
+            self._refuse(408, TOO_SLOW)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        # Here, because a process that only starts others loads this module, and needs none of it.
+        from app.api.problem_kinds import HTTP  # noqa: PLC0415
+        from app.api.problems import problem  # noqa: PLC0415
+
+        answer = problem(HTTP[status], detail, headers={"Connection": "close"})
+        headers = [*self.server_state.default_headers, *answer.raw_headers]
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        head = b"".join([STATUS_LINE[status], *lines, b"\r\n"])
+        self.transport.write(head + bytes(answer.body))
+        self.transport.close()
 
     @property
     def is_receiving(self) -> bool:
@@ -124,11 +166,16 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _sweep(self) -> None:
-        """Closes connections on which a request does not come on. A timer for each costs more."""
+        """Closes connections on which a request does not come on. A timer for each costs more.
+
+        It also looks whether there are descriptors for new connections.
+        """
+        descriptors = Descriptors()
         seen: WeakKeyDictionary[Protocol, tuple[float, int]] = WeakKeyDictionary()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = asyncio.get_running_loop().time()
+            descriptors.look(now)
             for connection in list(self.server_state.connections):
                 if not isinstance(connection, Protocol):
                     continue
@@ -141,6 +188,4 @@ class Server(uvicorn.Server):
                 if connection.received - received >= LEAST_BYTES:
                     seen[connection] = (now, connection.received)
                     continue
-                if connection.cycle is None or connection.cycle.response_complete:
-                    connection.transport.write(TOO_SLOW)
-                connection.transport.close()
+                connection.cut_off()

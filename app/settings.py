@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     unprotected: bool = False
     """Answer beyond the loopback without keys: for a container whose port only the loopback has."""
     allowed_hosts: str = ""
-    """Host names, with commas between, under which browsers may use the API without keys."""
+    """Host names, with commas between, under which browsers may use the API without keys. Their
+    pages may send requests, with the cookie of a session, too."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the API listens on."""
     api_processes: int = Field(default=1, ge=1, le=64)

@@ -22,12 +22,15 @@ CPU = Capacity("cpu")
 
 
 def tell(connection: Connection) -> None:
-    """Sends what there is; the process ends afterwards, and with it what CUDA has loaded."""
+    """Sends what there is; the process ends afterwards, and with it what CUDA has loaded.
+
+    It ends without a traceback, too, where the worker was stopped meanwhile and nobody listens.
+    """
     import torch  # noqa: PLC0415 (it is loaded where this runs, and not in the supervisor)
 
     found = CPU
     with contextlib.suppress(RuntimeError, AssertionError):  # a driver that does not work
         if torch.cuda.is_available():
             found = Capacity("cuda", torch.cuda.get_device_name(0))
-    connection.send(tuple(found))
-    connection.close()
+    with connection, contextlib.suppress(BrokenPipeError):
+        connection.send(tuple(found))

@@ -147,7 +147,7 @@ class Guard:
         Raises:
             CrossSite: a page of another origin sent it.
         """
-        self._origins.check(request, under_any_name=True)
+        self._origins.check(request, has_keys=True)
 
     async def run(self) -> None:
         """Looks for new and revoked keys until cancelled."""

@@ -1,4 +1,4 @@
-"""Refuses the requests of foreign web pages, while no key protects the service.
+"""Refuses the requests of foreign web pages, where no key in a header protects the service.
 
 Any page that a user opens may send requests to 127.0.0.1, and browsers send them. `Origin` and
 `Sec-Fetch-Site` (Fetch Metadata, W3C) tell such a request. A page whose own name is made to resolve
@@ -34,9 +34,13 @@ class ForeignHost(Exception):
 class CrossSite(Exception):
     """A web page of another origin sent the request."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, *, has_keys: bool) -> None:
         super().__init__(
-            f"Pages of {origin} may not use this service while it has no keys: make one with "
+            f"Pages of {origin} may not sign in here, nor send the cookie of a session: only the "
+            "service's own pages may. A proxy must pass on the header Host as the browser sent it "
+            "(docs/operating.md); or name the page's host in TRAIND_ALLOWED_HOSTS."
+            if has_keys
+            else f"Pages of {origin} may not use this service while it has no keys: make one with "
             "`traind keys create`, or name the page's host in TRAIND_ALLOWED_HOSTS."
         )
 
@@ -68,18 +72,18 @@ class Origins:
         allowed = settings.allowed_hosts.split(",")
         return cls(allowed, settings.unprotected, names=[settings.host])
 
-    def check(self, request: Request, *, under_any_name: bool = False) -> None:
+    def check(self, request: Request, *, has_keys: bool = False) -> None:
         """Lets programs and the service's own pages through, those of the host that is named.
 
         Raises:
-            ForeignHost: the request names another host, and not `under_any_name`.
+            ForeignHost: the request names another host. A service with keys has any name.
             CrossSite: a page of another origin sent it.
         """
         host = origin = site = mode = b""
         for name, value in request["headers"]:
             if name == b"host":
                 host = value
-                if not under_any_name and host not in self._good:
+                if not has_keys and host not in self._good:
                     self._check_host(host, request)
             elif name == b"origin":
                 origin = value
@@ -88,9 +92,11 @@ class Origins:
             elif name == b"sec-fetch-mode":
                 mode = value
         if origin:
-            self._check_origin(str(origin, "latin-1").lower(), str(host, "latin-1").lower())
+            page, own = str(origin, "latin-1").lower(), str(host, "latin-1").lower()
+            if not self._is_own_page(page, own):
+                raise CrossSite(page, has_keys=has_keys)
         elif site not in OWN_SITE and not (mode == b"navigate" and request["method"] == "GET"):
-            raise CrossSite("another site")
+            raise CrossSite("another site", has_keys=has_keys)
 
     def _check_host(self, value: bytes, request: Request) -> None:
         host = str(value, "latin-1").lower()
@@ -102,10 +108,10 @@ class Origins:
         if len(self._good) < REMEMBERED:
             self._good.add(value)
 
-    def _check_origin(self, origin: str, host: str) -> None:
+    def _is_own_page(self, origin: str, host: str) -> bool:
         _, separator, page = origin.partition("://")
-        if not separator or (page != host and not {page, _without_port(page)} & self._allowed):
-            raise CrossSite(origin)
+        is_allowed = page == host or bool({page, _without_port(page)} & self._allowed)
+        return bool(separator) and is_allowed
 
     def _is_own(self, name: str) -> bool:
         if name == "localhost" or name.endswith(".localhost") or name in self._names:

@@ -45,6 +45,7 @@ from app.store.errors import (
     UploadMisplaced,
 )
 from app.store.object_errors import ObjectsUnavailable
+from app.store.uploads import UploadResized
 from app.store.workers import WorkerNotFound
 
 
@@ -117,6 +118,7 @@ DOMAIN: dict[type[Exception], Kind] = {
     NotAwaited: Kind(409, "not_awaited", "The dataset's state does not allow it"),
     UploadBusy: Kind(409, "upload_busy", "Another request uploads the file"),
     UploadMisplaced: Kind(409, "upload_misplaced", "The part begins elsewhere"),
+    UploadResized: Kind(409, "upload_resized", "The part is of a file of another size"),
     DigestMismatch: Kind(422, "digest_mismatch", "The upload was damaged on its way"),
     IllegalMove: Kind(409, "illegal_move", "The job's state does not allow it"),
     IdempotencyConflict: Kind(422, "idempotency_conflict", "Key used for another request"),
@@ -148,6 +150,7 @@ HTTP: dict[int, Kind] = {
     400: Kind(400, "bad_request", "The request cannot be read"),
     404: Kind(404, "not_found", "No such page"),
     405: Kind(405, "method_not_allowed", "The page does not take this method"),
+    408: Kind(408, "request_timeout", "The request did not come whole"),
     411: Kind(411, "length_required", "The body's length is not said"),
     413: Kind(413, "body_too_large", "The body is too large"),
     415: Kind(415, "unsupported_media_type", "The body's type is not supported"),

@@ -35,11 +35,11 @@ class DrainRequest(BaseModel):
         extra="forbid", strict=True, **described({"reason": "a new disk", "requeue": True})
     )
 
-    reason: Annotated[str, Field(max_length=256), Text] = ""
-    """Why, for others who look at it."""
-    requeue: bool = False
+    reason: Annotated[str, Field(max_length=256), Text] | None = None
+    """Why, for others who look at it. Null keeps the reason of an earlier call."""
+    requeue: bool | None = None
     """Give its jobs back to the queue now, each with a checkpoint; otherwise they train on to their
-    end."""
+    end. Null keeps what an earlier call said."""
 
 
 @router.get("", summary="List workers, in the order of their starts")
@@ -79,7 +79,8 @@ def drain(
     """The worker takes no more jobs and no more imports from this answer on. It is `drained` once
     those that it has have ended, or at once with `requeue`, as soon as each has its checkpoint.
 
-    Repeating it is no error. A drain outlives a crash of the worker, and ends with its stop.
+    Repeating it is no error, and changes only what the body gives. A drain outlives a crash of the
+    worker, and ends with its stop.
     """
     with database.write() as connection:
         drained = workers.drain(connection, ref, wanted.reason, gives_back=wanted.requeue)

@@ -41,9 +41,9 @@ def drain(
     *,
     reason: Annotated[str | None, typer.Option(help="Why, for others who look.")] = None,
     requeue: Annotated[
-        bool,
-        typer.Option("--requeue", help="Give its jobs back to the queue, each with a checkpoint."),
-    ] = False,
+        bool | None,
+        typer.Option(help="Give its jobs back to the queue, each with a checkpoint; or not."),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return once they have nothing left to do.")
     ] = False,
@@ -52,10 +52,10 @@ def drain(
 ) -> None:
     """Have workers take no more jobs; they finish those that they have.
 
-    Wait for it, and their machines can be stopped.
+    Wait for it, and their machines can be stopped. Draining one again changes only what is given.
     """
     with connected(url) as client:
-        found = [client.drain_worker(name, reason or "", requeue=requeue) for name in names]
+        found = [client.drain_worker(name, reason, requeue=requeue) for name in names]
         if wait:
             found = [_drained(client, worker) for worker in found]
     _show(found, as_json=as_json)

@@ -160,9 +160,15 @@ class Client:
         """The worker that an id or a name names."""
         return self._asked("GET", path_of("workers", ref))
 
-    def drain_worker(self, ref: str, reason: str = "", *, requeue: bool = False) -> dict[str, Any]:
-        """Has a worker take no more jobs; `requeue` has it give back those that it has."""
-        sent = {"reason": reason, "requeue": requeue}
+    def drain_worker(
+        self, ref: str, reason: str | None = None, *, requeue: bool | None = None
+    ) -> dict[str, Any]:
+        """Has a worker take no more jobs; `requeue` has it give back those that it has.
+
+        None keeps what an earlier call said.
+        """
+        given = {"reason": reason, "requeue": requeue}
+        sent = {name: value for name, value in given.items() if value is not None}
         return self._asked("POST", path_of("workers", ref, "/drain"), json=sent)
 
     def resume_worker(self, ref: str) -> dict[str, Any]:

@@ -167,17 +167,20 @@ def listed(
 
 
 def drain(
-    connection: Connection, ref: str, reason: str = "", *, gives_back: bool = False
+    connection: Connection, ref: str, reason: str | None = None, *, gives_back: bool | None = None
 ) -> Worker:
-    """Has a worker take no more jobs; again changes the reason, and may have it give jobs back.
+    """Has a worker take no more jobs, or changes how it was asked to; None keeps what was said.
 
     Raises:
         WorkerNotFound: there is no such worker.
     """
     found = _held(connection, ref)
-    values = {"drain_reason": reason, "gives_back": gives_back}
-    if found.drain is None:
-        values["drained_at"] = now(connection)
+    said = Drain(now(connection), "", gives_back=False) if found.drain is None else found.drain
+    values = {
+        "drained_at": said.drained_at,
+        "drain_reason": said.drain_reason if reason is None else reason,
+        "gives_back": said.gives_back if gives_back is None else gives_back,
+    }
     connection.execute(update(workers).where(workers.c.id == found.id).values(values))
     return get(connection, found.id)
 

@@ -30,7 +30,10 @@ PROBLEMS = """\
 An error is answered as `application/problem+json` (RFC 9457), of the type
 [Problem](types.md#problem): `detail` says what is wrong and what to do, and `code` never changes.
 Below `/v2` it is `{"error": "..."}` instead, as the Open Inference Protocol has it, and 400 in the
-place of 422."""
+place of 422.
+
+A request that does not come on for 8 s is answered by 408 (`request_timeout`) where no answer has
+begun, and what is no HTTP/1.1 by 400 (`bad_request`), below `/v2`, too; both end the connection."""
 BY_LIBRARY = "Successful Response"
 """FastAPI's text where a route says nothing of its answer."""
 

@@ -81,7 +81,14 @@ def test_requests_behind_one_that_asks_for_another_protocol_are_answered(api: Ap
 
 def test_a_request_for_a_tunnel_is_refused(api: Api) -> None:
     answer = exchange(api, b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert body_of(answer, 400)["code"] == "bad_request"
+
+
+@pytest.mark.parametrize("start", [b"GET /" + b"a" * 70_000, b"HELLO /"])
+def test_what_cannot_be_read_is_refused_by_a_problem_document(api: Api, start: bytes) -> None:
+    answer = exchange(api, start + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert body_of(answer, 400)["code"] == "bad_request"
+    assert b"content-type: application/problem+json" in answer
 
 
 @pytest.mark.parametrize(

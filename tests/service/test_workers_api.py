@@ -56,7 +56,15 @@ def test_a_worker_is_drained_and_put_back_into_service(fleet: Api) -> None:
     drained = fleet.http.post("/workers/gpu1/drain", json={"reason": "a new disk"}).json()
     assert (drained["status"], drained["jobs"]) == ("draining", [job])
     assert drained["drain"]["reason"] == "a new disk"
-    assert fleet.http.post("/workers/gpu1/drain").json()["drain"]["requeue"] is False
+    assert fleet.http.post("/workers/gpu1/drain").json()["drain"] == drained["drain"]
+    for sent, expected in (
+        ({"requeue": True}, ("a new disk", True)),
+        ({"reason": "a new GPU"}, ("a new GPU", True)),
+        ({"reason": "", "requeue": False}, ("", False)),
+    ):
+        again = fleet.http.post("/workers/gpu1/drain", json=sent).json()["drain"]
+        assert (again["reason"], again["requeue"]) == expected
+        assert again["since"] == drained["drain"]["since"]
     with fleet.database.write() as connection:
         runs.fail(connection, lease)
     assert fleet.http.get("/workers/gpu1").json()["status"] == "drained"
@@ -119,6 +127,7 @@ def test_the_command_lists_drains_and_resumes(fleet: Api) -> None:
     assert listed[1][5:8] == ["H100", "zone=b", job]
     told = traind(fleet, "workers", "drain", "cpu1", "gpu1", "--reason", "a new disk")
     assert told.splitlines() == ["cpu1 is drained", f"gpu1 is draining, 1 left: {job}"]
+    traind(fleet, "workers", "drain", "cpu1")
     assert rows(fleet, "workers")[0][1] == "drained (a new disk)"
     assert traind(fleet, "workers", "resume", "gpu1", "cpu1").splitlines()[1] == "cpu1 is ready"
     with fleet.database.write() as connection:

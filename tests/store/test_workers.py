@@ -75,6 +75,7 @@ def test_a_drain_ends_when_the_worker_holds_nothing(store: Database) -> None:
         again = workers.drain(connection, "wrk_1", "", gives_back=True)
         assert first is not None
         assert again.drain == Drain(first.drained_at, "", gives_back=True)
+        assert workers.drain(connection, "wrk_1").drain == again.drain
         assert again.status is WorkerStatus.DRAINED
         assert workers.gives_back(connection, "wrk_1")
         assert workers.resume(connection, "wrk_1").status is WorkerStatus.READY

@@ -26,8 +26,8 @@ WAIT_SECONDS = 30.0
 """How long one request waits for an import."""
 TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson"}
 """Endings of files that are tables."""
-LEFT_BEHIND = {"upload_busy", "upload_misplaced"}
-"""Problems of an upload whose broken connection is still written."""
+PASSING = {"upload_busy", "upload_misplaced", "request_timeout"}
+"""Problems of an upload that stalled, or whose broken connection is still written."""
 
 Sent = Callable[[int, int], object]
 """Called with how many bytes have been sent, and how many there are."""
@@ -164,7 +164,7 @@ class AsyncDatasets:
                     pause = patience.pause()
                     if problem.code == "not_awaited" and await self._has_arrived(dataset_id):
                         return
-                    goes_on = problem.code in LEFT_BEHIND or problem.status in UNAVAILABLE
+                    goes_on = problem.code in PASSING or problem.status in UNAVAILABLE
                     if pause is None or not goes_on:
                         raise
                 else:

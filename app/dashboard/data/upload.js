@@ -10,8 +10,10 @@ const QUICK_MS = 400;
 const SLOW_MS = 3000;
 /** How often in a row an upload is taken up again without getting any further. */
 const BREAKS = 20;
-/** What a broken connection has left behind may still be written; a busy service asks for patience. */
-const PASSING = new Set(["upload_busy", "upload_misplaced", "too_many_requests", "digest_mismatch"]);
+/** What a broken connection has left behind may still be written; a busy service asks for patience; a line stalls. */
+const PASSING = new Set([
+  "upload_busy", "upload_misplaced", "too_many_requests", "digest_mismatch", "request_timeout",
+]);
 
 const uploads = new Map();
 

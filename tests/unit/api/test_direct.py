@@ -1,6 +1,7 @@
 """Requests of hot routes that are answered without ASGI's messages, over a connection of a test."""
 
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -201,7 +202,7 @@ async def test_what_is_no_http_behind_a_request_ends_the_connection() -> None:
     connection.receive(b"nonsense\r\n\r\n")
     assert connection.transport.is_closed
     assert await connection.answers() == []
-    assert connection.transport.written.startswith(b"HTTP/1.1 400 ")
+    assert refusal(connection) == (400, "bad_request")
 
 
 async def test_only_a_request_that_has_not_come_whole_is_waited_for() -> None:
@@ -217,3 +218,33 @@ async def test_only_a_request_that_has_not_come_whole_is_waited_for() -> None:
     assert not connection.protocol.is_receiving
     connection.receive(whole[:5])
     assert connection.protocol.is_receiving
+
+
+def refusal(connection: Connection) -> tuple[int, str]:
+    head, _, body = connection.transport.written.partition(b"\r\n\r\n")
+    fields = {b"content-type: application/problem+json", b"connection: close"}
+    assert fields | {b"content-length: %d" % len(body)} <= set(head.split(b"\r\n"))
+    problem = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % problem["status"])
+    return problem["status"], problem["code"]
+
+
+@pytest.mark.parametrize("path", ["/h", "/other"])
+async def test_a_slow_sender_is_told_why_it_is_cut_off_and_nothing_else(path: str) -> None:
+    connection = Connection()
+    connection.receive(post(path)[:-1])
+    await asyncio.sleep(0)  # the route waits for the body
+    connection.protocol.cut_off()
+    assert refusal(connection) == (408, "request_timeout")
+    while connection.protocol.tasks:
+        await asyncio.sleep(0)
+    assert refusal(connection) == (408, "request_timeout")
+    assert connection.transport.is_closed
+
+
+async def test_a_slow_sender_whose_answer_has_begun_is_only_cut_off() -> None:
+    connection = Connection()
+    connection.receive(post("/other")[:-1])
+    connection.protocol.cycle.response_started = True
+    connection.protocol.cut_off()
+    assert (connection.transport.is_closed, connection.transport.written) == (True, b"")
