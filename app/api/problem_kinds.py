@@ -45,7 +45,6 @@ from app.store.errors import (
     UploadMisplaced,
 )
 from app.store.object_errors import ObjectsUnavailable
-from app.store.uploads import UploadResized
 from app.store.workers import WorkerNotFound
 
 
@@ -118,7 +117,6 @@ DOMAIN: dict[type[Exception], Kind] = {
     NotAwaited: Kind(409, "not_awaited", "The dataset's state does not allow it"),
     UploadBusy: Kind(409, "upload_busy", "Another request uploads the file"),
     UploadMisplaced: Kind(409, "upload_misplaced", "The part begins elsewhere"),
-    UploadResized: Kind(409, "upload_resized", "The part is of a file of another size"),
     DigestMismatch: Kind(422, "digest_mismatch", "The upload was damaged on its way"),
     IllegalMove: Kind(409, "illegal_move", "The job's state does not allow it"),
     IdempotencyConflict: Kind(422, "idempotency_conflict", "Key used for another request"),

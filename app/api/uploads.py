@@ -2,6 +2,7 @@
 
 import re
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from functools import partial
 from hashlib import sha256
@@ -9,12 +10,12 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from app.answers.datasets import DatasetVersion, Received
 from app.api import answering
-from app.api.digests import CONTENT_DIGEST, REPR_DIGEST, wanted_digest
 from app.api.parameters import BYTES, DatasetRef
 from app.api.problem_kinds import InvalidBody, documented
 from app.api.problems import UPLOAD_OFFSET
@@ -35,7 +36,7 @@ from app.store.errors import (
 from app.store.keys import Scope
 from app.store.object_errors import ObjectsUnavailable
 from app.store.objects import Objects
-from app.store.uploads import UploadResized, Uploads
+from app.store.uploads import Uploads
 
 router = APIRouter(prefix="/datasets/{ref}/content", tags=["datasets"], route_class=Route)
 
@@ -43,6 +44,10 @@ PIECE = 2**20
 """Bytes that are written together: each write is handed to a thread."""
 NAMING_ATTEMPTS = 3
 RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):(;.*)?", re.IGNORECASE)
+OTHER = re.compile(r"(?!sha-?256(?![a-z0-9_.*-]))[a-z*][a-z0-9_.*-]*=.+", re.IGNORECASE)
+"""A digest by another algorithm. What names none, such as bare hexadecimal, is no digest."""
+CONTENT_DIGEST, REPR_DIGEST = "Content-Digest", "Repr-Digest"
 
 Digest = Annotated[str, Header(description="`sha-256=:…:` (RFC 9530), checked if it is there.")]
 
@@ -72,7 +77,6 @@ class Part(NamedTuple):
             NotAwaited,
             UploadBusy,
             UploadMisplaced,
-            UploadResized,
             DigestMismatch,
             QuotaExceeded,
             InvalidBody,
@@ -103,13 +107,13 @@ async def send(
     begins anew.
     """
     asked_at = time.time()
-    wanted = wanted_digest(REPR_DIGEST, repr_digest)
-    wanted_of_part = wanted_digest(CONTENT_DIGEST, content_digest)
+    wanted = _wanted(REPR_DIGEST, repr_digest)
+    wanted_of_part = _wanted(CONTENT_DIGEST, content_digest)
     part = _part(request, content_range)
     limit: int = request.state.upload_limit
     _check_size(part.total or 0, limit)
     dataset = await run_in_threadpool(_awaited, database, uploads, ref, part.total)
-    with uploads.receiving(dataset.id, part.start, part.total, asked_at) as file:
+    with uploads.receiving(dataset.id, part.start, asked_at) as file:
         received = await _write(_pieces(request), file, part, limit, wanted_of_part)
         if not received:
             raise InvalidBody("The file is empty, or was lost on its way.")
@@ -275,3 +279,22 @@ def _check_size(size: int, limit: int) -> None:
         raise HTTPException(
             413, f"The file may have at most {limit} bytes (TRAIND_MAX_UPLOAD_BYTES)."
         )
+
+
+def _wanted(name: str, header: str) -> bytes | None:
+    """The SHA-256 of a digest header; None where it states none, or only others.
+
+    Raises:
+        RequestValidationError: a digest does not have the form of one of SHA-256, and names no
+            other algorithm.
+    """
+    wanted = None
+    for member in filter(None, map(str.strip, header.split(","))):
+        found = DIGEST.fullmatch(member)
+        if found is not None:
+            wanted = b64decode(found[1])
+        elif OTHER.fullmatch(member) is None:
+            why = "must be sha-256=:<base64 of the 32 bytes>: (RFC 9530), or left out"
+            error = {"type": "wrong_digest", "loc": ("header", name), "msg": why}
+            raise RequestValidationError([error])
+    return wanted

@@ -7,27 +7,14 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO
 
 from app.store.disk import writing
-from app.store.errors import StoreError, UploadBusy, UploadMisplaced
+from app.store.errors import UploadBusy, UploadMisplaced
 from app.store.object_folder import untouched
-
-TOTAL = "user.traind.total"
-"""Extended attribute of an unfinished file (xattr(7)): how large its parts say that it becomes."""
-
-
-class UploadResized(StoreError):
-    """A part of an upload says another size of the whole file than those before it."""
-
-    def __init__(self, announced: int, total: int) -> None:
-        super().__init__(
-            f"The parts before this one are of a file of {announced} bytes, this one is of a file "
-            f"of {total}: send the parts of one file, or begin anew with its first byte."
-        )
 
 
 class Uploads:
@@ -48,20 +35,15 @@ class Uploads:
             return 0
 
     @contextmanager
-    def receiving(
-        self, upload_id: str, offset: int, total: int | None, asked_at: float
-    ) -> Iterator[BinaryIO]:
+    def receiving(self, upload_id: str, offset: int, asked_at: float) -> Iterator[BinaryIO]:
         """The unfinished file, to be written from `offset` on: what was behind it is cut off.
 
-        `total` is the size of the whole file in bytes; None where the request does not say it.
         `asked_at` is when the request came, in seconds since 1970. One that was overtaken by a
         later one, as happens where its connection broke, cuts nothing off.
 
         Raises:
             UploadBusy: another request writes it at the moment.
             UploadMisplaced: less than `offset` bytes have arrived, or more by a later request.
-            UploadResized: earlier parts were of a file of another size, as far as the file system
-                keeps it.
             StorageFull: the disk has no room.
             FolderUnwritable: the folder may not be written to.
         """
@@ -76,7 +58,6 @@ class Uploads:
                 received, is_overtaken = found.st_size, found.st_mtime > asked_at
                 if received < offset or (received > offset and is_overtaken):
                     raise UploadMisplaced(received, offset)
-                _check_total(file.fileno(), offset, total)
                 file.truncate(offset)
                 try:
                     yield file
@@ -100,19 +81,3 @@ class Uploads:
     def abandoned(self, before: float) -> list[str]:
         """Ids of the uploads that nobody has touched since then (seconds since 1970, UTC)."""
         return untouched(self._folder.glob("*"), before)
-
-
-def _check_total(descriptor: int, offset: int, total: int | None) -> None:
-    """Keeps how large the first part says that the file becomes; later ones must say the same.
-
-    A total of None, of a body without a length, says nothing: 0 is kept for it.
-    """
-    announced = 0
-    with suppress(OSError):  # no part has said it, or the file system has no such attributes
-        announced = int(os.getxattr(descriptor, TOTAL))
-    if offset and announced:
-        if total not in (None, announced):
-            raise UploadResized(announced, total)
-        return
-    with suppress(OSError):
-        os.setxattr(descriptor, TOTAL, str(total or 0).encode())

@@ -89,16 +89,6 @@ def test_a_part_in_the_wrong_place_changes_nothing(api: Api, dataset: str) -> No
     assert api.http.get(f"/datasets/{dataset}/content").content == b"0123456789"
 
 
-def test_parts_are_of_one_file(api: Api, dataset: str) -> None:
-    put(api, dataset, b"012", Content_Range="bytes 0-2/10")
-    answer = put(api, dataset, b"2345", Content_Range="bytes 2-5/20")
-    assert "a file of 10 bytes" in problem_of(answer, 409, "upload_resized")["detail"]
-    assert offset(api, dataset) == 3
-    assert put(api, dataset, b"0123", Content_Range="bytes 0-3/20").status_code == 200  # anew
-    problem_of(put(api, dataset, b"4", Content_Range="bytes 4-4/10"), 409, "upload_resized")
-    assert put(api, dataset, b"0", Content_Range="bytes 4-4/20").json() == {"received": 5}
-
-
 @pytest.mark.parametrize(
     "header",
     ["bytes 0-4/*", "bytes */10", "bytes 4-0/10", "bytes 0-10/10", "bytes 0-3/10", "0-4/10", "x"],

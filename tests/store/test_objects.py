@@ -31,7 +31,7 @@ def uploads(tmp_path: Path) -> Uploads:
 
 
 def write(uploads: Uploads, upload: str, offset: int, content: bytes) -> None:
-    with uploads.receiving(upload, offset, None, time.time()) as file:
+    with uploads.receiving(upload, offset, time.time()) as file:
         file.write(content)
 
 
@@ -55,7 +55,7 @@ def test_no_hole_comes_into_a_file(uploads: Uploads) -> None:
     write(uploads, "ds_1", 0, b"hello")
     with (
         pytest.raises(UploadMisplaced, match="begins at 5") as caught,
-        uploads.receiving("ds_1", 6, None, time.time()),
+        uploads.receiving("ds_1", 6, time.time()),
     ):
         pass
     assert caught.value.offset == 5
@@ -67,7 +67,7 @@ def test_a_request_that_was_overtaken_cuts_nothing_off(uploads: Uploads) -> None
     write(uploads, "ds_1", 0, b"hello")
     with (
         pytest.raises(UploadMisplaced, match="begins at 5"),
-        uploads.receiving("ds_1", 0, None, late),
+        uploads.receiving("ds_1", 0, late),
     ):
         pass
     assert uploads.received("ds_1") == 5
@@ -77,9 +77,9 @@ def test_a_request_that_was_overtaken_cuts_nothing_off(uploads: Uploads) -> None
 
 def test_two_requests_do_not_write_one_file(uploads: Uploads) -> None:
     with (
-        uploads.receiving("ds_1", 0, None, time.time()) as file,
+        uploads.receiving("ds_1", 0, time.time()) as file,
         pytest.raises(UploadBusy, match="ds_1"),
-        uploads.receiving("ds_1", 0, None, time.time()),
+        uploads.receiving("ds_1", 0, time.time()),
     ):
         file.write(b"never")
     write(uploads, "ds_1", 0, b"now it is free")

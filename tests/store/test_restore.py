@@ -27,7 +27,7 @@ def copy(store: Database, tmp_path: Path) -> Path:
         jobs.submit(connection, spec("saved"))
         for content in (b"first", b"second"):
             made = datasets.create(connection, "cats", "image", {})
-            with uploads.receiving(made.id, 0, None, time.time()) as file:
+            with uploads.receiving(made.id, 0, time.time()) as file:
                 file.write(content)
             digest = uploads.digest(made.id)
             objects.put(uploads.path(made.id), digest)

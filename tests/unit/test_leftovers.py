@@ -13,7 +13,7 @@ from worker import leftovers
 
 
 def put(uploads: Uploads, upload: str, content: bytes) -> str:
-    with uploads.receiving(upload, 0, None, time.time()) as file:
+    with uploads.receiving(upload, 0, time.time()) as file:
         file.write(content)
     return uploads.digest(upload)
 
