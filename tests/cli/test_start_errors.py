@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 
@@ -130,7 +132,39 @@ def test_nobody_there_is_told_with_the_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     (line,) = refused([*TRAIND, "jobs", "--url", url], tmp_path)
-    assert line == f"No traind answers at {url}; `traind serve` starts one."
+    assert line == f"No traind answers at {url} (Connection refused); `traind serve` starts one."
+
+
+def test_a_name_that_nobody_has_is_told_as_such(tmp_path: Path) -> None:
+    (line,) = refused([*TRAIND, "jobs", "--url", "http://no.such.host.invalid"], tmp_path)
+    assert line.startswith("http://no.such.host.invalid cannot be reached: ")
+    assert line.endswith(". Check TRAIND_URL and --url.")
+    assert "traind serve" not in line
+
+
+def test_https_to_a_port_of_plain_http_is_told_as_such(tmp_path: Path) -> None:
+    class Plain(StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read1()
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.server_address[1]}"
+        (line,) = refused([*TRAIND, "jobs", "--url", url], tmp_path)
+        server.shutdown()
+    assert line.startswith(f"{url} cannot be reached: [SSL")
+    assert "https://" in line.partition("Check")[2]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_named(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    (line,) = refused([*TRAIND, "jobs"], tmp_path, SSL_CERT_FILE=str(file))
+    assert line.startswith(f"{file}: ")
+    assert "SSL_CERT_FILE" in line
 
 
 @pytest.mark.parametrize(
