@@ -167,6 +167,28 @@ def test_a_package_that_is_missing(doctor: Doctor, monkeypatch: pytest.MonkeyPat
     assert (found["verdict"], found["advice"]) == ("warn", "install it")
 
 
+def test_a_damaged_page_of_the_database_is_told_with_the_way_back(
+    doctor: Doctor, store: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "traind.db"
+    of_workers = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'workers'"
+    with store.read() as connection:
+        page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        pages = connection.exec_driver_sql(of_workers).scalars().all()
+    store.close()
+    with file.open("r+b") as opened:
+        for page in pages:
+            opened.seek((page - 1) * page_bytes)
+            opened.write(b"\xff" * page_bytes)
+    found = doctor()
+    assert (found["database"]["verdict"], found["code"]) == ("fail", 1)
+    assert found["database"]["found"].endswith("is damaged (database disk image is malformed)")
+    assert "traind restore" in found["database"]["advice"]
+    assert "port" in found
+    file.write_bytes(b"no database" * 1000)
+    assert str(file) in doctor()["database"]["found"]
+
+
 @contextmanager
 def stranger() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as other:

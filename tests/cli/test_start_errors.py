@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -11,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from app.store import database, migrations
 from tests.receiver import SECRET, allow
 
 TRAIND = [str(Path(sys.executable).with_name("traind"))]
@@ -69,6 +71,21 @@ def test_an_empty_file_is_no_database_to_back_up(tmp_path: Path) -> None:
     (line,) = refused([*TRAIND, "backup", "copy.db"], tmp_path)
     assert line.startswith("There is no database of traind at")
     assert not (tmp_path / "copy.db").exists()
+
+
+@pytest.mark.parametrize("command", [["serve"], ["backup", "copy.db"], ["keys", "list"]])
+@pytest.mark.parametrize("kept", [0, 100, 4096])
+def test_a_damaged_database_is_told_with_the_way_back(
+    command: list[str], kept: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "traind.db"
+    with closing(database.connect(file)) as made:
+        migrations.migrate(made)
+    content = file.read_bytes()
+    file.write_bytes(content[:kept] + b"\xff" * (len(content) - kept))
+    line = refused([*TRAIND, *command], tmp_path, TRAIND_HOME=str(tmp_path))[0]
+    assert line.startswith(f"The database {file} is damaged (")
+    assert "traind restore" in line
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysterious://host/db", "sqlite:////dev/null/a.db"])
