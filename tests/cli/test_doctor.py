@@ -11,10 +11,12 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import text, update
 from typer.testing import CliRunner
 
+from app import address
 from app.cli import app
 from app.cli import doctor as checking
 from app.jobspec import JobSpec
@@ -24,6 +26,7 @@ from app.store.object_folder import ObjectFolder
 from tests import runs
 from tests.receiver import SECRET, allow
 from tests.service.conftest import serving
+from tests.waiting import until
 
 Doctor = Callable[..., dict[str, Any]]
 
@@ -195,11 +198,13 @@ def stranger() -> Iterator[str]:
         yield str(other.getsockname()[1])
 
 
-def test_who_holds_the_port(doctor: Doctor, tmp_path: Path) -> None:
+def test_who_holds_the_port(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with stranger() as port:
         found = doctor(TRAIND_PORT=port)
     assert (found["port"]["verdict"], found["code"]) == ("fail", 1)
-    assert found["port"]["found"].startswith("Another program already listens at")
+    assert found["port"]["found"].endswith("does not answer within 2 s")
     with serving(tmp_path / "served") as api:
         port = str(api.service.settings.port)
         found = doctor(TRAIND_PORT=port)["port"]
@@ -207,6 +212,16 @@ def test_who_holds_the_port(doctor: Doctor, tmp_path: Path) -> None:
         with api.database.write() as connection:
             keys.create(connection, "x", frozenset({keys.Scope.ADMIN}), keys.Limits())
         assert doctor(TRAIND_PORT=port)["port"] == found  # the state of a service needs no key
+        hung = psutil.Process(api.service.processes["app"].pid)
+        hung.suspend()
+        try:
+            until(lambda: hung.status() == psutil.STATUS_STOPPED)
+            monkeypatch.setattr(address, "ANSWER_SECONDS", 0.1)
+            found = doctor(TRAIND_PORT=port)["port"]
+        finally:
+            hung.resume()
+        assert found["found"].startswith(f"Something listens at {api.service.url} and does not")
+        assert found["advice"].startswith("if it is traind, it hangs; stop it, or")
     assert "is free" in doctor(TRAIND_PORT=port)["port"]["found"]
 
 

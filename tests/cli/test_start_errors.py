@@ -101,10 +101,26 @@ def test_a_home_with_a_tilde_is_in_the_users_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [[*TRAIND, "serve"], API])
 def test_another_program_on_the_port_is_told(command: list[str], tmp_path: Path) -> None:
+    class Greeting(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 mail\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Greeting) as stranger:
+        Thread(target=stranger.serve_forever, daemon=True).start()
+        port = stranger.server_address[1]
+        (line,) = refused(command, tmp_path, TRAIND_PORT=str(port))
+        stranger.shutdown()
+    assert line.startswith(f"Another program already listens at http://127.0.0.1:{port}: stop it")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [[*TRAIND, "serve"], API])
+def test_a_silent_program_on_the_port_is_told(command: list[str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         (line,) = refused(command, tmp_path, TRAIND_PORT=str(port))
-    assert line.startswith(f"Another program already listens at http://127.0.0.1:{port}: stop it")
+    told = f"Something listens at http://127.0.0.1:{port} and does not answer within 2 s: "
+    assert line.startswith(told)
     assert list(tmp_path.iterdir()) == []
 
 
