@@ -41,6 +41,21 @@ def _id(text: str) -> str:
     )
 
 
+def _name(text: str) -> str:
+    """The name of a new key.
+
+    Raises:
+        typer.BadParameter: people would not see it, or not as one line of a list.
+    """
+    if not text.strip():
+        raise typer.BadParameter("a key needs a name, such as that of who gets it")
+    if text != printable(text):
+        raise typer.BadParameter(
+            f"{printable(text)} has tabs, line breaks or other characters that are not printed"
+        )
+    return text
+
+
 @contextmanager
 def _transaction(*, create: bool = False) -> Iterator["Connection"]:
     """A write transaction. A key may be made before the service has ever run, hence `create`."""
@@ -67,7 +82,9 @@ def _transaction(*, create: bool = False) -> Iterator["Connection"]:
 
 @app.command(epilog="Example: traind keys create ci --scope write --scope read --max-jobs 20")
 def create(
-    name: Annotated[str, typer.Argument(help="Whose it is, for people.")],
+    name: Annotated[
+        str, typer.Argument(callback=_name, help="Whose it is, for people: one line of text.")
+    ],
     scope: Annotated[
         list[Scope],
         typer.Option(help="What it may do, once for each: admin includes the others."),

@@ -77,6 +77,14 @@ def test_what_is_neither_id_nor_token_is_refused_and_never_shown(text: str) -> N
     assert "abc-" not in done.output
 
 
+@pytest.mark.parametrize("name", ["", "  ", "a\tb", "a\nb", "a\x1b[2Jb", "\u202eab"])
+def test_a_key_has_a_name_that_is_seen(tmp_path: Path, name: str) -> None:
+    home = {"TRAIND_HOME": str(tmp_path)}
+    done = CliRunner().invoke(app, ["keys", "create", name, "--scope", "read"], env=home)
+    assert done.exit_code == USAGE
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_beyond_loopback_a_key_must_exist(tmp_path: Path) -> None:
     settings = databases.settings(tmp_path, host="0.0.0.0")  # noqa: S104 (that is the point)
     log = tmp_path / "log"
