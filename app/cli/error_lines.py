@@ -40,11 +40,14 @@ def told(error: Exception) -> str | None:
             for each in error.errors
         ]
         fields = [
-            f"  {place}: {each['detail']}"
+            f"{place}: {each['detail']}"
             for place, each in zip(places, error.errors, strict=True)
             if place  # without one it is the body as a whole, which `detail` has said
         ]
-        return reworded("\n".join([str(error), *fields]), IN_TERMINAL)
+        if len(fields) == 1 and fields[0] in str(error):  # `detail` has said the only one
+            fields = []
+        lines = [str(error), *(f"  {field}" for field in fields)]
+        return reworded("\n".join(lines), IN_TERMINAL)
     if isinstance(error, Refused):
         return reworded(str(error), IN_TERMINAL)
     if isinstance(error, TOLD):
