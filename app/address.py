@@ -74,10 +74,7 @@ def _bound(host: str, port: int) -> list[socket.socket]:
             except OSError as error:
                 here = url(host, port)
                 if error.errno == errno.EADDRINUSE:
-                    raise AddressUnavailable(
-                        f"{_holder(host, port)} already listens at {here}: stop it, or set "
-                        "TRAIND_PORT to another port."
-                    ) from error
+                    raise AddressUnavailable(_taken(host, port)) from error
                 raise AddressUnavailable(
                     f"traind cannot listen at {here}: {error.strerror}; set TRAIND_HOST to an "
                     "address of this machine and TRAIND_PORT to a port that you may use."
@@ -97,17 +94,24 @@ def _resolve(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str |
     return [(int(each[0]), int(each[1]), *each[2:]) for each in found]
 
 
-def _holder(host: str, port: int) -> str:
-    """Who listens there. A traind names itself at /v2, also where it asks for a key."""
+def _taken(host: str, port: int) -> str:
+    """Who listens there, and what to do. A traind names itself at /v2, even without a key."""
+    here = url(host, port)
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/v2")
         body = connection.getresponse().read(4096)
+    except TimeoutError:
+        return (
+            f"Something listens at {here} and does not answer within {ANSWER_SECONDS:g} s: if it "
+            "is traind, it hangs; stop it, or set TRAIND_PORT to another port."
+        )
     except (OSError, http.client.HTTPException):
         body = b""
     finally:
         connection.close()
-    return "Another traind" if b"traind" in body else "Another program"
+    holder = "Another traind" if b"traind" in body else "Another program"
+    return f"{holder} already listens at {here}: stop it, or set TRAIND_PORT to another port."
 
 
 def _reachable(host: str) -> str:

@@ -59,6 +59,7 @@ def opened(
     Raises:
         BadKey: the key has characters that no key has.
         httpx.InvalidURL: the URL is none, or that of the environment's proxy cannot be used.
+        OSError: the certificates of SSL_CERT_FILE cannot be read.
     """
     url = url or os.environ.get("TRAIND_URL") or URL
     key = (os.environ.get("TRAIND_KEY", "") if key is None else key).strip()
@@ -72,12 +73,27 @@ def opened(
             timeout=timeout,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             trust_env=not direct,
-            # SSL_CERT_FILE counts without a proxy, too.
-            verify=verify or httpx.create_ssl_context(),
+            verify=verify or certificates(),
         )
     except (ValueError, ImportError) as error:
         reason = f"the proxy that the environment names cannot be used: {error}"
         raise httpx.InvalidURL(reason) from error
+
+
+def certificates() -> ssl.SSLContext:
+    """Those of certifi, or of SSL_CERT_FILE, which counts without a proxy, too.
+
+    Raises:
+        OSError: that file cannot be read, or holds none; the message names it and the variable.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # Python's names no file
+        file = os.environ.get("SSL_CERT_FILE")
+        if not file:
+            raise
+        why = f"{error.strerror}; SSL_CERT_FILE must name a file of certificates"
+        raise OSError(error.errno, why, file) from error
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -28,7 +28,7 @@ from app.cli import (
     transferring,
     workers,
 )
-from app.cli.exit_codes import ERROR
+from app.cli.exit_codes import ERROR, READER_GONE
 from app.cli.terminal import AsJson, console, print_error, print_json, printable
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 SERVICE, JOBS, MODELS, MORE = "The service", "Jobs", "Models", "Data and keys"
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 an error, told in a line; 2 a command line that makes no sense; 3 the "
-    "job that was followed failed or was cancelled; 130 Ctrl-C."
+    "job that was followed failed or was cancelled; 130 Ctrl-C; "
+    "141 who read the output has gone."
 )
 
 # A traceback of typer's would print local variables, and a key among them.
@@ -183,9 +184,12 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()  # here, and not at the interpreter's exit, where nobody catches
-    except BrokenPipeError:  # the program that reads the output has ended, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ERROR)
+    except BrokenPipeError:
+        _exit_without_reader()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # which typer makes exit code 1 of
+            _exit_without_reader()
+        raise
     except Exception as error:
         from app.cli.error_lines import told
 
@@ -194,3 +198,9 @@ def main() -> None:
             raise
         print_error(message)
         sys.exit(ERROR)
+
+
+def _exit_without_reader() -> NoReturn:
+    """Ends where the program that reads the output has ended, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's flush
+    sys.exit(READER_GONE)

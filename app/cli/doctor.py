@@ -20,6 +20,7 @@ from app.cli.terminal import AsJson, console, print_json, print_line, printable
 if TYPE_CHECKING:
     from app.settings import Settings
     from app.store.database import Connection, Database
+    from app.store.disk import DatabaseDamaged
 
 LITTLE_ROOM = 2 * 10**9
 """Free bytes below which the disk is worth a warning: a few hundred checkpoints."""
@@ -111,6 +112,7 @@ def _room(home: Path) -> Check:
 
 def _database(settings: "Settings") -> Iterator[Check]:
     from app.store import database, object_names
+    from app.store.disk import DatabaseDamaged
     from app.store.errors import DatabaseMissing, StoreError
 
     with warnings.catch_warnings():
@@ -119,6 +121,9 @@ def _database(settings: "Settings") -> Iterator[Check]:
             opened = database.connect(settings.database, create=False)
         except DatabaseMissing as error:
             yield Check("database", Verdict.WARN, *str(error).split(": ", 1))
+            return
+        except DatabaseDamaged as error:
+            yield _damaged(error)
             return
         except StoreError as error:
             yield Check("database", Verdict.FAIL, str(error))
@@ -132,8 +137,15 @@ def _database(settings: "Settings") -> Iterator[Check]:
                 yield _clock(connection)
                 named = object_names.versions(connection)
             yield from data_checks.files(settings.object_storage, named)
+    except DatabaseDamaged as error:  # in pages that are not read when it is opened
+        yield _damaged(error)
     finally:
         opened.close()
+
+
+def _damaged(error: "DatabaseDamaged") -> Check:
+    found, advice = str(error).split("): ", 1)
+    return Check("database", Verdict.FAIL, f"{found})", advice)
 
 
 def _schema(opened: "Database") -> Check:

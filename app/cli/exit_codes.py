@@ -10,3 +10,5 @@ NOT_SUCCEEDED = 3
 """The job that was followed failed or was cancelled."""
 INTERRUPTED = 130
 """Ctrl-C: 128 and the number of the signal, as shells have it. A followed job goes on."""
+READER_GONE = 141
+"""Who read the output has gone, as `head` does: 128 and the number of SIGPIPE. Nothing is said."""

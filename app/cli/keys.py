@@ -1,5 +1,6 @@
 """`traind keys`: who may use the API. It writes to the database itself, beside a running API."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,41 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 MOST = 2**53
 """Largest limit of a number of jobs or bytes: JSON and databases hold it exactly."""
+
+ID_OR_TOKEN = re.compile(r"(?:key|traind)_(?P<ulid>[0-9A-Z]{26})(?:_[\w-]*(?:\.\.\.)?)?")
+"""An id, or a token that may be cut short as in logs."""
+LONGEST_ID = len("key_") + 26
+"""Characters; what is longer may hold a secret."""
+
+
+def _id(text: str) -> str:
+    """The id that is meant, also by a token: who finds a leaked one need not search its id.
+
+    Raises:
+        typer.BadParameter: it is neither. The message does not repeat it, for it may be a secret.
+    """
+    if found := ID_OR_TOKEN.fullmatch(text):
+        return f"key_{found['ulid']}"
+    if text.startswith("key_") and len(text) <= LONGEST_ID:
+        return text
+    raise typer.BadParameter(
+        "it is neither an id, key_..., nor a key, traind_...; `traind keys list` shows the ids"
+    )
+
+
+def _name(text: str) -> str:
+    """The name of a new key.
+
+    Raises:
+        typer.BadParameter: people would not see it, or not as one line of a list.
+    """
+    if not text.strip():
+        raise typer.BadParameter("a key needs a name, such as that of who gets it")
+    if text != printable(text):
+        raise typer.BadParameter(
+            f"{printable(text)} has tabs, line breaks or other characters that are not printed"
+        )
+    return text
 
 
 @contextmanager
@@ -46,7 +82,9 @@ def _transaction(*, create: bool = False) -> Iterator["Connection"]:
 
 @app.command(epilog="Example: traind keys create ci --scope write --scope read --max-jobs 20")
 def create(
-    name: Annotated[str, typer.Argument(help="Whose it is, for people.")],
+    name: Annotated[
+        str, typer.Argument(callback=_name, help="Whose it is, for people: one line of text.")
+    ],
     scope: Annotated[
         list[Scope],
         typer.Option(help="What it may do, once for each: admin includes the others."),
@@ -103,7 +141,11 @@ def list_keys(*, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: traind keys revoke key_01M852M242NVFAX5QZYGE85X1S")
 def revoke(
-    key: Annotated[str, typer.Argument(help="Its id, key_...")], *, as_json: AsJson = False
+    key: Annotated[
+        str, typer.Argument(callback=_id, help="Its id, key_..., or the key itself, traind_...")
+    ],
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """End a key; every API process refuses it within a second."""
     from app.store import keys

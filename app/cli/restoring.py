@@ -16,7 +16,8 @@ def restore(
     without_files: Annotated[
         bool,
         typer.Option(
-            "--without-files", help="Go on where files of datasets are missing in FILE.objects."
+            "--without-files",
+            help="Go on where files of datasets are missing or damaged in FILE.objects.",
         ),
     ] = False,
     drop_others: Annotated[
@@ -37,12 +38,14 @@ def restore(
     settings = Settings.from_environment()
     database = restoring.place(settings.database)
     objects = open_objects(settings.object_storage)
-    missing = restoring.restore(
+    left_out = restoring.restore(
         file.absolute(), database, objects, may_lack=without_files, may_drop=drop_others
     )
     if as_json:
-        print_json({"database": str(database), "missing_files": missing})
+        print_json({"database": str(database), "missing_files": left_out})
         return
     console.print(f"{printable(str(database))}: restored and checked; `traind serve` starts it.")
-    if missing:
-        console.print(f"{len(missing)} files of datasets are missing; upload them again.")
+    for digest in left_out:
+        console.print(f"Left out, missing or damaged in the backup: sha256 {digest}")
+    if left_out:
+        console.print(f"{len(left_out)} files of datasets are left out; upload them again.")

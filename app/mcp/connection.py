@@ -4,16 +4,15 @@ A process that serves many users holds no key. Each call opens a client with the
 request brought, so that the service applies that key's scopes and rates.
 """
 
-import ssl
 from contextvars import ContextVar
 from typing import Any
 
-import httpx
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_REQUEST
 
 from app.client import BadKey, Client
+from traind.connecting import certificates
 
 ASKING = {"tools/call", "resources/read"}
 """Methods of the protocol that ask the service; the others tell what this process knows itself."""
@@ -39,13 +38,13 @@ def with_own_key(client: Client) -> Middleware:
 
 def with_key_of_request(url: str) -> Middleware:
     """Has every call use a client of its own, with the key in the request's Authorization."""
-    certificates: ssl.SSLContext = httpx.create_ssl_context()
+    trusted = certificates()
 
     async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.method not in ASKING:
             return await call_next(ctx)
         try:
-            client = Client(url, key=_bearer(ctx), verify=certificates)
+            client = Client(url, key=_bearer(ctx), verify=trusted)
         except BadKey as error:
             message = "The key in the Authorization header has characters that no key has."
             raise MCPError(INVALID_REQUEST, message) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.store import object_names
 from app.store.database import Database, pysqlite
+from app.store.disk import DatabaseDamaged
 from app.store.errors import StoreError
 from app.store.object_errors import ObjectDamaged
 from app.store.object_folder import ObjectFolder
@@ -26,6 +27,7 @@ def back_up(database: Database, to: Path) -> None:
 
     Raises:
         BackupRefused: the file exists, the copy is damaged, or the database is a server's.
+        DatabaseDamaged: the database is.
     """
     if database.path is None:
         raise BackupRefused(
@@ -42,6 +44,9 @@ def back_up(database: Database, to: Path) -> None:
     except pysqlite.OperationalError as error:  # no room, or no such folder
         partial.unlink(missing_ok=True)
         raise BackupRefused(str(error)) from error
+    except pysqlite.DatabaseError as error:  # of its pages, for the file could be opened
+        partial.unlink(missing_ok=True)
+        raise DatabaseDamaged(str(error), str(database.path)) from error
     finally:
         source.close()
     copy = pysqlite.connect(partial, isolation_level=None)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 
 from app.store import dialects
 from app.store.dialects import Bell, Dialect, News, Witness
-from app.store.disk import DatabaseUnwritable
+from app.store.disk import DatabaseDamaged, DatabaseUnwritable
 from app.store.errors import (
     DatabaseBusy,
     DatabaseInUse,
@@ -69,6 +69,7 @@ class Database:
         Raises:
             DatabaseBusy: the server has no connection to spare.
             DatabaseUnwritable: SQLite's files cannot be read, or not be made.
+            DatabaseDamaged: SQLite's file has damaged pages.
         """
         with self._told(), self._reader.connect() as connection, connection.begin():
             yield connection
@@ -209,6 +210,7 @@ def connect(
         DatabaseInUse: others use it, and `alone` is True.
         DatabaseMissing: there is none, and `create` is False; nothing is made.
         DatabaseUnavailable: it cannot be opened, or the folder cannot be written to.
+        DatabaseDamaged: the file is no database of SQLite, or a damaged one.
     """
     url = parse(where)
     dialect = dialects.for_url(url)
@@ -226,6 +228,9 @@ def connect(
         engine.dispose()
         if alone and "locked" in str(error.orig):
             raise DatabaseInUse(dialect.shown(url)) from error
+        meaning = dialect.meaning(error)
+        if isinstance(meaning, DatabaseDamaged):
+            raise DatabaseDamaged(meaning.reason, dialect.shown(url)) from error
         raise DatabaseUnavailable(dialect.shown(url), dialect.reason(url, error)) from error
     if is_empty and not create:
         engine.dispose()

@@ -33,6 +33,18 @@ class DatabaseUnwritable(StoreError):
         )
 
 
+class DatabaseDamaged(StoreError):
+    """The file of the database is none, or has damaged pages; `reason` is SQLite's."""
+
+    def __init__(self, reason: str, where: str = "of TRAIND_HOME") -> None:
+        self.reason = reason
+        super().__init__(
+            f"The database {where} is damaged ({reason}): stop every traind that uses it, move the "
+            "file away with those beside it whose names begin like its own, and put a backup in "
+            "place by `traind restore FILE`."
+        )
+
+
 @contextmanager
 def writing(folder: str) -> Iterator[None]:
     """For code that writes files in a folder of the home.

@@ -55,17 +55,18 @@ def restore(
     may_lack: bool = False,
     may_drop: bool = False,
 ) -> list[str]:
-    """Puts a checked copy in the place of the database; returns the digests that were not found.
+    """Puts a checked copy in the place of the database; returns the digests that are left out.
 
     First the uploaded files, from the folder beside the backup, and the database last and at once:
     a home has either none or a whole one. A service may start as soon as this returns. With
-    `may_lack`, files that the backup does not have are left out, and datasets without them cannot
-    be decoded again. A service removes objects that its database does not name: with `may_drop`,
-    there may be such ones in the bucket.
+    `may_lack`, files that are missing or damaged in the backup are left out, and datasets without
+    them cannot be decoded again. A service removes objects that its database does not name: with
+    `may_drop`, there may be such ones in the bucket.
 
     Raises:
         RestoreRefused: there is a database already, the backup is damaged, another traind made it,
-            a file is missing, or another service seems to use the bucket. Nothing is changed.
+            a file is missing or damaged, or another service seems to use the bucket. Nothing is
+            changed.
         ObjectsUnavailable: the bucket cannot be used. Nothing is changed, or files were added.
         OSError: the disk is full, or may not be written to. Nothing is changed.
     """
@@ -75,20 +76,28 @@ def restore(
         _check_own(objects, digests)
     copies = ObjectFolder(backup.with_name(f"{backup.name}.objects"))
     needed = [digest for digest in digests if not objects.has(digest)]
-    missing = [digest for digest in needed if not copies.has(digest)]
-    if missing and not may_lack:
+    left_out = [digest for digest in needed if not copies.has(digest)]
+    if left_out and not may_lack:
         raise RestoreRefused(
-            f"{len(missing)} of the {len(digests)} files of datasets are not in "
-            f"{backup}.objects, {missing[0]} first: put that folder beside {backup.name}, or go on "
-            "without them by --without-files"
+            f"{len(left_out)} of the {len(digests)} files of datasets are not in "
+            f"{backup}.objects, {left_out[0]} first: put that folder beside {backup.name}, or go "
+            "on without them by --without-files"
         )
     database.parent.mkdir(parents=True, exist_ok=True)
     partial = database.with_name(f"{database.name}.restored")
     made: list[str] = []
     try:
-        for digest in needed:
-            if digest not in missing:
+        for digest in sorted(set(needed) - set(left_out)):
+            try:
                 _copy_object(copies, objects, digest, made)
+            except ObjectDamaged as damaged:
+                if not may_lack:
+                    raise RestoreRefused(
+                        f"{copies.path(digest)} is damaged, its bytes have another digest: put a "
+                        "whole one there from another backup, or go on without it by "
+                        "--without-files"
+                    ) from damaged
+                left_out.append(digest)
         _copy(backup, partial)
         _checked(partial)
         try:
@@ -104,7 +113,7 @@ def restore(
         raise
     finally:
         partial.unlink(missing_ok=True)
-    return missing
+    return left_out
 
 
 def _check_free(database: Path) -> None:
@@ -162,19 +171,20 @@ def _check_own(objects: Objects, digests: list[str]) -> None:
 
 
 def _copy_object(copies: ObjectFolder, objects: Objects, digest: str, made: list[str]) -> None:
-    """An uploaded file in its place; one whose bytes have changed is refused."""
-    source, target = copies.path(digest), objects.path(digest)
+    """Puts an uploaded file in its place, and its digest on the list of those `made`.
+
+    Raises:
+        ObjectDamaged: its bytes have changed; nothing is put in place.
+    """
+    target = objects.path(digest)
     made.append(digest)
-    try:
-        if target is not None:
-            fetch(copies, digest, target)
-            sync(target.parent)
-            return
-        for _ in pieces(copies, digest):
-            pass
-    except ObjectDamaged as damaged:
-        raise RestoreRefused(f"{source} is damaged: its bytes have another digest") from damaged
-    objects.put(source, digest)
+    if target is not None:
+        fetch(copies, digest, target)
+        sync(target.parent)
+        return
+    for _ in pieces(copies, digest):
+        pass
+    objects.put(copies.path(digest), digest)
 
 
 def _copy(source: Path, target: Path) -> None:

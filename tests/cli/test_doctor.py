@@ -11,10 +11,12 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import text, update
 from typer.testing import CliRunner
 
+from app import address
 from app.cli import app
 from app.cli import doctor as checking
 from app.jobspec import JobSpec
@@ -24,6 +26,7 @@ from app.store.object_folder import ObjectFolder
 from tests import runs
 from tests.receiver import SECRET, allow
 from tests.service.conftest import serving
+from tests.waiting import until
 
 Doctor = Callable[..., dict[str, Any]]
 
@@ -167,17 +170,41 @@ def test_a_package_that_is_missing(doctor: Doctor, monkeypatch: pytest.MonkeyPat
     assert (found["verdict"], found["advice"]) == ("warn", "install it")
 
 
+def test_a_damaged_page_of_the_database_is_told_with_the_way_back(
+    doctor: Doctor, store: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "traind.db"
+    of_workers = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'workers'"
+    with store.read() as connection:
+        page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        pages = connection.exec_driver_sql(of_workers).scalars().all()
+    store.close()
+    with file.open("r+b") as opened:
+        for page in pages:
+            opened.seek((page - 1) * page_bytes)
+            opened.write(b"\xff" * page_bytes)
+    found = doctor()
+    assert (found["database"]["verdict"], found["code"]) == ("fail", 1)
+    assert found["database"]["found"].endswith("is damaged (database disk image is malformed)")
+    assert "traind restore" in found["database"]["advice"]
+    assert "port" in found
+    file.write_bytes(b"no database" * 1000)
+    assert str(file) in doctor()["database"]["found"]
+
+
 @contextmanager
 def stranger() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield str(other.getsockname()[1])
 
 
-def test_who_holds_the_port(doctor: Doctor, tmp_path: Path) -> None:
+def test_who_holds_the_port(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with stranger() as port:
         found = doctor(TRAIND_PORT=port)
     assert (found["port"]["verdict"], found["code"]) == ("fail", 1)
-    assert found["port"]["found"].startswith("Another program already listens at")
+    assert found["port"]["found"].endswith("does not answer within 2 s")
     with serving(tmp_path / "served") as api:
         port = str(api.service.settings.port)
         found = doctor(TRAIND_PORT=port)["port"]
@@ -185,6 +212,16 @@ def test_who_holds_the_port(doctor: Doctor, tmp_path: Path) -> None:
         with api.database.write() as connection:
             keys.create(connection, "x", frozenset({keys.Scope.ADMIN}), keys.Limits())
         assert doctor(TRAIND_PORT=port)["port"] == found  # the state of a service needs no key
+        hung = psutil.Process(api.service.processes["app"].pid)
+        hung.suspend()
+        try:
+            until(lambda: hung.status() == psutil.STATUS_STOPPED)
+            monkeypatch.setattr(address, "ANSWER_SECONDS", 0.1)
+            found = doctor(TRAIND_PORT=port)["port"]
+        finally:
+            hung.resume()
+        assert found["found"].startswith(f"Something listens at {api.service.url} and does not")
+        assert found["advice"].startswith("if it is traind, it hangs; stop it, or")
     assert "is free" in doctor(TRAIND_PORT=port)["port"]["found"]
 
 

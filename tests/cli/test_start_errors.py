@@ -4,11 +4,15 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 
+from app.store import database, migrations
 from tests.receiver import SECRET, allow
 
 TRAIND = [str(Path(sys.executable).with_name("traind"))]
@@ -69,6 +73,21 @@ def test_an_empty_file_is_no_database_to_back_up(tmp_path: Path) -> None:
     assert not (tmp_path / "copy.db").exists()
 
 
+@pytest.mark.parametrize("command", [["serve"], ["backup", "copy.db"], ["keys", "list"]])
+@pytest.mark.parametrize("kept", [0, 100, 4096])
+def test_a_damaged_database_is_told_with_the_way_back(
+    command: list[str], kept: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "traind.db"
+    with closing(database.connect(file)) as made:
+        migrations.migrate(made)
+    content = file.read_bytes()
+    file.write_bytes(content[:kept] + b"\xff" * (len(content) - kept))
+    line = refused([*TRAIND, *command], tmp_path, TRAIND_HOME=str(tmp_path))[0]
+    assert line.startswith(f"The database {file} is damaged (")
+    assert "traind restore" in line
+
+
 @pytest.mark.parametrize("url", ["nonsense", "mysterious://host/db", "sqlite:////dev/null/a.db"])
 def test_a_database_that_cannot_be_opened_is_named(url: str, tmp_path: Path) -> None:
     (line,) = refused(WORKER, tmp_path, TRAIND_DATABASE_URL=url)
@@ -82,10 +101,26 @@ def test_a_home_with_a_tilde_is_in_the_users_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [[*TRAIND, "serve"], API])
 def test_another_program_on_the_port_is_told(command: list[str], tmp_path: Path) -> None:
+    class Greeting(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 mail\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Greeting) as stranger:
+        Thread(target=stranger.serve_forever, daemon=True).start()
+        port = stranger.server_address[1]
+        (line,) = refused(command, tmp_path, TRAIND_PORT=str(port))
+        stranger.shutdown()
+    assert line.startswith(f"Another program already listens at http://127.0.0.1:{port}: stop it")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [[*TRAIND, "serve"], API])
+def test_a_silent_program_on_the_port_is_told(command: list[str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         (line,) = refused(command, tmp_path, TRAIND_PORT=str(port))
-    assert line.startswith(f"Another program already listens at http://127.0.0.1:{port}: stop it")
+    told = f"Something listens at http://127.0.0.1:{port} and does not answer within 2 s: "
+    assert line.startswith(told)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -130,7 +165,39 @@ def test_nobody_there_is_told_with_the_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     (line,) = refused([*TRAIND, "jobs", "--url", url], tmp_path)
-    assert line == f"No traind answers at {url}; `traind serve` starts one."
+    assert line == f"No traind answers at {url} (Connection refused); `traind serve` starts one."
+
+
+def test_a_name_that_nobody_has_is_told_as_such(tmp_path: Path) -> None:
+    (line,) = refused([*TRAIND, "jobs", "--url", "http://no.such.host.invalid"], tmp_path)
+    assert line.startswith("http://no.such.host.invalid cannot be reached: ")
+    assert line.endswith(". Check TRAIND_URL and --url.")
+    assert "traind serve" not in line
+
+
+def test_https_to_a_port_of_plain_http_is_told_as_such(tmp_path: Path) -> None:
+    class Plain(StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.read1()
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.server_address[1]}"
+        (line,) = refused([*TRAIND, "jobs", "--url", url], tmp_path)
+        server.shutdown()
+    assert line.startswith(f"{url} cannot be reached: [SSL")
+    assert "https://" in line.partition("Check")[2]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_named(content: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    (line,) = refused([*TRAIND, "jobs"], tmp_path, SSL_CERT_FILE=str(file))
+    assert line.startswith(f"{file}: ")
+    assert "SSL_CERT_FILE" in line
 
 
 @pytest.mark.parametrize(

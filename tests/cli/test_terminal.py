@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.cli import terminal
+from app.cli.exit_codes import READER_GONE
 
 TRAIND = str(Path(sys.executable).with_name("traind"))
 COLOUR = re.compile(r"\x1b\[(?:\d;)*(?:3|4|9|10)[0-7]")
@@ -75,7 +76,7 @@ def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path, arguments: list[
         check=False,
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (READER_GONE, "")
 
 
 @contextmanager

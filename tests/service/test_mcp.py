@@ -222,7 +222,9 @@ def test_a_service_that_does_not_run_is_told_by_each_tool() -> None:
         return await refused(agent, "list_jobs")
 
     told = using(over_stdio(url), work)
-    assert told.endswith(f"No traind answers at {url}; `traind serve` starts one.")
+    assert told.endswith(
+        f"No traind answers at {url} (Connection refused); `traind serve` starts one."
+    )
 
 
 def test_nothing_but_messages_is_written_to_standard_output(api: Api) -> None:

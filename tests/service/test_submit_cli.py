@@ -27,6 +27,14 @@ def test_nothing_said_is_the_reference_job(api: Api) -> None:
     assert printed.stderr.startswith("No worker is alive yet")
 
 
+def test_one_wrong_field_is_told_once_and_several_in_a_line_each(api: Api) -> None:
+    one = refusal(api, "submit", "--no-watch", "--set", "priority=101")
+    assert one.count("/priority") == 1
+    assert len(one.splitlines()) == 1
+    two = refusal(api, "submit", "--no-watch", "--set", "priority=101", "--set", "name=7")
+    assert len(two.splitlines()) == 3
+
+
 def test_a_recipe_with_fields_on_top(api: Api) -> None:
     spec = submitted(
         api, "--preset", "digits", "--name", "[red]mine", "--set", "training.optimizer.lr=0.05",
@@ -110,7 +118,7 @@ def test_what_is_no_field_or_value_is_refused_by_the_api(
     api: Api, change: str, pointer: str
 ) -> None:
     before = api.rows()
-    assert f"  {pointer}: " in refusal(api, "submit", "--no-watch", "--set", change)
+    assert refusal(api, "submit", "--no-watch", "--set", change).startswith(f"{pointer}: ")
     assert api.rows() == before
 
 

@@ -14,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import delete, insert, inspect, text, update
 
 from app.store import database, jobs, migrations, tables, transfer
+from app.store.disk import DatabaseDamaged
 from app.store.errors import (
     DatabaseInUse,
     DatabaseMissing,
@@ -281,7 +282,7 @@ def test_a_source_that_is_none(tmp_path: Path, target: str, postgresql: Server) 
     assert not (tmp_path / "none.db").exists()
     noise = tmp_path / "noise.db"
     noise.write_bytes(b"noise" * 1000)
-    assert "not a database" in refused(noise, target, DatabaseUnavailable)
+    assert "not a database" in refused(noise, target, DatabaseDamaged)
     assert "both are the same" in refused(noise, f"sqlite:///{noise}", TransferRefused)
     wrong = "postgresql+psycopg://me:secret@127.0.0.1:1/none"
     assert "secret" not in refused(wrong, target, DatabaseUnavailable)

@@ -77,4 +77,4 @@ def test_a_service_that_is_not_there_is_named_with_what_helps(
     )
     assert str(told.value.__cause__) == "refused"
     line = error_lines.told(told.value)
-    assert line == "No traind answers at http://traind:8000; `traind serve` starts one."
+    assert line == "No traind answers at http://traind:8000 (refused); `traind serve` starts one."

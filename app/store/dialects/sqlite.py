@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from app.store.dialects.protocol import News
-from app.store.disk import DatabaseUnwritable
+from app.store.disk import DatabaseDamaged, DatabaseUnwritable
 from app.store.errors import (
     DatabaseBusy,
     DatabaseMissing,
@@ -37,6 +37,8 @@ MIGRATION_SECONDS = 60.0
 """How long a process waits while another one migrates."""
 FULL = {"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"}
 """There is no room for the data, or for the index of the write-ahead log."""
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""Names of errors that begin so say that the file is no database, or no longer a sound one."""
 UNWRITABLE = {
     "SQLITE_READONLY_DBMOVED": "its file was moved or removed",
     "SQLITE_READONLY": "its file, its folder or its disk is read-only",
@@ -203,6 +205,8 @@ def _meaning(error: object) -> StoreError | None:
     name = getattr(error, "sqlite_errorname", "")
     if name in FULL:
         return StorageFull()
+    if name.startswith(DAMAGED):
+        return DatabaseDamaged(str(error))
     reasons = (reason for beginning, reason in UNWRITABLE.items() if name.startswith(beginning))
     reason = next(reasons, None)
     return None if reason is None else DatabaseUnwritable(f"{reason}: {name}")
