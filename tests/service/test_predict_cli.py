@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from app.cli.drawing import drawing
-from app.cli.exit_codes import ERROR
+from app.cli.exit_codes import ERROR, READER_GONE
 from app.cli.predicting import show_picture
 from app.client import Client
 from tests.service import rows as tables
@@ -103,7 +103,7 @@ def test_an_output_that_nobody_reads_is_no_fault_of_a_file(api: Api, tmp_path: P
         check=False,
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (ERROR, "")
+    assert (done.returncode, done.stderr) == (READER_GONE, "")
 
 
 @pytest.mark.parametrize(
