@@ -1,7 +1,7 @@
 """Options of an import as their reader writes them.
 
-An import speaks in the words of the API, for any client may show them: `table.target` is a field
-of `POST /datasets`. The terminal and the Python client put their own words in the place of these.
+The messages of an import name options as the API does: `table.target` is a field of
+`POST /datasets`. The command line and the Python client replace these names by their own.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ IN_PYTHON = {
 
 
 def reworded(text: str, words: Mapping[str, str]) -> str:
-    """A sentence of an import with the options named by other words."""
+    """A message of an import in which options have the names of its reader."""
     for named, instead in words.items():
         text = text.replace(named, instead)
     return text

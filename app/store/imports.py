@@ -144,7 +144,7 @@ def lose(connection: Connection, lease: ImportLease, how: str) -> None:
 
 
 def hinder(connection: Connection, lease: ImportLease, how: str, advice: str) -> float | None:
-    """Ends an import in whose way the machine was, as with a full disk: it is tried again after a
+    """Ends an import that the machine hindered, as a full disk does: it is tried again after a
     rest, three times in all. Returns the seconds of the rest, or None where it is refused.
 
     `advice` is what can be done about it, in whole sentences.

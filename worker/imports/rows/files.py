@@ -58,7 +58,7 @@ class Table(NamedTuple):
     format: str
     """What kind of file it is, for people."""
     unread: dict[str, str]
-    """Columns that were not read: what their values are, none of which is a text or a number."""
+    """Columns that were not read, and what each holds, such as lists or bytes."""
 
     def column(self, wanted: str | None, option: str) -> int | None:
         """The number of the column that an option names; None where it names none.
